@@ -1,0 +1,46 @@
+"""The contract of a base: the pretrained model and tokenizer that training starts from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bertspec.core.model import Model
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+"""Files of a base artifact, with transformers' names. `tokenizer_config.json` may stand beside."""
+
+
+class Base(Model, ABC):
+    """Options and behaviour of one kind of base."""
+
+    reads_data: ClassVar[bool] = False
+    """Whether `build` needs the prepared training data (to train a tokenizer)."""
+
+    type: str
+
+    def packages(self) -> tuple[str, ...]:
+        """Distributions whose version can change what `build` gives."""
+        return ("safetensors", "tokenizers", "transformers")
+
+    def dependencies(self) -> tuple[str, ...]:
+        """Local files or folders that the base comes from, relative to the project."""
+        return ()
+
+    @abstractmethod
+    def slug(self) -> str:
+        """A short readable name for paths: lower-case letters, digits and dashes."""
+
+    @abstractmethod
+    def known_config(self, root: Path) -> Mapping[str, Any] | None:
+        """The model's config.json when it can be had at once and without a network."""
+
+    @abstractmethod
+    def build(self, target: Path, root: Path, prepared: Path | None) -> None:
+        """Write CONFIG, WEIGHTS and TOKENIZER into the folder `target`.
+
+        `prepared` is the folder of the prepared data set where `reads_data`, else None.
+        Raises InputError for what is not a usable base, EnvironmentFault when it cannot be reached.
+        """

@@ -1,0 +1,31 @@
+"""A model on the Hugging Face hub, at a pinned commit, through `huggingface_hub`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bertspec.catalog.base import Base
+from bertspec.catalog.hub import HubId, Revision
+from bertspec.core.names import slugify
+
+
+class HubBase(Base):
+    """A pretrained model on the hub. Only safetensors weights are taken, and no code."""
+
+    type: Literal["hub"] = Field(description="A model on the Hugging Face hub.")
+    id: HubId = Field(description="Its id, such as `google-bert/bert-base-uncased`.")
+    revision: Revision = Field(description="The commit to take, 40 hexadecimal digits.")
+
+    def packages(self) -> tuple[str, ...]:
+        return (*super().packages(), "huggingface_hub")
+
+    def slug(self) -> str:
+        return slugify(self.id.rpartition("/")[2])
+
+    def known_config(self, root: Path) -> Mapping[str, Any] | None:
+        return None
+
+    def build(self, target: Path, root: Path, prepared: Path | None) -> None:
+        raise NotImplementedError

@@ -1,0 +1,50 @@
+"""The contract of an export: a model file that another runtime runs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from bertspec.core.model import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+"""Inputs of every exported model, (batch, sequence) int64 each. Its one output is `logits`."""
+
+Runner = Callable[["Mapping[str, np.ndarray]"], "np.ndarray"]
+"""INPUTS by name -> logits, (batch, outputs) float32."""
+
+
+class Export(Model, ABC):
+    """Options and behaviour of one kind of export."""
+
+    filename: ClassVar[str]
+    """Name of the file in the export folder."""
+
+    type: str
+    tolerance: float = Field(
+        default=1e-4,
+        gt=0,
+        description="Largest difference of a logit from PyTorch's on the test split. "
+        "The stage fails beyond it, and on any label that differs.",
+    )
+
+    @abstractmethod
+    def packages(self) -> tuple[str, ...]:
+        """Distributions whose version can change the file."""
+
+    @abstractmethod
+    def write(self, module: "torch.nn.Module", path: Path) -> None:
+        """Write the file. `module` takes INPUTS in order and gives logits; it is in eval mode.
+
+        The same weights give the same bytes in any process, folder and installation.
+        """
+
+    @abstractmethod
+    def runner(self, path: Path, threads: int) -> Runner:
+        """Load the file in its own runtime."""

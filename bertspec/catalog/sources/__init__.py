@@ -1,0 +1,21 @@
+"""The table of data sources."""
+
+from typing import TYPE_CHECKING
+
+from bertspec.catalog.source import Source
+from bertspec.core.kinds import Kinds
+
+SOURCES: Kinds[Source] = Kinds(
+    "bertspec.catalog.sources",
+    {
+        "csv": "csv:Csv",
+        "hub": "hub:Hub",
+        "jsonl": "jsonl:Jsonl",
+        "tsv": "tsv:Tsv",
+    },
+)
+
+if TYPE_CHECKING:
+    AnySource = Source
+else:
+    AnySource = SOURCES.annotation

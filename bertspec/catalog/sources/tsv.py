@@ -1,0 +1,16 @@
+"""Tab-separated values, where a quote is only a quote (as GLUE and SST-2 have it)."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from bertspec.catalog.sources.csv import Csv
+
+
+class Tsv(Csv):
+    """TSV files: one record a line, no quoting."""
+
+    type: Literal["tsv"] = Field(description="Tab-separated values; quotes are literal text.")  # type: ignore[assignment]
+
+    delimiter: ClassVar[str] = "\t"
+    quoting: ClassVar[bool] = False

@@ -1,0 +1,1 @@
+"""What every layer uses: diagnostics, errors, digests, files, kinds. Knows nothing of specs."""

@@ -1,0 +1,115 @@
+"""A diagnostic: what is wrong, where, and what to do; printed for people or for machines."""
+
+import json
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is. Only an error makes a command fail."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """A place in a text file. `line` and `column` count from 1; `width` is in characters."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+    width: int = 1
+    text: str = ""
+    """The whole source line, shown above the caret. Empty when there is none to show."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One finding. `code` is stable and has a page: `bertspec explain-code CODE`."""
+
+    code: str
+    message: str
+    help: str = ""
+    position: Position | None = None
+    severity: Severity = Severity.ERROR
+
+    @property
+    def sort_key(self) -> tuple[Position, str, str]:
+        return (self.position or Position(""), self.code, self.message)
+
+
+def render_text(diagnostic: Diagnostic) -> str:
+    """One finding for a terminal: headline, position, the line with a caret, the advice."""
+    lines = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
+    position = diagnostic.position
+    if position is not None:
+        lines.append(f"  --> {position}")
+        if position.line and position.text:
+            number = str(position.line)
+            gutter = " " * len(number)
+            lines.append(f" {gutter} |")
+            lines.append(f" {number} | {position.text}")
+            lines.append(f" {gutter} | {_caret(position)}")
+    if diagnostic.help:
+        lines.append(f"  help: {diagnostic.help}")
+    return "\n".join(lines)
+
+
+def _caret(position: Position) -> str:
+    before = position.text[: position.column - 1]
+    under = position.text[position.column - 1 : position.column - 1 + position.width] or " "
+    # A tab stays a tab, so that the caret stands under the text at any tab width.
+    indent = "".join("\t" if c == "\t" else " " * _cells(c) for c in before)
+    return indent + "^" * max(1, sum(_cells(c) for c in under))
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def render(diagnostics: Iterable[Diagnostic], fmt: str) -> str:
+    """All findings as `text`, `json` (one array) or `github` (workflow annotations)."""
+    found = list(diagnostics)
+    if fmt == "json":
+        return json.dumps([_as_json(d) for d in found], indent=2, ensure_ascii=False)
+    if fmt == "github":
+        return "\n".join(_as_github(d) for d in found)
+    return "\n\n".join(render_text(d) for d in found)
+
+
+def _as_json(diagnostic: Diagnostic) -> dict[str, object]:
+    position = asdict(diagnostic.position) if diagnostic.position else None
+    return {
+        "code": diagnostic.code,
+        "severity": str(diagnostic.severity),
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+        "position": position,
+    }
+
+
+def _as_github(diagnostic: Diagnostic) -> str:
+    """See GitHub's "Workflow commands": values escape %, CR, LF, and `,` and `:` in properties."""
+
+    def escape(text: str) -> str:
+        return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+    def escape_property(text: str) -> str:
+        return escape(text).replace(":", "%3A").replace(",", "%2C")
+
+    properties = [f"title={escape_property(diagnostic.code)}"]
+    if position := diagnostic.position:
+        properties.insert(0, f"file={escape_property(position.file)}")
+        if position.line:
+            end = position.column + position.width - 1
+            properties[1:1] = [f"line={position.line}", f"col={position.column}", f"endColumn={end}"]
+    message = diagnostic.message + (f"\nhelp: {diagnostic.help}" if diagnostic.help else "")
+    return f"::{diagnostic.severity} {','.join(properties)}::{escape(message)}"

@@ -1,0 +1,51 @@
+"""Typed errors. Each carries its diagnostics and the exit code that the process ends with."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from bertspec.core.diagnostics import Diagnostic, Position
+
+
+class BertspecError(Exception):
+    """Base of everything that a user may be shown."""
+
+    exit_code: ClassVar[int] = 4
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__("; ".join(d.message for d in diagnostics))
+        self.diagnostics = tuple(diagnostics)
+
+    @classmethod
+    def of(
+        cls, code: str, message: str, help: str = "", position: Position | None = None
+    ) -> "BertspecError":
+        """An error with a single diagnostic."""
+        return cls([Diagnostic(code, message, help, position)])
+
+
+class CheckFailed(BertspecError):
+    """A check ran and said no: a `require` not met, `compile --check` found a difference."""
+
+    exit_code = 1
+
+
+class InputError(BertspecError):
+    """What the user gave is wrong: a spec, a data file, an argument."""
+
+    exit_code = 2
+
+
+class EnvironmentFault(BertspecError):
+    """The machine is at fault: a package missing or of another version, a full disk, no network."""
+
+    exit_code = 3
+
+
+class InternalError(BertspecError):
+    """A defect of bertspec itself."""
+
+    exit_code = 4
+
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""

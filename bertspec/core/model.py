@@ -1,0 +1,52 @@
+"""The base of every model of the language: frozen, closed, finite; and what a field affects."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+
+class Model(BaseModel):
+    """A frozen pydantic model that refuses unknown keys, coercion, NaN and infinity."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        validate_default=False,
+        protected_namespaces=(),
+    )
+
+    @model_serializer(mode="wrap")
+    def _leave_out_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a field that a later version of the language added while it has its default.
+
+        Otherwise an upgrade of bertspec, which adds a key to params.yaml, would rebuild everything.
+        """
+        values = cast("dict[str, Any]", handler(self))
+        for name, field in type(self).model_fields.items():
+            added_later = extra(field).get("since", 1) > 1
+            if added_later and getattr(self, name) == field.get_default(call_default_factory=True):
+                values.pop(name, None)
+        return values
+
+
+def affecting(*stages: str, description: str, **options: Any) -> Any:
+    """A field with the kinds of stage whose result it changes; the fields below it inherit that."""
+    return Field(description=description, json_schema_extra={"affects": list(stages)}, **options)
+
+
+def extra(field: Any) -> dict[str, Any]:
+    """What a field declares beside its type: `affects` (kinds of stage) and `since` (version)."""
+    declared = field.json_schema_extra
+    return declared if isinstance(declared, dict) else {}
+
+
+def submodels(annotation: Any) -> Iterator[type[Model]]:
+    """Every model in an annotation: through unions, tuples, lists, mappings and `Annotated`."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+        return
+    for argument in getattr(annotation, "__args__", ()):
+        yield from submodels(argument)

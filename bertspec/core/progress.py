@@ -1,0 +1,39 @@
+"""Progress of long work on a terminal; silent anywhere else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class Bar(Protocol):
+    """Moves one bar. `note` is shown behind it, such as the current loss."""
+
+    def __call__(self, advance: int = 1, note: str = "") -> None: ...
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Bar]:
+    """Show a bar on standard error while the block runs; `total` None shows a pulse."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bars: Progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=(console := Console(stderr=True)),
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    with bars:
+        task = bars.add_task(title, total=total, note="")
+
+        def bar(advance: int = 1, note: str = "") -> None:
+            bars.update(task, advance=advance, note=note)
+
+        yield bar

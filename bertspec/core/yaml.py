@@ -1,0 +1,76 @@
+"""YAML 1.2 core schema on PyYAML's parser: `no` is a string, `3e-5` a number, keys are unique."""
+
+import re
+from typing import Any
+
+import yaml
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Loader(_Loader):  # type: ignore[misc, valid-type]
+    """libyaml's parser and composer without PyYAML's YAML 1.1 guesses at types."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
+
+
+_NULL = re.compile(r"^(null|Null|NULL|~|)$")
+_TRUE = re.compile(r"^(true|True|TRUE)$")
+_FALSE = re.compile(r"^(false|False|FALSE)$")
+_INT = re.compile(r"^[-+]?[0-9]+$")
+_OCTAL = re.compile(r"^0o[0-7]+$")
+_HEX = re.compile(r"^0x[0-9a-fA-F]+$")
+_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_INFINITY = re.compile(r"^[-+]?\.(inf|Inf|INF)$")
+_NAN = re.compile(r"^\.(nan|NaN|NAN)$")
+
+
+def resolve(text: str) -> Any:
+    """The value of a plain scalar (YAML 1.2.2, section 10.3.2)."""
+    if _NULL.match(text):
+        return None
+    if _TRUE.match(text):
+        return True
+    if _FALSE.match(text):
+        return False
+    if _INT.match(text):
+        return int(text)
+    if _OCTAL.match(text):
+        return int(text[2:], 8)
+    if _HEX.match(text):
+        return int(text[2:], 16)
+    if _FLOAT.match(text):
+        return float(text)
+    if _INFINITY.match(text):
+        return float("-inf" if text.startswith("-") else "inf")
+    if _NAN.match(text):
+        return float("nan")
+    return text
+
+
+def compose(text: str) -> yaml.Node | None:
+    """The node tree of the one document in `text`. Raises yaml.YAMLError."""
+    node: yaml.Node | None = yaml.compose(text, Loader=Loader)
+    return node
+
+
+def is_plain(node: yaml.ScalarNode) -> bool:
+    """Whether a scalar is written without quotes and block marks, so that its text has a type."""
+    return not node.style
+
+
+def load_plain(text: str) -> Any:
+    """A document as dicts, lists and scalars, for files that bertspec or DVC wrote.
+
+    Raises yaml.YAMLError. For what people write, `bertspec.spec.document` keeps positions.
+    """
+
+    def value(node: yaml.Node) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return {value(key): value(item) for key, item in node.value}
+        if isinstance(node, yaml.SequenceNode):
+            return [value(item) for item in node.value]
+        return resolve(node.value) if is_plain(node) else node.value
+
+    node = compose(text)
+    return None if node is None else value(node)

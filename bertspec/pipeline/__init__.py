@@ -1,0 +1,1 @@
+"""The narrow waist between the compiler, which writes stages, and the runtime, which runs them."""

@@ -1,0 +1,55 @@
+"""Where artifacts are, relative to the project."""
+
+LOCK_FILE = "bertspec.lock"
+DVC_FILE = "dvc.yaml"
+PARAMS_FILE = "params.yaml"
+WORK_FOLDER = ".bertspec"
+"""Git-ignored: outputs while a stage writes them."""
+
+
+def raw(dataset: str) -> str:
+    return f"data/{dataset}/raw"
+
+
+def prepared(dataset: str) -> str:
+    return f"data/{dataset}/prepared"
+
+
+def tokenized(dataset: str, key: str) -> str:
+    return f"data/{dataset}/tokenized/{key}"
+
+
+def base(name: str) -> str:
+    return f"models/bases/{name}"
+
+
+def trained(spec: str) -> str:
+    return f"models/{spec}/trained"
+
+
+def evaluation(spec: str) -> str:
+    return f"models/{spec}/evaluation"
+
+
+def export(spec: str) -> str:
+    return f"models/{spec}/export"
+
+
+def metrics(spec: str) -> str:
+    return f"models/{spec}/metrics.json"
+
+
+def parity(spec: str) -> str:
+    return f"models/{spec}/parity.json"
+
+
+def plot(spec: str, name: str) -> str:
+    return f"models/{spec}/plots/{name}.csv"
+
+
+def report(spec: str) -> str:
+    return f"models/{spec}/report.html"
+
+
+RESERVED_NAMES = ("bases", "bertspec", "datasets")
+"""Names that no spec may have: they are folders or top-level keys of their own."""

@@ -1,0 +1,117 @@
+"""What train reads: the head and the training."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from bertspec.catalog.tasks import AnyTask
+from bertspec.core.model import Model
+
+Ratio = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Head(Model):
+    """The head that the task puts on the base."""
+
+    dropout: Ratio | None = Field(
+        default=None, description="Dropout before the head; null keeps the base's own."
+    )
+
+
+class Batch(Model):
+    """What one optimizer step sees."""
+
+    examples: int = Field(default=32, ge=1, description="Examples in a step.")
+
+
+class AdamW(Model):
+    """AdamW (Loshchilov and Hutter, 2019), as torch.optim has it."""
+
+    type: Literal["adamw"] = Field(default="adamw", description="AdamW.")
+    beta1: Ratio = Field(default=0.9, description="Decay of the first moment.")
+    beta2: Ratio = Field(default=0.999, description="Decay of the second moment.")
+    epsilon: float = Field(default=1e-8, gt=0, description="Added to the denominator.")
+    weight_decay: float = Field(
+        default=0.01, ge=0, description="Decay of weights; biases and normalisation have none."
+    )
+
+
+class _Schedule(Model):
+    warmup_ratio: Ratio = Field(
+        default=0.1, description="Share of all steps over which the rate rises from 0."
+    )
+
+
+class Linear(_Schedule):
+    """Falls in a straight line to 0."""
+
+    type: Literal["linear"] = Field(description="Linear to 0, after the warmup.")
+
+
+class Cosine(_Schedule):
+    """Falls along half a cosine to 0."""
+
+    type: Literal["cosine"] = Field(description="Half a cosine to 0, after the warmup.")
+
+
+class Constant(_Schedule):
+    """Stays."""
+
+    type: Literal["constant"] = Field(description="Constant, after the warmup.")
+
+
+if TYPE_CHECKING:
+    Schedule = Linear | Cosine | Constant
+else:
+    Schedule = Annotated[Linear | Cosine | Constant, Field(discriminator="type")]
+
+
+class EarlyStopping(Model):
+    """Stop when `metric_for_best_model` no longer gets better on validation."""
+
+    patience: int = Field(default=2, ge=1, description="Epochs without a better result.")
+    threshold: float = Field(default=0.0, ge=0, description="By how much a result must be better.")
+
+
+class Training(Model):
+    """How the model is trained."""
+
+    seed: int = Field(
+        default=13, ge=0, lt=2**32, description="Seed of the head's weights, order and dropout."
+    )
+    epochs: int = Field(default=3, ge=1, description="Passes over the training split.")
+    learning_rate: float = Field(default=5e-5, gt=0, description="Peak learning rate.")
+    batch: Batch = Field(default=Batch(), description="What one optimizer step sees.")
+    optimizer: AdamW = Field(default=AdamW(), description="The optimizer.")
+    schedule: Schedule = Field(
+        default=Linear(type="linear"), description="How the learning rate changes."
+    )
+    max_grad_norm: float | None = Field(
+        default=1.0, gt=0, description="Gradients are scaled down to this norm; null for never."
+    )
+    label_smoothing: Ratio = Field(
+        default=0.0, description="Share of the target spread over all labels."
+    )
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None,
+        description="Weight of each label in the loss; `balanced` is inverse to its frequency.",
+    )
+    metric_for_best_model: str = Field(
+        default="loss",
+        description="Which epoch's model is kept: the best one on validation by this metric. "
+        "Without a validation split, the last.",
+    )
+    early_stopping: EarlyStopping | None = Field(
+        default=None, description="Stop before the last epoch; null for never."
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="Arithmetic of the forward pass; weights stay 32-bit."
+    )
+
+
+class TrainParams(Model):
+    """Params of a train stage."""
+
+    task: AnyTask
+    head: Head
+    training: Training

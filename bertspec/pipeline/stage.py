@@ -1,0 +1,112 @@
+"""Stage and its record: what the compiler writes to params.yaml and a runner reads from there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from bertspec.core.digest import digest
+from bertspec.core.model import Model
+
+RECORDS = "bertspec"
+"""The top-level key of params.yaml that holds the records; so no spec may have this name."""
+
+
+class OutputKind(StrEnum):
+    """How DVC keeps an output."""
+
+    ARTIFACT = "artifact"
+    """A folder with a manifest, in DVC's cache."""
+    FILE = "file"
+    """A single file, in DVC's cache."""
+    METRIC = "metric"
+    """A small JSON file, in git."""
+    PLOT = "plot"
+    """A small CSV file, in git."""
+
+
+class StageRecord(Model):
+    """One stage as params.yaml has it, below `bertspec.stages`."""
+
+    kind: str = Field(description="Kind of stage.")
+    version: int = Field(description="STAGE_VERSION of the kind.")
+    packages: dict[str, str] = Field(description="Locked version of each package it uses.")
+    threads: int | None = Field(default=None, ge=1, description="Locked number of threads.")
+    params: dict[str, Annotated[tuple[str, ...], Field(strict=False)]] = Field(
+        description="For each param of the runner, the keys of params.yaml that hold it. "
+        "Specs that share a stage must agree, so several keys hold one value."
+    )
+    inputs: dict[str, str] = Field(description="Role of each input -> its path.")
+    outputs: dict[str, str] = Field(description="Role of each output -> its path.")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a stage."""
+
+    path: str
+    kind: OutputKind
+    plot: Mapping[str, str] = field(default_factory=dict)
+    """DVC's plot properties (x, y, title, template), for a PLOT."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A node of the pipeline."""
+
+    name: str
+    kind: str
+    version: int
+    origin: str
+    """The spec or data set file that it is compiled from; for readers only."""
+    packages: Mapping[str, str]
+    threads: int | None
+    params: Mapping[str, tuple[str, ...]]
+    values: Mapping[str, Any]
+    """Value of each param, as params.yaml has it."""
+    inputs: Mapping[str, str]
+    """Role -> path of what other stages make."""
+    sources: tuple[str, ...]
+    """Paths outside the pipeline that it reads: the user's own files."""
+    outputs: Mapping[str, Output]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        record = StageRecord(
+            kind=self.kind,
+            version=self.version,
+            packages=dict(self.packages),
+            threads=self.threads,
+            params=dict(self.params),
+            inputs=dict(self.inputs),
+            outputs={role: output.path for role, output in self.outputs.items()},
+        )
+        return record.model_dump(mode="json")
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all that this stage's own result depends on, apart from what its inputs hold.
+
+        DVC compares the same things, and the content of the inputs.
+        """
+        return digest(
+            {
+                "kind": self.kind,
+                "version": self.version,
+                "packages": dict(self.packages),
+                "threads": self.threads,
+                "values": dict(self.values),
+                "sources": list(self.sources),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """All stages, in the order of a build, and the params that they read."""
+
+    stages: tuple[Stage, ...]
+    params: Mapping[str, Any]
+    """The top level of params.yaml, without the records."""

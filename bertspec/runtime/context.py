@@ -1,0 +1,28 @@
+"""What a stage runner is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from bertspec.core.model import Model
+
+P = TypeVar("P", bound=Model)
+
+
+@dataclass(frozen=True)
+class Context(Generic[P]):
+    """Params, inputs and outputs of one run of a stage."""
+
+    stage: str
+    params: P
+    root: Path
+    """The project's folder."""
+    inputs: Mapping[str, Path]
+    """Role -> folder or file."""
+    outputs: Mapping[str, Path]
+    """Role -> where to write. It is moved to its place when the runner returns.
+
+    Folders exist already and are empty; parents of files exist.
+    """
+    threads: int | None

@@ -1,0 +1,168 @@
+"""Run one stage: read its record, check the machine, call its runner, publish what it made."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError
+from bertspec.core.files import publish
+from bertspec.core.manifest import Manifest, digest_artifact, digest_files
+from bertspec.core.model import Model
+from bertspec.core.names import did_you_mean
+from bertspec.core.packages import public_version
+from bertspec.pipeline.kinds import STAGE_KINDS
+from bertspec.pipeline.layout import PARAMS_FILE, WORK_FOLDER
+from bertspec.pipeline.stage import RECORDS, StageRecord
+from bertspec.runtime.context import Context
+
+M = TypeVar("M", bound=Model)
+
+Runner = Callable[[Context[Any]], Sequence[Diagnostic] | None]
+"""Returns what failed although the outputs are complete, such as a bound that does not hold."""
+
+
+def run_stage(name: str, root: Path) -> None:
+    """Make the outputs of stage `name` of the project at `root`.
+
+    Outputs appear whole or not at all. Raises InputError for params that do not fit, bad data or
+    an unknown stage; EnvironmentFault for a package of another version than locked; CheckFailed,
+    after publishing, for a requirement that does not hold.
+    """
+    params = _read_params(root)
+    record = _record(params, name)
+    values = {role: _value(params, keys) for role, keys in record.params.items()}
+    model = _validate(STAGE_KINDS[record.kind].params, values, name)
+    check_packages(record.packages)
+    work = root / WORK_FOLDER / "work" / name
+    _clear(work)
+    try:
+        outputs = {role: work / role / Path(path).name for role, path in record.outputs.items()}
+        for path in outputs.values():
+            (path.parent if path.suffix else path).mkdir(parents=True)
+        runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
+        inputs = {role: root / path for role, path in record.inputs.items()}
+        _require_inputs(inputs, root)
+        context = Context(name, model, root, inputs, outputs, record.threads)
+        failures = runner(context)
+        manifest = {
+            "stage": name,
+            "version": record.version,
+            "params": values,
+            "packages": record.packages,
+            "threads": record.threads,
+            "inputs": {p: digest_artifact(root / p) for p in sorted(record.inputs.values())},
+        }
+        for path in outputs.values():
+            if path.is_dir():
+                Manifest(**manifest, files=digest_files(path)).write(path)
+        for role, path in outputs.items():
+            publish(path, root / record.outputs[role])
+    finally:
+        _clear(work)
+    if failures:
+        raise CheckFailed(failures)
+
+
+def check_packages(locked: Mapping[str, str]) -> None:
+    """Raise EnvironmentFault when an installed package is not of the locked version."""
+    wrong = []
+    for package, version in sorted(locked.items()):
+        try:
+            installed = public_version(package)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{package} is not installed, locked is {version}")
+            continue
+        if installed != version:
+            wrong.append(f"{package} {installed} is installed, locked is {version}")
+    if wrong:
+        pins = " ".join(f"{p}=={v}" for p, v in sorted(locked.items()))
+        raise EnvironmentFault.of(
+            "E501",
+            "the installed packages are not those of bertspec.lock: " + "; ".join(wrong),
+            f"install the locked ones (pip install {pins}), or lock those that are installed "
+            "(bertspec lock, then bertspec compile)",
+        )
+
+
+def _read_params(root: Path) -> Mapping[str, Any]:
+    # params.yaml is read as the compiler and DVC read it: YAML 1.2, where `no` is a string.
+    from bertspec.core.yaml import load_plain
+
+    path = root / PARAMS_FILE
+    try:
+        params = load_plain(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError.of(
+            "E202", f"there is no {PARAMS_FILE} here", "run `bertspec compile` in the project"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError.of(
+            "E203", f"{PARAMS_FILE} is not YAML: {error}", "run `bertspec compile` to write it anew"
+        ) from None
+    return params if isinstance(params, dict) else {}
+
+
+def _record(params: Mapping[str, Any], name: str) -> StageRecord:
+    records = (params.get(RECORDS) or {}).get("stages") or {}
+    if name not in records:
+        raise InputError.of("E204", f"there is no stage `{name}`", did_you_mean(name, records))
+    return _validate(StageRecord, records[name], name)
+
+
+def _value(params: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    """The value at dotted `keys`, which must all hold the same."""
+    found = []
+    for key in keys:
+        value: Any = params
+        for part in key.split("."):
+            if not isinstance(value, dict) or part not in value:
+                raise InputError.of(
+                    "E203", f"{PARAMS_FILE} has no `{key}`", "run `bertspec compile`"
+                )
+            value = value[part]
+        found.append(value)
+    for key, value in zip(keys[1:], found[1:], strict=True):
+        if value != found[0]:
+            raise InputError.of(
+                "E205",
+                f"`{keys[0]}` and `{key}` differ in {PARAMS_FILE}, but share one stage",
+                "change them together, or change the spec and run `bertspec compile`",
+            )
+    return found[0]
+
+
+def _validate(model: type[M], values: Any, name: str) -> M:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
+        )
+        raise InputError.of(
+            "E203",
+            f"{PARAMS_FILE} does not fit stage `{name}`: {wrong}",
+            "put it right in the spec and run `bertspec compile`",
+        ) from None
+
+
+def _require_inputs(inputs: Mapping[str, Path], root: Path) -> None:
+    for path in inputs.values():
+        if not path.exists():
+            raise InputError.of(
+                "E206",
+                f"{path.relative_to(root).as_posix()} is missing",
+                "`dvc repro` builds the stages before this one",
+            )
+
+
+def _clear(work: Path) -> None:
+    if work.exists():
+        shutil.rmtree(work)
+
+
