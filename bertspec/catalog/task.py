@@ -82,7 +82,9 @@ class Task(Model, ABC):
         """Mean loss of a batch; `logits` is (batch, outputs)."""
 
     @abstractmethod
-    def predictions(self, ids: "pa.Array", targets: "np.ndarray", logits: "np.ndarray") -> "pa.Table":
+    def predictions(
+        self, ids: "pa.Array", targets: "np.ndarray", logits: "np.ndarray"
+    ) -> "pa.Table":
         """One row an example: id, gold, prediction, scores. Enough to recompute every metric."""
 
     @abstractmethod

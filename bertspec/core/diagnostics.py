@@ -110,6 +110,10 @@ def _as_github(diagnostic: Diagnostic) -> str:
         properties.insert(0, f"file={escape_property(position.file)}")
         if position.line:
             end = position.column + position.width - 1
-            properties[1:1] = [f"line={position.line}", f"col={position.column}", f"endColumn={end}"]
+            properties[1:1] = [
+                f"line={position.line}",
+                f"col={position.column}",
+                f"endColumn={end}",
+            ]
     message = diagnostic.message + (f"\nhelp: {diagnostic.help}" if diagnostic.help else "")
     return f"::{diagnostic.severity} {','.join(properties)}::{escape(message)}"

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 
 class Model(BaseModel):
@@ -50,3 +57,11 @@ def submodels(annotation: Any) -> Iterator[type[Model]]:
         return
     for argument in getattr(annotation, "__args__", ()):
         yield from submodels(argument)
+
+
+def either_text_or_mapping() -> Discriminator:
+    """Tell a union's members, tagged `text` and `mapping`, apart by the shape of the value.
+
+    With it an error is reported for the member that the user meant, not for both.
+    """
+    return Discriminator(lambda value: "text" if isinstance(value, str) else "mapping")

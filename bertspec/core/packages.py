@@ -1,7 +1,11 @@
 """Versions of installed packages, as the lock has them."""
 
+import os
 import re
+from collections.abc import Iterable
 from importlib import metadata
+
+from bertspec.core.errors import EnvironmentFault
 
 
 def distribution_name(package: str) -> str:
@@ -15,3 +19,24 @@ def public_version(package: str) -> str:
     Raises importlib.metadata.PackageNotFoundError.
     """
     return metadata.version(distribution_name(package)).partition("+")[0]
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Public version of each distribution. Raises EnvironmentFault (E502) naming the missing ones."""
+    versions: dict[str, str] = {}
+    missing = []
+    for package in packages:
+        try:
+            versions[package] = public_version(package)
+        except metadata.PackageNotFoundError:
+            missing.append(package)
+    if missing:
+        raise EnvironmentFault.of(
+            "E502", f"not installed: {', '.join(missing)}", f"pip install {' '.join(missing)}"
+        )
+    return versions
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,10 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from typing import Protocol
 
 
 class Bar(Protocol):
@@ -18,7 +15,13 @@ class Bar(Protocol):
 def progress(title: str, total: int | None) -> Iterator[Bar]:
     """Show a bar on standard error while the block runs; `total` None shows a pulse."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     bars: Progress = Progress(
         TextColumn("{task.description}"),

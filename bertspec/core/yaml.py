@@ -74,3 +74,17 @@ def load_plain(text: str) -> Any:
 
     node = compose(text)
     return None if node is None else value(node)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Quotes a string that YAML 1.1 or 1.2 would read as anything else."""
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _OCTAL, ["0"])
+
+
+def dump(value: Any) -> str:
+    """Block-style YAML, keys in the order given, equal on every machine."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20)
+    return text

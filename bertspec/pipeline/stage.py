@@ -10,6 +10,9 @@ from pydantic import Field
 from bertspec.core.digest import digest
 from bertspec.core.model import Model
 
+MANIFEST = "manifest"
+"""Role of the output that `run_stage` writes itself, for each stage that makes an artifact."""
+
 RECORDS = "bertspec"
 """The top-level key of params.yaml that holds the records; so no spec may have this name."""
 
@@ -18,7 +21,7 @@ class OutputKind(StrEnum):
     """How DVC keeps an output."""
 
     ARTIFACT = "artifact"
-    """A folder with a manifest, in DVC's cache."""
+    """A folder, in DVC's cache; its manifest lies beside it."""
     FILE = "file"
     """A single file, in DVC's cache."""
     METRIC = "metric"

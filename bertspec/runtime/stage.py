@@ -18,7 +18,7 @@ from bertspec.core.names import did_you_mean
 from bertspec.core.packages import public_version
 from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.pipeline.layout import PARAMS_FILE, WORK_FOLDER
-from bertspec.pipeline.stage import RECORDS, StageRecord
+from bertspec.pipeline.stage import MANIFEST, RECORDS, StageRecord
 from bertspec.runtime.context import Context
 
 M = TypeVar("M", bound=Model)
@@ -45,24 +45,24 @@ def run_stage(name: str, root: Path) -> None:
         outputs = {role: work / role / Path(path).name for role, path in record.outputs.items()}
         for path in outputs.values():
             (path.parent if path.suffix else path).mkdir(parents=True)
-        runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
+        manifest = outputs.pop(MANIFEST, None)
         inputs = {role: root / path for role, path in record.inputs.items()}
         _require_inputs(inputs, root)
-        context = Context(name, model, root, inputs, outputs, record.threads)
-        failures = runner(context)
-        manifest = {
-            "stage": name,
-            "version": record.version,
-            "params": values,
-            "packages": record.packages,
-            "threads": record.threads,
-            "inputs": {p: digest_artifact(root / p) for p in sorted(record.inputs.values())},
-        }
-        for path in outputs.values():
-            if path.is_dir():
-                Manifest(**manifest, files=digest_files(path)).write(path)
-        for role, path in outputs.items():
-            publish(path, root / record.outputs[role])
+        runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
+        failures = runner(Context(name, model, root, inputs, outputs, record.threads))
+        if manifest is not None:
+            artifact = next(path for path in outputs.values() if path.is_dir())
+            Manifest(
+                stage=name,
+                version=record.version,
+                params=values,
+                packages=record.packages,
+                threads=record.threads,
+                inputs={p: digest_artifact(root / p) for p in sorted(record.inputs.values())},
+                files=digest_files(artifact),
+            ).write(manifest)
+        for role, path in record.outputs.items():
+            publish(work / role / Path(path).name, root / path)
     finally:
         _clear(work)
     if failures:
@@ -164,5 +164,3 @@ def _require_inputs(inputs: Mapping[str, Path], root: Path) -> None:
 def _clear(work: Path) -> None:
     if work.exists():
         shutil.rmtree(work)
-
-

@@ -74,7 +74,9 @@ class TextClassification(Task):
     ) -> "torch.Tensor":
         raise NotImplementedError
 
-    def predictions(self, ids: "pa.Array", targets: "np.ndarray", logits: "np.ndarray") -> "pa.Table":
+    def predictions(
+        self, ids: "pa.Array", targets: "np.ndarray", logits: "np.ndarray"
+    ) -> "pa.Table":
         raise NotImplementedError
 
     def measure(self, names: Sequence[str], predictions: "pa.Table") -> Mapping[str, float]:

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Tag
 
 from bertspec.catalog.tasks import AnyTask
-from bertspec.core.model import Model
+from bertspec.core.model import Model, either_text_or_mapping
 
 Ratio = Annotated[float, Field(ge=0, lt=1)]
 
@@ -66,6 +66,16 @@ else:
     Schedule = Annotated[Linear | Cosine | Constant, Field(discriminator="type")]
 
 
+if TYPE_CHECKING:
+    ClassWeights = Literal["balanced"] | dict[str, float]
+else:
+    ClassWeights = Annotated[
+        Annotated[Literal["balanced"], Tag("text")]
+        | Annotated[dict[str, Annotated[float, Field(gt=0)]], Tag("mapping")],
+        either_text_or_mapping(),
+    ]
+
+
 class EarlyStopping(Model):
     """Stop when `metric_for_best_model` no longer gets better on validation."""
 
@@ -92,7 +102,7 @@ class Training(Model):
     label_smoothing: Ratio = Field(
         default=0.0, description="Share of the target spread over all labels."
     )
-    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+    class_weights: ClassWeights | None = Field(
         default=None,
         description="Weight of each label in the loss; `balanced` is inverse to its frequency.",
     )

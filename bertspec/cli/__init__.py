@@ -1,0 +1,123 @@
+"""The command line. Each command is a file of its own, imported when it is called."""
+
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from bertspec import __version__
+
+COMMANDS = {
+    "init": "Begin a project: a spec, sample data, git and DVC.",
+    "validate": "Check specs; show everything that is wrong in them.",
+    "lock": "Fix package versions and threads in bertspec.lock.",
+    "compile": "Write dvc.yaml and params.yaml from specs.",
+    "stage": "Run one compiled stage; DVC calls this.",
+    "predict": "Label texts with an exported model.",
+    "show": "Show metrics, and where the artifacts are.",
+    "schema": "Print the JSON Schema of the language.",
+    "fields": "List every field: type, default, what it affects.",
+    "explain-code": "Tell more about an error code.",
+}
+
+
+class _Commands(click.Group):
+    """Knows the commands by name and one line, so that help imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"bertspec.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from bertspec.core.names import did_you_mean
+
+            ctx.fail(f"no such command `{args[0]}`; {did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bertspec")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:  # noqa: FBT001 - main reads it
+    """Compile a dataset-and-model spec into reproducible DVC stages that fine-tune BERT.
+
+    \b
+    Write specs/NAME.yaml, then:
+      bertspec validate specs    check it
+      bertspec compile           write dvc.yaml and params.yaml
+      dvc repro                  build what has changed
+
+    Exit codes: 0 good, 1 a check failed, 2 wrong input, 3 the machine, 4 a defect of bertspec.
+    """
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run a command, and turn any error into a message and an exit code. The one place for it."""
+    arguments = sys.argv[1:] if args is None else args
+    debug = "--debug" in arguments
+    try:
+        code = cli.main(arguments, prog_name="bertspec", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        from bertspec.core.errors import INTERRUPTED
+
+        click.echo("\ninterrupted; nothing was left half-written, run it again", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone, as `head` does; Python would complain once more while it flushes.
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_report(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(error: Exception) -> int:
+    from bertspec.core.diagnostics import Diagnostic, render
+    from bertspec.core.errors import BertspecError, EnvironmentFault, InternalError
+
+    exit_code: int
+    found: tuple[Any, ...]
+    if isinstance(error, BertspecError):
+        exit_code, found = error.exit_code, error.diagnostics
+    elif isinstance(error, OSError):
+        exit_code = EnvironmentFault.exit_code
+        place = f" ({error.filename})" if error.filename else ""
+        found = (Diagnostic("E503", f"{error.strerror or error}{place}", _os_advice(error)),)
+    elif isinstance(error, MemoryError):
+        exit_code = EnvironmentFault.exit_code
+        found = (Diagnostic("E504", "out of memory", "a smaller batch or a shorter max_length"),)
+    else:
+        exit_code = InternalError.exit_code
+        text = f"{type(error).__name__}: {error}"
+        found = (Diagnostic("E901", text, "this is a defect of bertspec; --debug shows where"),)
+    click.echo(render(found, "text"), err=True)
+    return exit_code
+
+
+def _os_advice(error: OSError) -> str:
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make room on the disk and run it again; nothing was left half-written"
+    return "check that the path exists and that you may read or write it"

@@ -1,0 +1,71 @@
+"""`bertspec compile`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 and show what would change.")
+@click.option("--diff", is_flag=True, help="Show what changes.")
+def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: FBT001
+    """Write dvc.yaml and params.yaml from specs.
+
+    PATHS are all specs of the project, by default those in `specs`: stages of others disappear.
+    Stages and params of your own stay. The files are written only when they change.
+    """
+    from bertspec.compiler.checks import load_checked
+    from bertspec.compiler.emit import emit_dvc, emit_params
+    from bertspec.compiler.lower import lower
+    from bertspec.core.diagnostics import Severity, render
+    from bertspec.core.errors import InputError
+    from bertspec.core.files import write_if_changed
+    from bertspec.pipeline.layout import DVC_FILE, LOCK_FILE, PARAMS_FILE
+    from bertspec.pipeline.lock import read_lock
+
+    root = Path.cwd()
+    loaded = load_checked(paths or (Path("specs"),), root)
+    if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
+        raise InputError(loaded.diagnostics)
+    if loaded.diagnostics:
+        click.echo(render(loaded.diagnostics, "text"), err=True)
+    lock = read_lock(root)
+    if lock is None:
+        raise InputError.of("E207", f"there is no {LOCK_FILE} here", "run `bertspec lock`")
+    pipeline = lower(loaded.specs, lock)
+    old = {name: _read(root / name) for name in (DVC_FILE, PARAMS_FILE)}
+    new = {
+        DVC_FILE: emit_dvc(pipeline, old[DVC_FILE]),
+        PARAMS_FILE: emit_params(pipeline, old[PARAMS_FILE]),
+    }
+    changed = [name for name in new if new[name] != old[name]]
+    if check or diff:
+        for name in changed:
+            _show_difference(name, old[name] or "", new[name])
+    if check:
+        if changed:
+            click.echo(f"{' and '.join(changed)} would change: run `bertspec compile`", err=True)
+        return 1 if changed else 0
+    for name in changed:
+        write_if_changed(root / name, new[name])
+    click.echo(f"{len(loaded.specs)} specs, {len(pipeline.stages)} stages: {_did(changed)}")
+    return 0
+
+
+def _did(changed: list[str]) -> str:
+    return f"{' and '.join(changed)} written" if changed else "up to date"
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _show_difference(name: str, old: str, new: str) -> None:
+    from difflib import unified_diff
+
+    lines = unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), name, f"{name} (compiled)"
+    )
+    sys.stdout.writelines(lines)

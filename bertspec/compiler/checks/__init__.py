@@ -1,0 +1,83 @@
+"""Rules that hold across fields and across specs. One rule a file, one line in a table here."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bertspec.compiler.checks import (
+    best_metric_fits,
+    class_weights_are_labels,
+    columns_differ,
+    columns_fit_task,
+    data_sets_agree,
+    early_stopping_can_stop,
+    early_stopping_has_validation,
+    export_is_useful,
+    exports_differ,
+    exports_fit_task,
+    given_splits_are_there,
+    group_is_not_the_text,
+    hash_split_divides_train,
+    labels_differ,
+    learning_rate_is_usual,
+    max_length_fits_base,
+    metrics_differ,
+    metrics_fit_task,
+    names_differ,
+    names_not_reserved,
+    require_is_measured,
+    require_is_reachable,
+    scratch_config_is_known,
+    shares_leave_train,
+    sources_are_inside,
+    sources_exist,
+)
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.spec.load import Loaded, LoadedSpec, load
+
+Rule = Callable[[LoadedSpec, Path], Iterator[Diagnostic]]
+ProjectRule = Callable[[Sequence[LoadedSpec]], Iterator[Diagnostic]]
+
+RULES: tuple[Rule, ...] = (
+    names_not_reserved.check,
+    labels_differ.check,
+    columns_fit_task.check,
+    columns_differ.check,
+    group_is_not_the_text.check,
+    shares_leave_train.check,
+    hash_split_divides_train.check,
+    given_splits_are_there.check,
+    sources_are_inside.check,
+    sources_exist.check,
+    max_length_fits_base.check,
+    scratch_config_is_known.check,
+    class_weights_are_labels.check,
+    best_metric_fits.check,
+    early_stopping_has_validation.check,
+    early_stopping_can_stop.check,
+    learning_rate_is_usual.check,
+    metrics_fit_task.check,
+    metrics_differ.check,
+    require_is_measured.check,
+    require_is_reachable.check,
+    exports_fit_task.check,
+    exports_differ.check,
+    export_is_useful.check,
+)
+"""Each looks at one spec; the second argument is the project's folder, for files beside it."""
+
+PROJECT_RULES: tuple[ProjectRule, ...] = (names_differ.check, data_sets_agree.check)
+"""Each looks at all specs of a project together."""
+
+
+def load_checked(paths: Iterable[Path], root: Path) -> Loaded:
+    """Load specs and apply every rule; findings in the order of files and lines."""
+    loaded = load(paths, root)
+    found = list(loaded.diagnostics)
+    for spec in loaded.specs:
+        for rule in RULES:
+            found.extend(rule(spec, root))
+    for project_rule in PROJECT_RULES:
+        found.extend(project_rule(loaded.specs))
+    ordered = sorted(dict.fromkeys(found), key=lambda d: d.sort_key)
+    return replace(loaded, diagnostics=tuple(ordered))

@@ -1,0 +1,25 @@
+"""E104: two meanings do not share a column."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertspec.compiler.checks.finding import finding
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.spec.load import LoadedSpec
+
+
+def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
+    columns = loaded.spec.data.columns
+    seen: dict[str, str] = {}
+    for name, column in columns:
+        if column is None:
+            continue
+        if column in seen:
+            yield finding(
+                "E104",
+                loaded,
+                ("data", "columns", name),
+                f"column `{column}` is `{seen[column]}` already",
+                "each meaning has a column of its own; a label that is also input teaches nothing",
+            )
+        seen.setdefault(column, name)

@@ -1,0 +1,30 @@
+"""E115: early stopping and a best metric need a validation split."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertspec.compiler.checks.finding import finding
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.spec.load import LoadedSpec
+
+
+def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
+    data, training = loaded.spec.data, loaded.spec.training
+    if data.split.validation > 0 or "validation" in data.source.given_splits():
+        return
+    if training.early_stopping is not None:
+        yield finding(
+            "E115",
+            loaded,
+            ("training", "early_stopping"),
+            "early stopping looks at the validation split, and there is none",
+            "give validation a share in `data.split`",
+        )
+    if training.metric_for_best_model != "loss":
+        yield finding(
+            "E115",
+            loaded,
+            ("training", "metric_for_best_model"),
+            "the best model is chosen on the validation split, and there is none",
+            "give validation a share in `data.split`",
+        )

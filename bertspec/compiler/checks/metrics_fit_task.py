@@ -1,0 +1,25 @@
+"""E118: the metrics asked for are the task's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertspec.compiler.checks.finding import finding
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.core.names import did_you_mean
+from bertspec.spec.load import LoadedSpec
+
+
+def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
+    task = loaded.spec.task
+    for index, name in enumerate(loaded.spec.evaluation.metrics):
+        place = ("evaluation", "metrics", index)
+        if name not in task.metrics:
+            yield finding(
+                "E118",
+                loaded,
+                place,
+                f"{task.type} has no metric `{name}`",
+                did_you_mean(name, task.metrics),
+            )
+        elif reason := task.unfit_metric(name):
+            yield finding("E118", loaded, place, reason, "see `bertspec explain-code E118`")

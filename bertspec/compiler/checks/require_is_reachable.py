@@ -1,0 +1,31 @@
+"""E121: what is required can be reached: metrics lie in [0, 1], matthews in [-1, 1]."""
+
+from collections.abc import Iterator
+from math import inf
+from pathlib import Path
+
+from bertspec.compiler.checks.finding import finding
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.spec.load import LoadedSpec
+
+_RANGES = {"loss": (0.0, inf), "matthews": (-1.0, 1.0)}
+
+
+def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
+    for name, bound in loaded.spec.evaluation.require.items():
+        operator, limit = bound.rstrip("0123456789. -"), float(bound.lstrip("<>= "))
+        low, high = _RANGES.get(name, (0.0, 1.0))
+        reachable = {
+            ">=": limit <= high,
+            ">": limit < high,
+            "<=": limit >= low,
+            "<": limit > low,
+        }[operator]
+        if not reachable:
+            yield finding(
+                "E121",
+                loaded,
+                ("evaluation", "require", name),
+                f"`{name} {bound}` can never hold: it lies between {low:g} and {high:g}",
+                "write a bound inside; 80 % is 0.80",
+            )

@@ -1,0 +1,60 @@
+"""All specs of a project and its lock -> the pipeline."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bertspec.compiler.passes.datasets import lower_data_set
+from bertspec.compiler.passes.models import lower_model
+from bertspec.compiler.passes.shared import (
+    base_name,
+    lower_base,
+    lower_tokenization,
+    tokenization_key,
+)
+from bertspec.core.packages import distribution_name
+from bertspec.pipeline.kinds import STAGE_KINDS
+from bertspec.pipeline.lock import Lock
+from bertspec.pipeline.stage import Pipeline, Stage
+from bertspec.spec.load import LoadedSpec
+
+
+def lower(specs: Sequence[LoadedSpec], lock: Lock) -> Pipeline:
+    """The pipeline of valid specs; stages in the order of a build, then by name.
+
+    Raises InputError (E207) for a package that a stage uses and the lock has not.
+    """
+    ordered = sorted(specs, key=lambda loaded: loaded.spec.name)
+    data_sets = {s.dataset_name: s for s in reversed(ordered)}
+    bases = {base_name(s): s for s in reversed(ordered)}
+    sharing: dict[str, list[LoadedSpec]] = {}
+    for loaded in ordered:
+        sharing.setdefault(tokenization_key(loaded), []).append(loaded)
+
+    params: dict[str, Any] = {"bases": {}, "datasets": {}}
+    stages: list[Stage] = []
+    for name, loaded in data_sets.items():
+        origin = loaded.document.position(("data", "source")).file
+        params["datasets"][name], more = lower_data_set(name, loaded.spec.data, origin, lock)
+        stages += more
+    for name, loaded in bases.items():
+        params["bases"][name], stage = lower_base(
+            name, loaded.spec.model.base, loaded.dataset_name, loaded.document.name, lock
+        )
+        stages.append(stage)
+    stages += [lower_tokenization(key, group, lock) for key, group in sharing.items()]
+    for loaded in ordered:
+        params[loaded.spec.name], more = lower_model(loaded, lock)
+        stages += more
+    order = list(STAGE_KINDS)
+    stages.sort(key=lambda stage: (order.index(stage.kind), stage.name))
+    return Pipeline(tuple(stages), params)
+
+
+def packages_used(specs: Sequence[LoadedSpec]) -> tuple[str, ...]:
+    """Normalised names of all distributions that a lock for these specs must have."""
+    used = {p for kind in STAGE_KINDS.values() for p in kind.packages}
+    for loaded in specs:
+        spec = loaded.spec
+        used |= {*spec.data.source.packages, *spec.model.base.packages()}
+        used |= {p for export in spec.export for p in export.packages()}
+    return tuple(sorted({distribution_name(p) for p in used}))

@@ -1,0 +1,1 @@
+"""Each pass lowers one part of the specs to stages."""

@@ -1,0 +1,114 @@
+"""A spec's own stages: train, evaluate, export and report."""
+
+from typing import Any
+
+from bertspec.compiler.passes.shared import base_name, tokenization_key
+from bertspec.compiler.passes.stages import make_stage
+from bertspec.core.manifest import manifest_path
+from bertspec.pipeline import layout
+from bertspec.pipeline.lock import Lock
+from bertspec.pipeline.stage import Output, OutputKind, Stage
+from bertspec.spec.load import LoadedSpec
+
+
+def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[Stage]]:
+    """The spec's entry in params.yaml, and its own stages."""
+    params = spec_params(loaded)
+    name = loaded.spec.name
+    tokenized = layout.tokenized(loaded.dataset_name, tokenization_key(loaded))
+    base, trained = layout.base(base_name(loaded)), layout.trained(name)
+    evaluation, export = layout.evaluation(name), layout.export(name)
+    metrics, parity = layout.metrics(name), layout.parity(name)
+    curves = {c: layout.plot(name, c) for c in ("loss", "learning_rate", "validation")}
+    exports = loaded.spec.export
+
+    def stage(kind: str, sections: dict[str, str], **options: Any) -> Stage:
+        values = {
+            role: ((f"{name}.{section}",), _at(params, section))
+            for role, section in sections.items()
+        }
+        return make_stage(kind, name, lock, origin=loaded.document.name, params=values, **options)
+
+    train = stage(
+        "train",
+        {"task": "task", "head": "model.head", "training": "training"},
+        inputs={"base": base, "tokenized": tokenized},
+        outputs={
+            "trained": Output(trained, OutputKind.ARTIFACT),
+            "loss": _curve(curves["loss"], "step", "loss", "Training loss"),
+            "learning_rate": _curve(
+                curves["learning_rate"], "step", "learning_rate", "Learning rate"
+            ),
+            "validation": _curve(
+                curves["validation"], "epoch", "validation_loss", "Validation loss"
+            ),
+        },
+    )
+    evaluate = stage(
+        "evaluate",
+        {"task": "task", "evaluation": "evaluation"},
+        inputs={"tokenized": tokenized, "trained": trained},
+        outputs={
+            "evaluation": Output(evaluation, OutputKind.ARTIFACT),
+            "metrics": Output(metrics, OutputKind.METRIC),
+            "confusion": Output(
+                layout.plot(name, "confusion"),
+                OutputKind.PLOT,
+                {"template": "confusion", "x": "actual", "y": "predicted", "title": "Confusion"},
+            ),
+        },
+    )
+    exporting = []
+    if exports:
+        exporting.append(
+            stage(
+                "export",
+                {"task": "task", "tokenization": "tokenization", "export": "export"},
+                inputs={"tokenized": tokenized, "trained": trained},
+                outputs={
+                    "export": Output(export, OutputKind.ARTIFACT),
+                    "parity": Output(parity, OutputKind.METRIC),
+                },
+                packages=sorted({p for kind in exports for p in kind.packages()}),
+            )
+        )
+    artifacts = {
+        "raw": layout.raw(loaded.dataset_name),
+        "prepared": layout.prepared(loaded.dataset_name),
+        "base": base,
+        "tokenized": tokenized,
+        "trained": trained,
+        "evaluation": evaluation,
+    } | ({"export": export} if exports else {})
+    parities = {"parity": parity} if exports else {}
+    report = stage(
+        "report",
+        {},
+        inputs={f"{role}_manifest": manifest_path(path) for role, path in artifacts.items()}
+        | {"prepared": artifacts["prepared"], "evaluation": evaluation, "metrics": metrics}
+        | parities
+        | curves,
+        outputs={"report": Output(layout.report(name), OutputKind.FILE)},
+    )
+    return params, [train, evaluate, *exporting, report]
+
+
+def spec_params(loaded: LoadedSpec) -> dict[str, Any]:
+    """The resolved spec: every default written out; its data set and base by name."""
+    dumped = loaded.spec.model_dump(mode="json")
+    for key in ("bertspec", "name", "description", "extends"):
+        del dumped[key]
+    dumped["data"] = loaded.dataset_name
+    dumped["model"]["base"] = base_name(loaded)
+    return dumped
+
+
+def _curve(path: str, x: str, y: str, title: str) -> Output:
+    return Output(path, OutputKind.PLOT, {"x": x, "y": y, "title": title})
+
+
+def _at(params: dict[str, Any], section: str) -> Any:
+    value: Any = params
+    for part in section.split("."):
+        value = value[part]
+    return value

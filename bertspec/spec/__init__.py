@@ -1,0 +1,1 @@
+"""The language: its documents with positions, its sections, its JSON Schema."""

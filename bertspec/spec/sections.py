@@ -1,0 +1,93 @@
+"""The language, version 1: a spec and a data set, put together from the stages' sections."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, StringConstraints, Tag
+
+from bertspec.catalog.bases import AnyBase
+from bertspec.catalog.sources import AnySource
+from bertspec.catalog.tasks import AnyTask
+from bertspec.core.model import Model, affecting, either_text_or_mapping
+from bertspec.core.names import NAME_PATTERN
+from bertspec.pipeline.params.evaluate import Evaluation
+from bertspec.pipeline.params.export import Exports
+from bertspec.pipeline.params.prepare import Columns, Split
+from bertspec.pipeline.params.tokenize import Tokenization
+from bertspec.pipeline.params.train import Head, Training
+
+LANGUAGE_VERSION = 1
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=64)]
+Version = Literal[1]
+
+
+class DataSet(Model):
+    """A data set: inline in a spec, or a file of its own that several specs name."""
+
+    name: Name | None = Field(
+        default=None,
+        description="Its name: a folder in data/ and the start of its stages' names. By default "
+        "the name of the spec, or of the file, that it is written in.",
+    )
+    description: str = Field(default="", description="For readers; affects nothing.")
+    source: AnySource = affecting("fetch", description="Where the rows come from.")
+    columns: Columns = affecting("prepare", description="Which column means what.")
+    split: Split = affecting("prepare", description="How rows are split.")
+
+
+class DataSetFile(DataSet):
+    """A file in specs/datasets/."""
+
+    bertspec: Version = Field(description="Version of the language.")
+
+
+class ModelSection(Model):
+    """The model: what it starts from, and its head."""
+
+    base: AnyBase = affecting("base", description="The pretrained model and its tokenizer.")
+    head: Head = affecting(
+        "train", default=Head(), description="The head that the task puts on it."
+    )
+
+
+if TYPE_CHECKING:
+    Data = DataSet
+else:
+    Data = Annotated[
+        Annotated[Name, Tag("text")] | Annotated[DataSet, Tag("mapping")],
+        either_text_or_mapping(),
+    ]
+
+
+class Spec(Model):
+    """One model: from data to exported files."""
+
+    bertspec: Version = Field(description="Version of the language.")
+    name: Name = Field(
+        description="Its name: a folder in models/ and the start of its stages' names."
+    )
+    description: str = Field(default="", description="For readers; affects nothing.")
+    extends: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None,
+        description="A spec, relative to this file, whose keys hold where this one has none. "
+        "Mappings merge, lists and values replace; `name` is not taken over.",
+    )
+    task: AnyTask = affecting(
+        "tokenize", "train", "evaluate", "export", description="What the model is to do."
+    )
+    data: Data = Field(
+        description="A data set: inline, or the name of a file in the folder `datasets`."
+    )
+    tokenization: Tokenization = affecting(
+        "tokenize", "export", default=Tokenization(), description="How text becomes token ids."
+    )
+    model: ModelSection = Field(description="What training starts from.")
+    training: Training = affecting(
+        "train", default=Training(), description="How the model is trained."
+    )
+    evaluation: Evaluation = affecting(
+        "evaluate", description="What is measured, and what must hold."
+    )
+    export: Exports = affecting(
+        "export", default=(), description="Formats that the trained model is converted to."
+    )
