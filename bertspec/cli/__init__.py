@@ -53,7 +53,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="bertspec")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:  # noqa: FBT001 - main reads it
-    """Compile a dataset-and-model spec into reproducible DVC stages that fine-tune BERT.
+    r"""Compile a dataset-and-model spec into reproducible DVC stages that fine-tune BERT.
 
     \b
     Write specs/NAME.yaml, then:
@@ -83,7 +83,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader has gone, as `head` does; Python would complain once more while it flushes.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(0)
     except Exception as error:
         if debug:

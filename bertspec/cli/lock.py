@@ -10,7 +10,7 @@ import click
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Threads of the stages that compute. By default those of the lock, else this machine's cores.",
+    help="Threads of the stages that compute; by default the lock's, else this machine's cores.",
 )
 def command(paths: tuple[Path, ...], threads: int | None) -> None:
     """Write bertspec.lock: the installed version of each package that a stage uses, and threads.

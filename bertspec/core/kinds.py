@@ -36,7 +36,7 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
     @cached_property
     def annotation(self) -> Any:
         """The union of all kinds, told apart by `type`: what a field of a model is declared as."""
-        members = Union[tuple(self[name] for name in self)]  # noqa: UP007 - built from a table
+        members: Any = Union[tuple(self[name] for name in self)]  # noqa: UP007 - built from a table
         if len(self) == 1:  # a union of one is no union, and pydantic refuses a discriminator
             return members
         return Annotated[members, Field(discriminator="type")]

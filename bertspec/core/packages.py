@@ -22,7 +22,7 @@ def public_version(package: str) -> str:
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Public version of each distribution. Raises EnvironmentFault (E502) naming the missing ones."""
+    """Public version of each distribution. Raises EnvironmentFault (E502) for missing ones."""
     versions: dict[str, str] = {}
     missing = []
     for package in packages:

@@ -36,9 +36,9 @@ def resolve(text: str) -> Any:
     if _INT.match(text):
         return int(text)
     if _OCTAL.match(text):
-        return int(text[2:], 8)
+        return int(text, 0)
     if _HEX.match(text):
-        return int(text[2:], 16)
+        return int(text, 0)
     if _FLOAT.match(text):
         return float(text)
     if _INFINITY.match(text):
@@ -54,9 +54,9 @@ def compose(text: str) -> yaml.Node | None:
     return node
 
 
-def is_plain(node: yaml.ScalarNode) -> bool:
-    """Whether a scalar is written without quotes and block marks, so that its text has a type."""
-    return not node.style
+def is_plain(node: yaml.Node) -> bool:
+    """Whether a node is a scalar without quotes and block marks, so that its text has a type."""
+    return isinstance(node, yaml.ScalarNode) and not node.style
 
 
 def load_plain(text: str) -> Any:

@@ -61,8 +61,8 @@ def run_stage(name: str, root: Path) -> None:
                 inputs={p: digest_artifact(root / p) for p in sorted(record.inputs.values())},
                 files=digest_files(artifact),
             ).write(manifest)
-        for role, path in record.outputs.items():
-            publish(work / role / Path(path).name, root / path)
+        for role, target in record.outputs.items():
+            publish(work / role / Path(target).name, root / target)
     finally:
         _clear(work)
     if failures:

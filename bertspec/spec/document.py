@@ -128,11 +128,11 @@ def _syntax_error(error: yaml.YAMLError, at: Callable[..., Position]) -> Diagnos
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     if context := getattr(error, "context", None):
         problem = f"{problem} ({context})"
-    help = "check indentation, quotes and colons here and in the line before"
+    advice = "check indentation, quotes and colons here and in the line before"
     if "tab" in problem or "'\\t'" in problem:
-        help = "indent with spaces, not with tabs"
+        advice = "indent with spaces, not with tabs"
     return Diagnostic(
-        "E001", f"not YAML: {problem}", help, at(mark.line, mark.column) if mark else at(0, 0)
+        "E001", f"not YAML: {problem}", advice, at(mark.line, mark.column) if mark else at(0, 0)
     )
 
 

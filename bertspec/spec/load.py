@@ -28,9 +28,7 @@ class LoadedSpec:
 
     @property
     def dataset_name(self) -> str:
-        name = self.spec.data.name
-        assert name is not None  # the loader has filled it in
-        return name
+        return self.spec.data.name or self.spec.name
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """pydantic's validation errors as diagnostics: the place in the file, plain words, advice."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.model import Model, submodels
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import NAME_PATTERN, did_you_mean
 from bertspec.spec.document import Document, Path_
 from bertspec.spec.sections import LANGUAGE_VERSION
 
@@ -24,68 +24,121 @@ _WANTED = {
     "string_type": "text",
 }
 
+_PATTERNS = {
+    NAME_PATTERN: "write lower-case letters, digits and single dashes, such as `my-model`",
+    r"^[0-9a-f]{40}$": "write the commit, 40 hexadecimal digits: a branch or a tag moves, and "
+    "with it what is built",
+}
+"""What to write where a pattern is not met; for the others the field's description says it."""
+
+
+class _Place:
+    """Where an error is: its path in the document, and the models around it."""
+
+    def __init__(self, error: ErrorDetails, model: type[Model], document: Document) -> None:
+        self.path, self.models = _resolve(error["loc"], model, document.value)
+        self.name = str(error["loc"][-1]) if error["loc"] else ""
+        self.label = ".".join(str(part) for part in self.path) or "the document"
+        self.position = document.position(self.path)
+        self.key = document.position(self.path, key=True)
+        self.document = document
+
+    def about(self) -> str:
+        """What the language says of the field."""
+        fields = (m.model_fields.get(self.name) for m in self.models)
+        text = next((f.description for f in fields if f is not None and f.description), "")
+        return f"`{self.name}`: {text}" if text else ""
+
 
 def diagnostics_of(
     error: ValidationError, model: type[Model], document: Document
 ) -> list[Diagnostic]:
-    """One diagnostic for each of pydantic's errors, without repeats."""
-    found = (_diagnostic(e, model, document) for e in error.errors())
-    return list(dict.fromkeys(found))
+    """One diagnostic for each of pydantic's errors, without repeats and consequences."""
+    errors = error.errors()
+    # A list counts as too short for the items in it that are wrong; those are told already.
+    inner = {e["loc"][:-1] for e in errors}
+    told = [e for e in errors if not (e["type"] == "too_short" and e["loc"] in inner)]
+    return list(dict.fromkeys(_diagnostic(e, _Place(e, model, document)) for e in told))
 
 
-def _diagnostic(error: ErrorDetails, model: type[Model], document: Document) -> Diagnostic:
-    kind, loc, value = error["type"], error["loc"], error["input"]
-    context: dict[str, Any] = error.get("ctx", {})
-    path, models = _resolve(loc, model, document.value)
-    # The last part of the location of a missing or unknown key is the key itself.
-    name = str(loc[-1]) if loc else ""
-    label = ".".join(str(p) for p in path) or "the document"
-    here = document.position(path)
-    if kind == "extra_forbidden":
-        fields = {f for m in models for f in m.model_fields}
+def _diagnostic(error: ErrorDetails, place: _Place) -> Diagnostic:
+    if error["type"] in _WANTED:
+        return _wrong_type(error, place)
+    return _PROBLEMS.get(error["type"], _wrong_value)(error, place)
+
+
+def _unknown_key(_error: ErrorDetails, place: _Place) -> Diagnostic:
+    fields = {f for m in place.models for f in m.model_fields}
+    return Diagnostic(
+        "E010", f"unknown key `{place.name}`", did_you_mean(place.name, fields), place.key
+    )
+
+
+def _missing(_error: ErrorDetails, place: _Place) -> Diagnostic:
+    inside = f" in `{place.label}`" if place.path else ""
+    return Diagnostic("E011", f"`{place.name}` is missing{inside}", place.about(), place.key)
+
+
+def _missing_type(_error: ErrorDetails, place: _Place) -> Diagnostic:
+    known = [kind for model in _members(place) for kind in _types(model)]
+    return Diagnostic(
+        "E011", f"`type` is missing in `{place.label}`", did_you_mean("", known), place.key
+    )
+
+
+def _unknown_type(error: ErrorDetails, place: _Place) -> Diagnostic:
+    wrong = str(error["ctx"]["tag"])
+    known = [word.strip("' ") for word in str(error["ctx"]["expected_tags"]).split(",")]
+    return Diagnostic(
+        "E012",
+        f"there is no {place.label.rpartition('.')[2]} of type `{wrong}`",
+        did_you_mean(wrong, known),
+        place.document.position((*place.path, "type")),
+    )
+
+
+def _not_one_of(error: ErrorDetails, place: _Place) -> Diagnostic:
+    value = error["input"]
+    if place.path == ("bertspec",):
         return Diagnostic(
-            "E010",
-            f"unknown key `{name}`",
-            did_you_mean(name, fields),
-            document.position(path, key=True),
+            "E009",
+            f"this is version {_shown(value)} of the language",
+            f"write `bertspec: {LANGUAGE_VERSION}`, which this bertspec reads",
+            place.position,
         )
-    if kind == "missing":
-        about = next(
-            (m.model_fields[name].description for m in models if name in m.model_fields), ""
-        )
-        inside = f" in `{label}`" if path else ""
-        return Diagnostic(
-            "E011", f"`{name}` is missing{inside}", f"`{name}`: {about}",
-            document.position(path, key=True),
-        )  # fmt: skip
-    if kind == "union_tag_not_found":
-        kinds = [t for t in _tags(model, loc)]
-        return Diagnostic("E011", f"`type` is missing in `{label}`",
-                          did_you_mean("", kinds), document.position(path, key=True))  # fmt: skip
-    if kind == "union_tag_invalid":
-        expected = [t.strip().strip("'") for t in str(context["expected_tags"]).split(",")]
-        return Diagnostic("E012", f"there is no {label.rpartition('.')[2]} of type `{context['tag']}`",
-                          did_you_mean(str(context["tag"]), expected),
-                          document.position((*path, "type")))  # fmt: skip
-    if kind == "literal_error" and path == ("bertspec",):
-        return Diagnostic("E009", f"this is language version {value!r}",
-                          f"write `bertspec: {LANGUAGE_VERSION}`, which this bertspec reads", here)  # fmt: skip
-    if kind == "literal_error":
-        words = [w.strip().strip("'") for w in
-                 str(context["expected"]).replace(" or ", ", ").split(",")]  # fmt: skip
-        return Diagnostic("E013", f"`{label}` cannot be {_shown(value)}",
-                          did_you_mean(str(value), words), here)  # fmt: skip
-    if kind in _WANTED:
-        advice = "put it in quotes" if kind == "string_type" and _is_scalar(value) else ""
-        if kind in ("int_type", "float_type") and isinstance(value, str) and value.strip():
-            advice = "write the number without quotes"
-        return Diagnostic(
-            "E014", f"`{label}` must be {_WANTED[kind]}, and is {_shown(value)}", advice, here
-        )
-    message = error["msg"][0].lower() + error["msg"][1:]
-    about = next((m.model_fields[name].description for m in models if name in m.model_fields), "")
-    return Diagnostic("E015", f"`{label}` is {_shown(value)}: {message}",
-                      f"`{name}`: {about}" if about else "", here)  # fmt: skip
+    words = str(error["ctx"]["expected"]).replace(" or ", ", ").split(",")
+    advice = did_you_mean(str(value), [word.strip("' ") for word in words])
+    return Diagnostic("E013", f"`{place.label}` cannot be {_shown(value)}", advice, place.position)
+
+
+def _wrong_type(error: ErrorDetails, place: _Place) -> Diagnostic:
+    value, advice = error["input"], ""
+    if error["type"] == "string_type" and isinstance(value, bool | int | float):
+        advice = "put it in quotes"
+    elif error["type"] in ("int_type", "float_type") and isinstance(value, str):
+        advice = "write the number without quotes"
+    message = f"`{place.label}` must be {_WANTED[error['type']]}, and is {_shown(value)}"
+    return Diagnostic("E014", message, advice or place.about(), place.position)
+
+
+def _wrong_value(error: ErrorDetails, place: _Place) -> Diagnostic:
+    reason = error["msg"][0].lower() + error["msg"][1:]
+    pattern = str(error.get("ctx", {}).get("pattern"))
+    return Diagnostic(
+        "E015",
+        f"`{place.label}` is {_shown(error['input'])}: {reason}",
+        _PATTERNS.get(pattern) or place.about(),
+        place.position,
+    )
+
+
+_PROBLEMS: dict[str, Callable[[ErrorDetails, _Place], Diagnostic]] = {
+    "extra_forbidden": _unknown_key,
+    "missing": _missing,
+    "union_tag_not_found": _missing_type,
+    "union_tag_invalid": _unknown_type,
+    "literal_error": _not_one_of,
+}
 
 
 def _resolve(
@@ -94,29 +147,35 @@ def _resolve(
     """The path in the document of pydantic's location, and the models around its last part.
 
     pydantic's locations hold the tags of unions beside keys and indices; those are no keys.
+    A missing key is no part of the path: its place is the mapping that it is missing in.
     """
     path: list[str | int] = []
-    models: list[type[Model]] = [model]
-    around = models
-    for position, part in enumerate(loc):
-        last = position == len(loc) - 1
-        fields = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+    around = models = [model]
+    for part in loc:
+        fields = [m.model_fields[part] for m in models if part in m.model_fields]
         tagged = [m for m in models if part in _types(m)]
-        if (isinstance(value, dict) and part in value and (fields or not tagged)) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+        if _holds(value, part) and (fields or not tagged):
             value = value[part]
-        elif tagged or (not last and not fields) or part in ("text", "mapping"):
-            models = tagged or models
-            continue
-        elif not fields:
+            path.append(part)
             around = models
-            break
-        else:  # a missing key: the place is its parent
+            models = [s for f in fields for s in submodels(f.annotation)] or models
+        elif tagged:
+            around = models = tagged
+        else:
             around = models
-            break
-        path.append(part)
-        around = models
-        models = [s for f in fields for s in submodels(f)] if fields else models
     return tuple(path), around
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
+
+
+def _members(place: _Place) -> list[type[Model]]:
+    """The models of the union that has no `type` in the document."""
+    fields = (m.model_fields.get(place.name) for m in place.models)
+    return [s for f in fields if f is not None for s in submodels(f.annotation)]
 
 
 def _types(model: type[Model]) -> tuple[str, ...]:
@@ -124,19 +183,7 @@ def _types(model: type[Model]) -> tuple[str, ...]:
     return get_args(field.annotation) if field else ()
 
 
-def _tags(model: type[Model], loc: tuple[int | str, ...]) -> Iterator[str]:
-    models: list[type[Model]] = [model]
-    for part in loc:
-        models = [
-            s for m in models if part in m.model_fields
-            for s in submodels(m.model_fields[part].annotation)
-        ] or [m for m in models if part in _types(m)] or models  # fmt: skip
-    for member in models:
-        yield from _types(member)
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, bool | int | float)
+_MOST_SHOWN = 60
 
 
 def _shown(value: Any) -> str:
@@ -149,4 +196,4 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
     text = str(value)
-    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
+    return f"`{text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + '...'}`"

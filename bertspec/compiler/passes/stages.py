@@ -31,7 +31,9 @@ def make_stage(
     """
     about = STAGE_KINDS[kind]
     artifacts = [o.path for o in outputs.values() if o.kind is OutputKind.ARTIFACT]
-    manifests = {MANIFEST: Output(manifest_path(p), OutputKind.FILE) for p in artifacts}
+    if artifacts:
+        manifest = Output(manifest_path(artifacts[0]), OutputKind.FILE)
+        outputs = {**outputs, MANIFEST: manifest}
     return Stage(
         name=f"{owner}-{kind}",
         kind=kind,
@@ -43,7 +45,7 @@ def make_stage(
         values={role: value for role, (_, value) in params.items()},
         inputs=inputs,
         sources=tuple(sources),
-        outputs={**outputs, **manifests},
+        outputs=outputs,
     )
 
 

@@ -1,0 +1,12 @@
+"""`bertspec explain-code`."""
+
+import click
+
+
+@click.command()
+@click.argument("code")
+def command(code: str) -> None:
+    """Tell more about the error CODE, such as E012: what it means, and what to do."""
+    from bertspec.core.explanations import explanation
+
+    click.echo(explanation(code.upper()), nl=False)

@@ -1,0 +1,82 @@
+"""Every field of the language: type, default, what it affects. For `bertspec fields` and docs."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic_core import PydanticUndefined, to_jsonable_python
+
+from bertspec.core.model import Model, extra, submodels
+
+
+@dataclass(frozen=True)
+class FieldInfo:
+    """One field of the language."""
+
+    path: str
+    """Dotted; a kind of a union stands in parentheses: `data.source(csv).files`."""
+    type: str
+    default: str
+    affects: tuple[str, ...]
+    """Kinds of stage that run again when it changes."""
+    description: str
+
+
+def fields_of(
+    model: type[Model], prefix: str = "", affects: tuple[str, ...] = ()
+) -> Iterator[FieldInfo]:
+    """The fields of a model and of the models in it, in the order of the language."""
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{name}"
+        own = tuple(extra(field).get("affects", affects))
+        inner = list(submodels(field.annotation))
+        yield FieldInfo(
+            path, _type(field.annotation), _default(field), own, field.description or ""
+        )
+        for sub in inner:
+            kind = f"({kinds[0]})" if (kinds := _kinds(sub)) and len(inner) > 1 else ""
+            yield from fields_of(sub, f"{path}{kind}.", own)
+
+
+def _kinds(model: type[Model]) -> tuple[str, ...]:
+    field = model.model_fields.get("type")
+    return get_args(field.annotation) if field else ()
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True)
+    if default is PydanticUndefined:
+        return "required"
+    return json.dumps(to_jsonable_python(default), ensure_ascii=False)
+
+
+_NAMES = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    type(None): "null",
+}
+
+
+def _type(annotation: Any) -> str:
+    """A field's type in words."""
+    if annotation in _NAMES:
+        return _NAMES[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        kinds = _kinds(annotation)
+        return f"`type: {kinds[0]}`" if kinds else "mapping"
+    arguments = [a for a in get_args(annotation) if a is not Ellipsis]
+    origin = getattr(annotation, "__origin__", None)
+    if hasattr(annotation, "__metadata__"):
+        return _type(arguments[0])
+    if origin is tuple:
+        return f"list of {_type(arguments[0])}"
+    if origin is dict:
+        return f"mapping of {_type(arguments[0])} to {_type(arguments[1])}"
+    if arguments and all(isinstance(a, str | int) for a in arguments):
+        return " or ".join(f"`{a}`" for a in arguments)
+    return " or ".join(dict.fromkeys(_type(a) for a in arguments))
