@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bertspec.catalog.base import Base
-from bertspec.catalog.hub import HubId, Revision
+from bertspec.catalog.bases.folder import WANTED, take_folder
+from bertspec.catalog.hub import HubId, Revision, hub_faults, quiet_unless_terminal
 from bertspec.core.names import slugify
 
 
@@ -28,4 +29,10 @@ class HubBase(Base):
         return None
 
     def build(self, target: Path, root: Path, prepared: Path | None) -> None:
-        raise NotImplementedError
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.utils.tqdm import disable_progress_bars
+
+        quiet_unless_terminal(lambda: disable_progress_bars())
+        with hub_faults(f"model {self.id}", self.revision):
+            folder = snapshot_download(self.id, revision=self.revision, allow_patterns=list(WANTED))
+        take_folder(Path(folder), target, self.id)

@@ -7,7 +7,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bertspec.catalog.base import Base
+from bertspec.catalog.bases.folder import read_config, take_folder
 from bertspec.catalog.source import FilePath
+from bertspec.core.errors import InputError
 from bertspec.core.names import slugify
 
 
@@ -24,7 +26,11 @@ class LocalBase(Base):
         return slugify(Path(self.path).name)
 
     def known_config(self, root: Path) -> Mapping[str, Any] | None:
-        raise NotImplementedError
+        return read_config(root / self.path)
 
     def build(self, target: Path, root: Path, prepared: Path | None) -> None:
-        raise NotImplementedError
+        if not (root / self.path).is_dir():
+            raise InputError.of(
+                "E401", f"there is no folder {self.path}", "check `model.base.path`"
+            )
+        take_folder(root / self.path, target, self.path)

@@ -1,5 +1,6 @@
 """A model that an installed Python package carries."""
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -7,7 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from bertspec.catalog.base import Base
+from bertspec.catalog.bases.folder import read_config, take_folder
+from bertspec.core.errors import EnvironmentFault, InputError
 from bertspec.core.names import slugify
+from bertspec.core.packages import distribution_name
 
 
 class PackageBase(Base):
@@ -26,7 +30,28 @@ class PackageBase(Base):
         return slugify(self.package)
 
     def known_config(self, root: Path) -> Mapping[str, Any] | None:
-        raise NotImplementedError
+        folder = self._folder()
+        return None if folder is None else read_config(folder)
 
     def build(self, target: Path, root: Path, prepared: Path | None) -> None:
-        raise NotImplementedError
+        folder = self._folder()
+        if folder is None:
+            raise EnvironmentFault.of(
+                "E502",
+                f"the package {self.package} is not installed",
+                f"pip install {distribution_name(self.package)}",
+            )
+        if not folder.is_dir():
+            raise InputError.of(
+                "E401", f"{self.package} has no folder {self.path}", "check `model.base.path`"
+            )
+        take_folder(folder, target, f"{self.package}/{self.path}")
+
+    def _folder(self) -> Path | None:
+        """The model's folder, found without running the package; None when it is not there."""
+        try:
+            found = importlib.util.find_spec(self.package)
+        except (ImportError, ValueError):
+            return None
+        places = found.submodule_search_locations if found else None
+        return Path(places[0]) / self.path if places else None

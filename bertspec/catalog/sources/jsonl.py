@@ -1,20 +1,51 @@
 """JSON Lines: one JSON object a line."""
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from bertspec.catalog.source import FileSource
+from bertspec.catalog.text_file import read_utf8
+from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class Jsonl(FileSource):
-    """JSON Lines files in UTF-8; each object's keys are the columns."""
+    """JSON Lines files in UTF-8; each object's keys are the columns. Numbers become text."""
 
     type: Literal["jsonl"] = Field(description="One JSON object a line.")
 
     def read_file(self, path: Path, name: str) -> "pa.Table":
-        raise NotImplementedError
+        import pyarrow as pa
+
+        # Only a line feed ends a line: U+2028 and others may stand inside a JSON string.
+        lines = enumerate(read_utf8(path, name).split("\n"), start=1)
+        rows = [_object(line, f"{name}, line {n}") for n, line in lines if line.strip()]
+        columns = dict.fromkeys(key for row in rows for key in row)
+        return pa.table(
+            {c: pa.array([_text(row.get(c)) for row in rows], pa.string()) for c in columns}
+        )
+
+
+def _object(line: str, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError.of(
+            "E305", f"{place}: not JSON: {error}", "write one JSON object a line"
+        ) from None
+    if not isinstance(value, dict):
+        raise InputError.of("E305", f"{place}: not an object", 'write `{"text": ...}`')
+    return value
+
+
+def _text(value: Any) -> str | None:
+    """A value as text: itself, or in its JSON spelling; null stays null."""
+    if value is None or isinstance(value, str):
+        # A lone surrogate is valid JSON, and no text that UTF-8 or Arrow can hold.
+        return value and value.encode("utf-8", "replace").decode("utf-8")
+    return json.dumps(value, ensure_ascii=False)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from bertspec.catalog.task import LossOptions, Task
+from bertspec.catalog.task import ID_COLUMN, LossOptions, Task
+from bertspec.core.errors import InputError
+from bertspec.core.names import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 Label = Annotated[str, StringConstraints(min_length=1)]
 
 BINARY_METRICS = ("f1", "precision", "recall")
+BINARY = 2
 
 
 class TextClassification(Task):
@@ -53,7 +56,7 @@ class TextClassification(Task):
         return self.labels
 
     def unfit_metric(self, name: str) -> str | None:
-        if name in BINARY_METRICS and len(self.labels) > 2:
+        if name in BINARY_METRICS and len(self.labels) > BINARY:
             return (
                 f"`{name}` is for two labels and there are {len(self.labels)}; "
                 f"write `{name}_macro`, `{name}_micro` or `{name}_weighted`"
@@ -61,23 +64,96 @@ class TextClassification(Task):
         return None
 
     def encode(self, rows: "pa.Table", tokenizer: "Tokenizer") -> "pa.Table":
-        raise NotImplementedError
+        import pyarrow as pa
+
+        texts = rows["text"].to_pylist()
+        if "text_pair" in rows.column_names:
+            texts = list(zip(texts, rows["text_pair"].to_pylist(), strict=True))
+        encodings = tokenizer.encode_batch(texts)
+        return pa.table(
+            {
+                ID_COLUMN: rows[ID_COLUMN],
+                "input_ids": pa.array([e.ids for e in encodings], pa.list_(pa.int32())),
+                "token_type_ids": pa.array([e.type_ids for e in encodings], pa.list_(pa.int8())),
+                "label": pa.array(self._indices(rows), pa.int32()),
+            }
+        )
+
+    def _indices(self, rows: "pa.Table") -> list[int]:
+        index = {label: i for i, label in enumerate(self.labels)}
+        labels = rows["label"].to_pylist()
+        wrong = [i for i, label in enumerate(labels) if label not in index]
+        if wrong:
+            row = rows.slice(wrong[0], 1)
+            label = labels[wrong[0]]
+            more = f", and {len(wrong) - 1} more such rows" if len(wrong) > 1 else ""
+            raise InputError.of(
+                "E313",
+                f"{row['file'][0]}, row {row['row'][0]}: unknown label `{label}`{more}",
+                f"{did_you_mean(label, self.labels)} Correct the row, or add it to `task.labels`",
+            )
+        return [index[label] for label in labels]
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
-        raise NotImplementedError
+        from transformers import AutoConfig, AutoModelForSequenceClassification
+
+        config = AutoConfig.from_pretrained(
+            base,
+            local_files_only=True,
+            num_labels=len(self.labels),
+            id2label=dict(enumerate(self.labels)),
+            label2id={label: i for i, label in enumerate(self.labels)},
+        )
+        if dropout is not None:
+            # Families name the dropout before their head differently.
+            for name in ("classifier_dropout", "seq_classif_dropout", "summary_last_dropout"):
+                if hasattr(config, name):
+                    setattr(config, name, dropout)
+        return AutoModelForSequenceClassification.from_pretrained(
+            base, config=config, local_files_only=True, use_safetensors=True
+        )
 
     def targets(self, tokens: "pa.Table") -> "np.ndarray":
-        raise NotImplementedError
+        return tokens["label"].to_numpy().astype("int64")
 
     def loss(
         self, logits: "torch.Tensor", targets: "torch.Tensor", options: LossOptions
     ) -> "torch.Tensor":
-        raise NotImplementedError
+        import torch
+
+        weight = options.class_weights
+        return torch.nn.functional.cross_entropy(
+            logits,
+            targets,
+            weight=None if weight is None else torch.tensor(weight, dtype=logits.dtype),
+            label_smoothing=options.label_smoothing,
+        )
 
     def predictions(
         self, ids: "pa.Array", targets: "np.ndarray", logits: "np.ndarray"
     ) -> "pa.Table":
-        raise NotImplementedError
+        import pyarrow as pa
+
+        scores = softmax(logits)
+        labels = pa.array(self.labels, pa.string())
+        return pa.table(
+            {
+                ID_COLUMN: ids,
+                "gold": labels.take(pa.array(targets)),
+                "prediction": labels.take(pa.array(logits.argmax(axis=1))),
+                "scores": pa.array(list(scores), pa.list_(pa.float32())),
+            }
+        )
 
     def measure(self, names: Sequence[str], predictions: "pa.Table") -> Mapping[str, float]:
-        raise NotImplementedError
+        from bertspec.catalog.tasks.classification_metrics import measure
+
+        return measure(names, self.labels, predictions)
+
+
+def softmax(logits: "np.ndarray") -> "np.ndarray":
+    """Probabilities of each row of logits, (rows, labels) float32."""
+    import numpy as np
+
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,62 @@
+"""Train a WordPiece tokenizer, the same to the byte on every run."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SPECIAL_TOKENS = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+"""BERT's, with transformers' names for them."""
+
+MOST_CHARACTERS = 1000
+"""As BERT's own trainer limits its alphabet."""
+
+
+def train_wordpiece(texts: Sequence[str], vocab_size: int, *, lowercase: bool) -> "Tokenizer":
+    """A tokenizer as BERT's, with `vocab_size` entries at most, trained on `texts`."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+    special = list(SPECIAL_TOKENS.values())
+    learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    learner.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    # The trainer numbers `##x` pieces in the order of a randomly seeded hash map, and breaks ties
+    # by number. Pieces given as special tokens are numbered first, in the order given.
+    pieces = _single_pieces(texts, learner)
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=max(vocab_size, len(special) + len(pieces)),
+        special_tokens=[*special, *pieces],
+        initial_alphabet=[],
+        limit_alphabet=0,
+        show_progress=False,
+    )
+    learner.train_from_iterator(texts, trainer)
+    tokenizer = Tokenizer(models.WordPiece(learner.get_vocab(), unk_token="[UNK]"))
+    tokenizer.normalizer = learner.normalizer
+    tokenizer.pre_tokenizer = learner.pre_tokenizer
+    tokenizer.add_special_tokens(special)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer
+
+
+def _single_pieces(texts: Sequence[str], learner: "Tokenizer") -> list[str]:
+    """Each of the most frequent characters, and each as the continuation of a word."""
+    from collections import Counter
+
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(learner.normalizer.normalize_str(text))
+    frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_CHARACTERS]
+    characters = sorted(c for c, _ in frequent if not c.isspace())
+    return [*characters, *(f"##{c}" for c in characters)]

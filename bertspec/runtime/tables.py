@@ -1,0 +1,41 @@
+"""Tables on disk: the same rows give the same bytes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def write_parquet(table: "pa.Table", path: Path) -> None:
+    """Parquet with fixed options and without pandas' or Arrow's schema metadata."""
+    from pyarrow import parquet
+
+    parquet.write_table(
+        table.replace_schema_metadata(None),
+        path,
+        compression="zstd",
+        row_group_size=2**16,
+        store_schema=False,
+    )
+
+
+def read_parquet(path: Path) -> "pa.Table":
+    from pyarrow import parquet
+
+    return parquet.read_table(path)
+
+
+def write_arrow(table: "pa.Table", path: Path) -> None:
+    """An uncompressed Arrow IPC file, which `read_arrow` maps instead of reading it."""
+    import pyarrow as pa
+
+    table = table.replace_schema_metadata(None).combine_chunks()
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def read_arrow(path: Path) -> "pa.Table":
+    import pyarrow as pa
+
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()

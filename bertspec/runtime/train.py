@@ -1,0 +1,78 @@
+"""train: the base model with the task's head, trained; a folder that transformers loads."""
+
+import csv
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bertspec.catalog.task import Task
+from bertspec.core.errors import InputError
+from bertspec.pipeline.params.train import TrainParams
+from bertspec.runtime.context import Context
+from bertspec.runtime.torch_setup import deterministic, quiet
+from bertspec.runtime.trained import pad_id_of
+from bertspec.runtime.training.batches import Tokens, read_tokens
+from bertspec.runtime.training.loop import train
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def run(context: Context[TrainParams]) -> None:
+    """Write the trained model, its tokenizer, and the curves of loss and learning rate.
+
+    Raises InputError: E402 for weights that cannot be read, E404 for a loss that is no number,
+    E405 for a label without a training example.
+    """
+    params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
+    quiet()
+    deterministic(params.training.seed, context.threads)
+    train_tokens = read_tokens(tokenized / "train.arrow", params.task)
+    validation_tokens = read_tokens(tokenized / "validation.arrow", params.task)
+    _require_every_label(params.task, train_tokens)
+    model = _build(params, base)
+    curves = train(
+        model, params.task, params.training, train_tokens, validation_tokens, pad_id_of(base)
+    )
+    _save(model, base, context.outputs["trained"])
+    for name in ("loss", "learning_rate", "validation"):
+        _write_csv(getattr(curves, name), context.outputs[name])
+
+
+def _require_every_label(task: Task, tokens: Tokens) -> None:
+    for index, label in enumerate(task.label_names()):
+        if not (tokens.targets == index).any():
+            raise InputError.of(
+                "E405",
+                f"no training row has the label `{label}`",
+                "add rows with it, or remove it from `task.labels`",
+            )
+
+
+def _build(params: TrainParams, base: Path) -> "PreTrainedModel":
+    from safetensors import SafetensorError
+
+    try:
+        return params.task.build_model(base, params.head.dropout)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError.of(
+            "E402",
+            f"the base in {base.name} cannot be loaded: {str(error).splitlines()[0]}",
+            "`bertspec explain-code E402` lists what a base must have",
+        ) from None
+
+
+def _save(model: "PreTrainedModel", base: Path, target: Path) -> None:
+    # The path of the base would tell the folder of the build, and nothing of the model.
+    model.config._name_or_path = ""  # noqa: SLF001 - transformers has no public way
+    model.save_pretrained(target)
+    for file in sorted(base.iterdir()):
+        if file.suffix in (".json", ".txt") and not (target / file.name).exists():
+            shutil.copyfile(file, target / file.name)
+
+
+def _write_csv(rows: list[dict[str, float]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

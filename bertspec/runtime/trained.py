@@ -1,0 +1,29 @@
+"""Load what train has written."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bertspec.catalog.base import CONFIG
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def load_trained(folder: Path) -> "PreTrainedModel":
+    """The trained model, in eval mode, of the class that its config.json names."""
+    import transformers
+
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    cls = getattr(transformers, config["architectures"][0])
+    model: PreTrainedModel = cls.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True
+    )
+    model.eval()
+    return model
+
+
+def pad_id_of(folder: Path) -> int:
+    """Id of the padding token; padding is masked, so 0 does where a model names none."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    return int(config.get("pad_token_id") or 0)
