@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 """Inputs of every exported model, (batch, sequence) int64 each. Its one output is `logits`."""
 
+
+def example_inputs() -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+    """INPUTS to trace a model with, two rows of which the second is padded.
+
+    A mask of ones alone would be traced as no mask at all, and sizes of 1, or equal ones, as
+    constants.
+    """
+    import torch
+
+    ids = torch.ones((2, 8), dtype=torch.int64)
+    mask = ids.clone()
+    mask[1, 5:] = 0
+    return ids, mask, torch.zeros_like(ids)
+
+
 Runner = Callable[["Mapping[str, np.ndarray]"], "np.ndarray"]
 """INPUTS by name -> logits, (batch, outputs) float32."""
 

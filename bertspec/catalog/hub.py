@@ -45,7 +45,7 @@ def hub_faults(what: str, revision: str) -> Iterator[None]:
         ) from None
 
 
-def quiet_unless_terminal(silence: Callable[[], None]) -> None:
+def quiet_unless_terminal(silence: Callable[[], object]) -> None:
     """Call a library's switch for its progress bars when no person is watching."""
     if not sys.stderr.isatty():
         silence()

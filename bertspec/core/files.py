@@ -36,7 +36,13 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def publish(source: Path, target: Path) -> None:
-    """Move a finished file or folder to its place, over what was there."""
+    """Move a finished file or folder to its place, over what was there.
+
+    Its files get the mode that a new file has here, whatever the library that wrote them chose.
+    """
+    for file in [source, *source.rglob("*")]:
+        if file.is_file():
+            file.chmod(0o666 & ~_umask())
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
     elif target.exists() or target.is_symlink():

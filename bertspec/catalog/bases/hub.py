@@ -32,7 +32,7 @@ class HubBase(Base):
         from huggingface_hub import snapshot_download
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
-        quiet_unless_terminal(lambda: disable_progress_bars())
+        quiet_unless_terminal(disable_progress_bars)
         with hub_faults(f"model {self.id}", self.revision):
             folder = snapshot_download(self.id, revision=self.revision, allow_patterns=list(WANTED))
         take_folder(Path(folder), target, self.id)

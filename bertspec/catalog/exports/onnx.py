@@ -1,6 +1,7 @@
 """ONNX, through torch.onnx.export; run by onnxruntime."""
 
 import io
+import logging
 import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.export import INPUTS, Export, Runner
+from bertspec.catalog.export import INPUTS, Export, Runner, example_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,15 +33,14 @@ class Onnx(Export):
         import onnx
         import torch
 
-        # Not 1 and not equal: torch.export takes such sizes for constants.
-        example = torch.ones((2, 8), dtype=torch.int64)
         axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
         noise = io.StringIO()
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         with warnings.catch_warnings(), redirect_stdout(noise), redirect_stderr(noise):
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module,
-                (example, example, torch.zeros_like(example)),
+                example_inputs(),
                 dynamo=True,
                 input_names=list(INPUTS),
                 output_names=["logits"],
@@ -49,6 +49,8 @@ class Onnx(Export):
                 external_data=False,
                 verbose=False,
             )
+        if program is None:
+            raise ValueError("torch.onnx.export gave no program")
         model = program.model_proto
         _strip(model)
         onnx.checker.check_model(model)

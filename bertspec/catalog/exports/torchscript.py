@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.export import INPUTS, Export, Runner
+from bertspec.catalog.export import INPUTS, Export, Runner, example_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +32,10 @@ class TorchScript(Export):
     def write(self, module: "torch.nn.Module", path: Path) -> None:
         import torch
 
-        example = torch.ones((2, 8), dtype=torch.int64)
         buffer = io.BytesIO()
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            traced = torch.jit.trace(
-                module, (example, example, torch.zeros_like(example)), check_trace=False
-            )
+            traced = torch.jit.trace(module, example_inputs(), check_trace=False)
             torch.jit.save(traced, buffer)
         path.write_bytes(_without_debug_files(buffer.getvalue()))
 

@@ -83,12 +83,28 @@ def collate(tokens: Tokens, rows: "np.ndarray", pad_id: int) -> Batch:
     )
 
 
-def training_order(count: int, seed: int, epoch: int, size: int) -> "Sequence[np.ndarray]":
-    """Rows of each batch of an epoch: a function of seed and epoch alone."""
+WINDOW = 16
+"""Batches among which rows are sorted by length."""
+
+
+def training_order(
+    lengths: "np.ndarray", seed: int, epoch: int, size: int
+) -> "Sequence[np.ndarray]":
+    """Rows of each batch of an epoch: a function of lengths, seed and epoch alone.
+
+    Rows are shuffled; those of each window of batches are sorted by length, so that a batch has
+    little padding; then the batches are shuffled (transformers' `group_by_length` does likewise).
+    """
     import numpy as np
 
-    order = np.random.default_rng([seed, epoch]).permutation(count)
-    return [order[start : start + size] for start in range(0, count, size)]
+    generator = np.random.default_rng([seed, epoch])
+    order = generator.permutation(len(lengths))
+    batches = []
+    for start in range(0, len(order), size * WINDOW):
+        window = order[start : start + size * WINDOW]
+        window = window[np.argsort(lengths[window], kind="stable")]
+        batches += [window[i : i + size] for i in range(0, len(window), size)]
+    return [batches[i] for i in generator.permutation(len(batches))]
 
 
 def batches_by_length(tokens: Tokens, size: int) -> "Iterator[np.ndarray]":

@@ -54,7 +54,7 @@ def train(
             model.train()
             losses = []
             for rows in training_order(
-                len(train_tokens), options.seed, epoch, options.batch.examples
+                train_tokens.lengths, options.seed, epoch, options.batch.examples
             ):
                 batch = collate(train_tokens, rows, pad_id)
                 rate = options.learning_rate * rate_factor(options.schedule, step, steps)
