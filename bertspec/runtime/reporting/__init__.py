@@ -1,0 +1,1 @@
+"""The HTML report, put together from what the other stages have written."""
