@@ -1,0 +1,52 @@
+# Two commands for a new user: `make demo` and `make test`. Everything else is for developers.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint rebuild-check docs goldens clean
+
+demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
+	@bertspec validate specs
+	@bertspec compile specs
+	@dvc repro --quiet
+	@bertspec show
+	@echo
+	@bertspec predict sentiment \
+		"I laughed, I cried, and I have already booked a second ticket." \
+		"Two hours of my life, and not one scene was worth the price of the popcorn."
+
+test: $(VENV)/dev.stamp ## Run every test, the linters and the type checker.
+	ruff check . && ruff format --check .
+	mypy
+	lint-imports
+	python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/dev.stamp
+	pre-commit run --all-files
+
+rebuild-check: $(VENV)/demo.stamp ## Build the demo twice, in two new folders, and compare every byte.
+	python benchmarks/rebuild_check.py
+
+docs: $(VENV)/dev.stamp ## Write what is generated from the code: schema, field reference, error codes.
+	python -m tests.generated --write
+
+goldens: $(VENV)/dev.stamp
+	python -m pytest tests --update-goldens -q
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	@touch $@ $(VENV)/demo.stamp
+
+clean:
+	rm -rf $(VENV) .bertspec build *.egg-info

@@ -1,0 +1,115 @@
+"""A tiny project on disk, and the commands a user runs in it."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+GOOD = ("a warm and funny film", "we loved every minute", "great cast and a sharp script")
+BAD = ("a dull and clumsy film", "we hated every minute", "poor cast and a limp script")
+
+SPEC: dict[str, Any] = {
+    "bertspec": 1,
+    "name": "tiny",
+    "task": {"type": "text-classification", "labels": ["bad", "good"]},
+    "data": {
+        "name": "reviews",
+        "source": {"type": "csv", "files": {"train": "data/reviews.csv"}},
+        "columns": {"text": "review", "label": "verdict"},
+        "split": {"type": "hash", "validation": 0.2, "test": 0.3},
+    },
+    "tokenization": {"max_length": 32},
+    "model": {
+        "base": {
+            "type": "scratch",
+            "config": {
+                "model_type": "bert",
+                "hidden_size": 32,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "intermediate_size": 64,
+                "max_position_embeddings": 64,
+            },
+            "tokenizer": {"type": "wordpiece", "vocab_size": 200},
+        }
+    },
+    "training": {"epochs": 6, "learning_rate": 0.003, "batch": {"examples": 8}},
+    "evaluation": {"metrics": ["accuracy", "f1", "roc_auc"]},
+    "export": [{"type": "onnx"}, {"type": "torchscript"}],
+}
+
+
+def rows(count: int = 60) -> list[tuple[str, str]]:
+    """Reviews with a verdict, each text its own."""
+    return [
+        (f"{(GOOD if i % 2 else BAD)[i % 3]} number {i}", "good" if i % 2 else "bad")
+        for i in range(count)
+    ]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's folder. Commands run there as a user would run them."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path) -> "Project":
+        project = cls(root)
+        (root / "specs").mkdir(parents=True)
+        project.write_rows(rows())
+        project.write_spec(SPEC)
+        return project
+
+    def write_rows(self, values: list[tuple[str, str]]) -> None:
+        lines = ["review,verdict", *(f'"{text}",{label}' for text, label in values)]
+        path = self.root / "data" / "reviews.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def write_spec(self, spec: dict[str, Any], name: str = "tiny.json") -> None:
+        text = json.dumps(spec, indent=2)
+        (self.root / "specs" / name).write_text(text, encoding="utf-8")
+
+    def run(
+        self, *command: str, code: int | None = 0, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of this environment; `code` is the exit code it must end with."""
+        folder = Path(sys.executable).parent
+        environment = os.environ | {
+            "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org",
+            "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org",
+        }  # fmt: skip
+        result = subprocess.run(
+            command, cwd=self.root, env=environment | env, capture_output=True, text=True,
+            check=False, timeout=300,
+        )  # fmt: skip
+        shown = f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"
+        assert code is None or result.returncode == code, shown
+        assert "Traceback" not in result.stderr, shown
+        return result
+
+    def bertspec(self, *arguments: str, code: int | None = 0, **env: str) -> str:
+        result = self.run("bertspec", *arguments, code=code, **env)
+        return result.stdout + result.stderr
+
+    def compile(self) -> None:
+        self.bertspec("lock", "--threads", "1")
+        self.bertspec("compile")
+
+    def init_dvc(self) -> None:
+        self.run("git", "init", "--quiet", "--initial-branch=main")
+        self.run("dvc", "init", "--quiet")
+
+    def commit(self, message: str = "change") -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
+
+    def metrics(self, name: str = "tiny") -> Any:
+        return json.loads((self.root / "models" / name / "metrics.json").read_text())
