@@ -26,13 +26,15 @@ class Model(BaseModel):
     )
 
     @model_serializer(mode="wrap")
-    def _leave_out_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a field that a later version of the language added while it has its default.
+    def _canonical(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Free keys sorted; a field that a later version added left out while at its default.
 
         Otherwise an upgrade of bertspec, which adds a key to params.yaml, would rebuild everything.
         """
         values = cast("dict[str, Any]", handler(self))
         for name, field in type(self).model_fields.items():
+            if isinstance(getattr(self, name), dict):  # the order of free keys means nothing
+                values[name] = dict(sorted(values[name].items()))
             added_later = extra(field).get("since", 1) > 1
             if added_later and getattr(self, name) == field.get_default(call_default_factory=True):
                 values.pop(name, None)

@@ -58,7 +58,9 @@ def load(paths: Iterable[Path], root: Path) -> Loaded:
                 specs.append(load_spec(file, root))
         except InputError as error:
             found.extend(error.diagnostics)
-    return Loaded(tuple(specs), tuple(dict.fromkeys(found)), tuple(files))
+    # An error in a data set file is found by each spec that names it.
+    told = {(d.code, d.position or d.message): d for d in found}
+    return Loaded(tuple(specs), tuple(told.values()), tuple(files))
 
 
 def load_spec(path: Path, root: Path) -> LoadedSpec:
