@@ -1,0 +1,198 @@
+"""A hub on 127.0.0.1: enough of the Hugging Face hub's HTTP API for its real clients.
+
+Source of the protocol: huggingface_hub 2 (`hf_api.py`, `file_download.py`, `hf_file_system.py`).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_API = re.compile(
+    r"^/api/(?P<kind>models|datasets)/(?P<repo>[^/]+/[^/]+)"
+    r"(?:/(?P<what>revision|tree|paths-info)/(?P<revision>[^/]+)(?:/(?P<path>.+))?)?$"
+)
+_FILE = re.compile(
+    r"^/(?:(?P<kind>datasets)/)?(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)$"
+)
+_RANGE = re.compile(r"^bytes=(\d+)-(\d*)$")
+
+
+class HubServer:
+    """Serves `<folder>/{models,datasets}/<owner>/<name>/` at one commit, which is also `main`.
+
+    Point the clients at it through HF_ENDPOINT before they are imported.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        content = [f"{p.relative_to(folder).as_posix()} {blob_id(p)}" for p in files]
+        self.commit = hashlib.sha1("\n".join(content).encode()).hexdigest()  # noqa: S324 - as git
+        self.requests: list[str] = []
+        """Method and path of every request, in order."""
+        handler = type("Handler", (_Handler,), {"hub": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def blob_id(path: Path) -> str:
+    """A file's id as git has it; the hub's ETag of a file that is not in LFS."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324 - as git
+
+
+class _NotFoundError(Exception):
+    """A 404 with the hub's own X-Error-Code."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: HubServer
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def _answer(self) -> None:
+        # Read the body in any case: what stays unread would be taken for the next request.
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urlsplit(self.path)
+        self.hub.requests.append(f"{self.command} {self.path}")
+        try:
+            if match := _API.match(url.path):
+                self._send_json(self._api(match, parse_qs(url.query), parse_qs(body.decode())))
+            elif match := _FILE.match(url.path):
+                repo = self._repo(match["kind"] or "models", match["repo"], match["revision"])
+                self._send_file(_inside(repo, match["path"]))
+            else:
+                self._send_not_found("NotFound")
+        except _NotFoundError as error:
+            self._send_not_found(str(error))
+
+    def _repo(self, kind: str, repo: str, revision: str) -> Path:
+        folder = self.hub.folder / kind / repo
+        if ".." in repo or not folder.is_dir():
+            raise _NotFoundError("RepoNotFound")
+        if unquote(revision) not in ("main", self.hub.commit):
+            raise _NotFoundError("RevisionNotFound")
+        return folder
+
+    def _api(
+        self, match: re.Match[str], query: Mapping[str, list[str]], form: Mapping[str, list[str]]
+    ) -> Any:
+        repo = self._repo(match["kind"], match["repo"], match["revision"] or "main")
+        if match["what"] == "tree":
+            folder = _inside(repo, match["path"] or "")
+            if not folder.is_dir():
+                raise _NotFoundError("EntryNotFound")
+            recursive = query.get("recursive", ["false"])[0].lower() in ("true", "1")
+            return [_entry(p, repo) for p in sorted(folder.glob("**/*" if recursive else "*"))]
+        if match["what"] == "paths-info":
+            paths = (_inside(repo, path) for path in form.get("paths", []))
+            return [_entry(path, repo) for path in paths if path.exists() and path != repo]
+        files = sorted(p.relative_to(repo).as_posix() for p in repo.rglob("*") if p.is_file())
+        return {
+            "id": match["repo"],
+            "sha": self.hub.commit,
+            "private": False,
+            "gated": False,
+            "disabled": False,
+            "tags": [],
+            "downloads": 0,
+            "likes": 0,
+            "siblings": [{"rfilename": name} for name in files],
+        }
+
+    def _send_not_found(self, code: str) -> None:
+        headers = {"X-Error-Code": code, "X-Error-Message": code}
+        self._send(404, json.dumps({"error": code}).encode(), headers)
+
+    def _send_json(self, value: Any) -> None:
+        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _send_file(self, path: Path) -> None:
+        if not path.is_file():
+            raise _NotFoundError("EntryNotFound")
+        content = path.read_bytes()
+        headers = {
+            "X-Repo-Commit": self.hub.commit,
+            "ETag": f'"{blob_id(path)}"',
+            "Accept-Ranges": "bytes",
+            "Content-Type": "application/octet-stream",
+        }
+        wanted = _wanted_range(self.headers, len(content))
+        if wanted is None:
+            self._send(200, content, headers)
+        elif wanted.start >= len(content):
+            self._send(416, b"", headers | {"Content-Range": f"bytes */{len(content)}"})
+        else:
+            headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(content)}"
+            self._send(206, content[wanted.start : wanted.stop], headers)
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+def _inside(repo: Path, path: str) -> Path:
+    """The file of a repository that a URL names; one that climbs out of it is not found."""
+    resolved = (repo / unquote(path)).resolve()
+    if not resolved.is_relative_to(repo.resolve()):
+        raise _NotFoundError("EntryNotFound")
+    return repo / unquote(path)
+
+
+def _entry(path: Path, repo: Path) -> dict[str, Any]:
+    name = path.relative_to(repo).as_posix()
+    if path.is_dir():
+        tree = hashlib.sha1(name.encode()).hexdigest()  # noqa: S324 - only an id
+        return {"type": "directory", "oid": tree, "size": 0, "path": name}
+    return {"type": "file", "oid": blob_id(path), "size": path.stat().st_size, "path": name}
+
+
+def _wanted_range(headers: Message, size: int) -> range | None:
+    """The bytes that a Range header asks for; None for the whole file."""
+    match = _RANGE.match(headers.get("Range") or "")
+    if match is None:
+        return None
+    return range(int(match[1]), min(int(match[2]) + 1, size) if match[2] else size)
