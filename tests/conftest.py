@@ -1,8 +1,5 @@
 """Fixtures that several areas use: an empty project, and a tiny one that trains in seconds."""
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +30,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, Path], None]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A tiny project: sixty reviews, a model of a few thousand weights made from scratch."""
+    """A tiny project: 120 reviews, a model of a few thousand weights made from scratch."""
     return Project.create(tmp_path / "project")
 
 
@@ -46,10 +43,10 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def bertspec_program() -> str:
-    """The installed command, so that exit codes and imports are the real ones."""
-    beside = Path(sys.executable).parent / "bertspec"
-    found = str(beside) if beside.exists() else shutil.which("bertspec")
-    assert found, "install the project: pip install -e ."
-    subprocess.run([found, "--version"], check=True, capture_output=True)
-    return found
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny project, built by its commands from data to report; for reading only."""
+    project = Project.create(tmp_path_factory.mktemp("built") / "project")
+    project.compile()
+    for name in project.stages():
+        project.bertspec("stage", name)
+    return project

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertspec.core.yaml import load_plain
+
 GOOD = ("a warm and funny film", "we loved every minute", "great cast and a sharp script")
 BAD = ("a dull and clumsy film", "we hated every minute", "poor cast and a limp script")
 
@@ -36,13 +38,13 @@ SPEC: dict[str, Any] = {
             "tokenizer": {"type": "wordpiece", "vocab_size": 200},
         }
     },
-    "training": {"epochs": 6, "learning_rate": 0.003, "batch": {"examples": 8}},
+    "training": {"epochs": 10, "learning_rate": 0.003, "batch": {"examples": 8}},
     "evaluation": {"metrics": ["accuracy", "f1", "roc_auc"]},
     "export": [{"type": "onnx"}, {"type": "torchscript"}],
 }
 
 
-def rows(count: int = 60) -> list[tuple[str, str]]:
+def rows(count: int = 120) -> list[tuple[str, str]]:
     """Reviews with a verdict, each text its own."""
     return [
         (f"{(GOOD if i % 2 else BAD)[i % 3]} number {i}", "good" if i % 2 else "bad")
@@ -102,6 +104,10 @@ class Project:
     def compile(self) -> None:
         self.bertspec("lock", "--threads", "1")
         self.bertspec("compile")
+
+    def stages(self) -> list[str]:
+        """Names of the compiled stages, in the order of a build."""
+        return list(load_plain((self.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 
     def init_dvc(self) -> None:
         self.run("git", "init", "--quiet", "--initial-branch=main")

@@ -1,0 +1,211 @@
+"""Through the real dvc: build, change one thing, compare, share. Each as a user would."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.projects import SPEC, Project, rows
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in git and DVC, built and committed; each test works in a clone of it."""
+    project = Project.create(tmp_path_factory.mktemp("dvc") / "origin")
+    project.init_dvc()
+    project.compile()
+    project.run("dvc", "config", "cache.dir", str(project.root.parent / "cache"))
+    project.run("dvc", "repro")
+    project.commit("build")
+    return project
+
+
+@pytest.fixture
+def clone(repository: Project, tmp_path: Path) -> Project:
+    project = Project(tmp_path / "clone")
+    repository.run("git", "clone", "--quiet", str(repository.root), str(project.root))
+    project.run("dvc", "checkout")
+    return project
+
+
+def _spec(**changes: Any) -> dict[str, Any]:
+    return {**json.loads(json.dumps(SPEC)), **changes}
+
+
+def _training(**changes: Any) -> dict[str, Any]:
+    return _spec(training=SPEC["training"] | changes)
+
+
+def _would_run(project: Project) -> set[str]:
+    """Kinds of the stages that `dvc repro` would run, as it says itself."""
+    lines = project.run("dvc", "repro", "--dry").stdout.splitlines()
+    commands = [line.partition("bertspec stage ")[2] for line in lines if "bertspec stage" in line]
+    return {name.rpartition("-")[2] for name in commands}
+
+
+def _ran(project: Project) -> set[str]:
+    lines = project.run("dvc", "repro").stdout.splitlines()
+    return {line.split("'")[1].rpartition("-")[2] for line in lines if line.startswith("Running")}
+
+
+def test_a_second_repro_has_nothing_to_do(clone: Project) -> None:
+    assert _ran(clone) == set()
+    assert "up to date" in clone.run("dvc", "status").stdout
+
+
+def test_another_learning_rate_trains_again_and_nothing_before(clone: Project) -> None:
+    clone.write_spec(_training(learning_rate=0.001))
+    clone.bertspec("compile")
+    assert _ran(clone) == {"train", "evaluate", "export", "report"}
+    assert _ran(clone) == set()
+
+
+def test_another_metric_trains_nothing(clone: Project) -> None:
+    clone.write_spec(_spec(evaluation={"metrics": ["accuracy", "matthews"]}))
+    clone.bertspec("compile")
+    assert _ran(clone) == {"evaluate", "report"}
+
+
+def test_comments_defaults_and_descriptions_rebuild_nothing(clone: Project) -> None:
+    spec = _training(seed=13, precision="fp32")
+    clone.write_spec(spec | {"description": "words"})
+    assert "up to date" in clone.bertspec("compile")
+    assert _would_run(clone) == set()
+
+
+def test_a_changed_row_rebuilds_what_reads_it(clone: Project) -> None:
+    changed = rows()
+    changed[0] = ("a new text altogether", changed[0][1])
+    clone.write_rows(changed)
+    ran = _ran(clone)
+    assert {"fetch", "prepare", "tokenize"} <= ran
+
+
+def test_a_result_that_stays_the_same_stops_the_rebuild(clone: Project) -> None:
+    """A column that no one reads: fetch and prepare run, and nothing after them."""
+    path = clone.root / "data/reviews.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0] + ",note", *(line + ",x" for line in lines[1:])]) + "\n")
+    assert _ran(clone) == {"fetch", "prepare", "report"}
+
+
+def test_what_dvc_shows(clone: Project) -> None:
+    assert "tiny-train" in clone.run("dvc", "dag").stdout
+    shown = json.loads(clone.run("dvc", "metrics", "show", "--json").stdout)
+    assert shown[""]["data"]["models/tiny/metrics.json"]["data"] == clone.metrics()
+    clone.run("dvc", "plots", "show", "--out", "plots")
+    page = (clone.root / "plots/index.html").read_text()
+    assert "Training loss" in page
+    assert "Confusion" in page
+
+
+def test_params_and_metrics_are_compared_across_branches(clone: Project) -> None:
+    clone.run("git", "checkout", "--quiet", "-b", "slower")
+    clone.write_spec(_training(learning_rate=0.0001))
+    clone.bertspec("compile")
+    clone.run("dvc", "repro")
+    clone.commit()
+    params = json.loads(clone.run("dvc", "params", "diff", "main", "--json").stdout)
+    assert params["params.yaml"] == {
+        "tiny.training.learning_rate": {"old": 0.003, "new": 0.0001, "diff": -0.0029}
+    } or set(params["params.yaml"]) == {"tiny.training.learning_rate"}
+    metrics = json.loads(clone.run("dvc", "metrics", "diff", "main", "--json").stdout)
+    assert "test.loss" in str(metrics) or "loss" in str(metrics)
+
+
+def test_an_experiment_changes_one_param(clone: Project) -> None:
+    clone.run("dvc", "exp", "run", "--set-param", "tiny.training.learning_rate=0.002")
+    assert "learning_rate: 0.002" in (clone.root / "params.yaml").read_text()
+    manifest = json.loads((clone.root / "models/tiny/trained.manifest.json").read_text())
+    assert manifest["params"]["training"]["learning_rate"] == 0.002
+
+
+def test_an_experiment_with_a_wrong_value_is_told(clone: Project) -> None:
+    result = clone.run(
+        "dvc", "exp", "run", "--set-param", "tiny.training.epochs=many", "tiny-train", code=None
+    )
+    assert result.returncode != 0
+    assert "E203" in result.stderr
+    assert "training.epochs" in result.stderr
+
+
+def test_a_fresh_clone_pulls_what_another_has_pushed(repository: Project, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    repository.run("dvc", "push", "--remote", "", code=None)
+    first, second = Project(tmp_path / "first"), Project(tmp_path / "second")
+    repository.run("git", "clone", "--quiet", str(repository.root), str(first.root))
+    first.run("dvc", "checkout")
+    first.run("dvc", "remote", "add", "--default", "store", str(remote))
+    first.run("dvc", "push")
+    first.commit("a remote")
+    first.run("git", "clone", "--quiet", str(first.root), str(second.root))
+    second.run("dvc", "config", "--local", "cache.dir", str(tmp_path / "other-cache"))
+    assert not (second.root / "models/tiny/export").exists()
+    second.run("dvc", "pull")
+    assert _would_run(second) == set()
+    before = first.bertspec("predict", "tiny", "a warm film", "--format", "json")
+    assert second.bertspec("predict", "tiny", "a warm film", "--format", "json") == before
+
+
+def test_stages_of_a_spec_that_is_gone_disappear(clone: Project) -> None:
+    clone.write_spec(_training(epochs=1) | {"name": "second"}, "second.json")
+    clone.bertspec("compile")
+    assert "second-train" in clone.stages()
+    (clone.root / "specs/second.json").unlink()
+    clone.bertspec("compile")
+    assert "second-train" not in clone.stages()
+    assert _would_run(clone) == set()
+
+
+def test_a_requirement_that_fails_stops_dvc_and_shows_the_metric(clone: Project) -> None:
+    evaluation = SPEC["evaluation"] | {"require": {"loss": "< 0.000001"}}
+    clone.write_spec(_spec(evaluation=evaluation))
+    clone.bertspec("compile")
+    result = clone.run("dvc", "repro", code=None)
+    assert result.returncode != 0
+    assert "E410" in result.stderr
+    assert clone.metrics()["test"]["loss"] > 0
+
+
+@pytest.mark.parametrize("kind", ["fetch", "prepare", "base", "tokenize", "train", "evaluate",
+                                  "export", "report"])  # fmt: skip
+def test_interrupted_at_any_stage_the_rerun_is_right(
+    repository: Project, clone: Project, kind: str
+) -> None:
+    """Ctrl-C while the stage works: nothing half-written, exit code 130, and a rerun as new."""
+    name = next(n for n in clone.stages() if n.endswith(f"-{kind}"))
+    outputs = _outputs(clone, name)
+    before = {p: p.read_bytes() for p in outputs}
+    program = Path(sys.executable).parent / "bertspec"
+    process = subprocess.Popen(
+        [program, "stage", name], cwd=clone.root, stderr=subprocess.PIPE, text=True
+    )
+    work = clone.root / ".bertspec" / "work" / name
+    deadline = time.monotonic() + 60
+    while not work.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    # A stage that had already published when the signal came has ended well.
+    assert process.returncode in (130, 0), error
+    assert "Traceback" not in error
+    assert not work.exists()
+    assert {p: p.read_bytes() for p in _outputs(clone, name)} == before
+    clone.bertspec("stage", name)
+    assert {p: p.read_bytes() for p in _outputs(clone, name)} == before
+
+
+def _outputs(project: Project, name: str) -> list[Path]:
+    from bertspec.core.yaml import load_plain
+
+    params = load_plain((project.root / "params.yaml").read_text())
+    paths = params["bertspec"]["stages"][name]["outputs"].values()
+    places = [project.root / p for p in paths]
+    return sorted(f for p in places for f in ([p] if p.is_file() else p.rglob("*")) if f.is_file())

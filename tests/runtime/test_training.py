@@ -1,0 +1,232 @@
+"""Training equals a plain PyTorch loop; schedules are transformers', metrics scikit-learn's."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from sklearn import metrics
+from transformers import AutoModelForSequenceClassification, get_scheduler
+
+from bertspec.core.errors import CheckFailed, InputError
+from bertspec.core.manifest import digest_files
+from bertspec.pipeline.params.train import Constant, Cosine, Linear
+from bertspec.runtime.training.optimization import rate_factor
+from tests.projects import SPEC, Project, rows
+from tests.runtime.test_data_stages import _run
+
+
+def _spec(**training: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = json.loads(json.dumps(SPEC))
+    spec["training"] |= training
+    return spec
+
+
+def _tokenized(project: Project, spec: dict[str, Any]) -> Project:
+    project.write_spec(spec)
+    project.compile()
+    _run(project, "fetch", "prepare", "base", "tokenize")
+    return project
+
+
+def _curve(project: Project, name: str, column: str) -> list[float]:
+    path = project.root / "models/tiny/plots" / f"{name}.csv"
+    with path.open() as file:
+        return [float(row[column]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("schedule", [Linear, Cosine, Constant])
+@pytest.mark.parametrize("steps", [1, 7, 100])
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5])
+def test_schedules_are_those_of_transformers(schedule: Any, steps: int, warmup: float) -> None:
+    options = schedule(type=schedule.__name__.lower(), warmup_ratio=warmup)
+    name = "constant_with_warmup" if schedule is Constant else options.type
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = get_scheduler(name, optimizer, math.ceil(warmup * steps), steps)
+    for step in range(steps):
+        assert rate_factor(options, step, steps) == pytest.approx(reference.get_last_lr()[0])
+        optimizer.step()
+        reference.step()
+
+
+def test_the_losses_are_those_of_a_plain_pytorch_loop(project: Project) -> None:
+    """The same rows in the same order, through torch and transformers alone."""
+    spec = _spec(epochs=2, label_smoothing=0.1, class_weights={"bad": 1.0, "good": 2.0})
+    spec["model"]["base"]["config"] |= {
+        "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+    }  # fmt: skip
+    _tokenized(project, spec)
+    _run(project, "train")
+
+    from bertspec.catalog.tasks import TASKS
+    from bertspec.runtime.training.batches import read_tokens, training_order
+
+    (base,) = [p for p in (project.root / "models/bases").iterdir() if p.is_dir()]
+    (folder,) = [p for p in (project.root / "data/reviews/tokenized").iterdir() if p.is_dir()]
+    tokens = read_tokens(folder / "train.arrow", TASKS["text-classification"](**spec["task"]))
+    torch.manual_seed(13)
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)
+    decay = [p for n, p in model.named_parameters() if "bias" not in n and "LayerNorm" not in n]
+    rest = [p for n, p in model.named_parameters() if "bias" in n or "LayerNorm" in n]
+    optimizer = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}], lr=0.003
+    )
+    steps = 2 * math.ceil(len(tokens) / 8)
+    scheduler = get_scheduler("linear", optimizer, math.ceil(0.1 * steps), steps)
+    criterion = torch.nn.CrossEntropyLoss(torch.tensor([1.0, 2.0]), label_smoothing=0.1)
+    losses = []
+    for epoch in range(2):
+        for order in training_order(tokens.lengths, 13, epoch, 8):
+            texts = [tokens.ids[tokens.offsets[r] : tokens.offsets[r + 1]].tolist() for r in order]
+            longest = max(map(len, texts))
+            ids = torch.tensor([t + [0] * (longest - len(t)) for t in texts])
+            mask = torch.tensor([[1] * len(t) + [0] * (longest - len(t)) for t in texts])
+            loss = criterion(
+                model(input_ids=ids, attention_mask=mask).logits,
+                torch.tensor(tokens.targets[order]),
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            scheduler.step()
+            losses.append(loss.item())
+    assert _curve(project, "loss", "loss") == pytest.approx(losses, rel=1e-4)
+
+
+def test_the_trained_folder_is_one_that_transformers_loads(built: Project) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(built.root / "models/tiny/trained")
+    assert model.config.id2label == {0: "bad", 1: "good"}
+    config = (built.root / "models/tiny/trained/config.json").read_text()
+    assert str(built.root) not in config
+
+
+def test_the_model_learns(built: Project) -> None:
+    assert built.metrics()["test"]["accuracy"] > 0.9
+    assert built.metrics()["fit"]["verdict"] == "good fit"
+
+
+def test_the_written_metrics_are_those_of_scikit_learn(built: Project) -> None:
+    table = pq.read_table(built.root / "models/tiny/evaluation/predictions.parquet").to_pylist()
+    for split in ("train", "validation", "test"):
+        mine = [r for r in table if r["split"] == split]
+        gold, predicted = [r["gold"] for r in mine], [r["prediction"] for r in mine]
+        share = [r["scores"][1] for r in mine]
+        written = built.metrics()[split]
+        assert written["accuracy"] == metrics.accuracy_score(gold, predicted)
+        assert written["f1"] == metrics.f1_score(gold, predicted, pos_label="good")
+        area = metrics.roc_auc_score([g == "good" for g in gold], share)
+        assert written["roc_auc"] == pytest.approx(area)
+        chosen = [r["scores"][["bad", "good"].index(r["gold"])] for r in mine]
+        assert written["loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+
+
+def test_every_averaged_metric_is_that_of_scikit_learn() -> None:
+    import pyarrow as pa
+
+    from bertspec.catalog.tasks import TASKS
+
+    labels = ["a", "b", "c"]
+    random = np.random.default_rng(0)
+    scores = random.dirichlet([1, 1, 1], 200)
+    gold = random.choice(labels, 200)
+    predicted = np.array(labels)[scores.argmax(axis=1)]
+    table = pa.table({"gold": gold, "prediction": predicted, "scores": list(scores)})
+    task = TASKS["text-classification"](type="text-classification", labels=tuple(labels))
+    names = [n for n in task.metrics if task.unfit_metric(n) is None]
+    result = task.measure(names, table)
+    for average in ("macro", "micro", "weighted"):
+        for kind in ("f1", "precision", "recall"):
+            expected = getattr(metrics, f"{kind}_score")(gold, predicted, average=average)
+            assert result[f"{kind}_{average}"] == pytest.approx(expected)
+    assert result["matthews"] == pytest.approx(metrics.matthews_corrcoef(gold, predicted))
+    area = metrics.roc_auc_score(gold, scores, multi_class="ovr", average="macro")
+    assert result["roc_auc"] == pytest.approx(area)
+    assert set(result) == set(names)
+
+
+def test_a_second_build_in_another_folder_is_the_same_to_the_bit(
+    built: Project, tmp_path: Path
+) -> None:
+    other = Project.create(tmp_path / "elsewhere")
+    other.compile()
+    for name in other.stages():
+        other.bertspec("stage", name, LC_ALL="tr_TR.UTF-8", TZ="Asia/Tokyo", PYTHONHASHSEED="7")
+    for folder in ("data", "models"):
+        assert digest_files(built.root / folder) == digest_files(other.root / folder)
+
+
+def test_a_bound_that_does_not_hold_fails_after_writing(project: Project) -> None:
+    spec = _spec(epochs=1)
+    spec["evaluation"]["require"] = {"loss": "< 0.0001", "accuracy": ">= 0.0"}
+    _tokenized(project, spec)
+    _run(project, "train")
+    with pytest.raises(CheckFailed) as caught:
+        _run(project, "evaluate")
+    assert [d.code for d in caught.value.diagnostics] == ["E410"]
+    assert "loss is" in caught.value.diagnostics[0].message
+    assert project.metrics()["test"]["loss"] > 0.0001
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(project: Project) -> None:
+    _tokenized(project, _spec(learning_rate=1e30, max_grad_norm=None))
+    with pytest.raises(InputError) as caught:
+        _run(project, "train")
+    assert caught.value.diagnostics[0].code == "E404"
+    assert "learning_rate" in caught.value.diagnostics[0].help
+    assert not (project.root / "models/tiny/trained").exists()
+
+
+def test_a_label_without_a_training_row_is_an_error(project: Project) -> None:
+    spec = _spec()
+    spec["task"]["labels"] = ["bad", "good", "fair"]
+    spec["evaluation"]["metrics"] = ["accuracy"]
+    _tokenized(project, spec)
+    with pytest.raises(InputError, match="`fair`"):
+        _run(project, "train")
+
+
+def test_a_truncated_weight_file_is_an_error_that_names_it(project: Project) -> None:
+    _tokenized(project, _spec())
+    (weights,) = (project.root / "models/bases").rglob("model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(InputError) as caught:
+        _run(project, "train")
+    assert caught.value.diagnostics[0].code == "E402"
+
+
+def test_early_stopping_keeps_the_best_epoch(project: Project) -> None:
+    spec = _spec(epochs=30, learning_rate=0.01, early_stopping={"patience": 2})
+    _tokenized(project, spec)
+    _run(project, "train", "evaluate")
+    losses = _curve(project, "validation", "validation_loss")
+    best = losses.index(min(losses))
+    assert len(losses) == min(30, best + 3)
+    assert project.metrics()["validation"]["loss"] == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_bf16_trains_and_its_weights_stay_32_bit(project: Project) -> None:
+    from safetensors.torch import load_file
+
+    _tokenized(project, _spec(precision="bf16"))
+    _run(project, "train")
+    weights = load_file(project.root / "models/tiny/trained/model.safetensors")
+    assert {t.dtype for t in weights.values()} == {torch.float32}
+    assert _curve(project, "loss", "loss")[-1] < _curve(project, "loss", "loss")[0]
+
+
+def test_learning_comes_from_the_labels(project: Project) -> None:
+    """With shuffled training labels the same pipeline ends near chance."""
+    random = np.random.default_rng(1)
+    values = rows(400)
+    labels = [label for _, label in values]
+    random.shuffle(labels)
+    project.write_rows([(text, label) for (text, _), label in zip(values, labels, strict=True)])
+    _tokenized(project, _spec(epochs=2))
+    _run(project, "train", "evaluate")
+    assert abs(project.metrics()["test"]["accuracy"] - 0.5) < 0.15

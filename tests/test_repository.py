@@ -1,0 +1,61 @@
+"""The repository itself: generated files are current, codes have pages, examples compile."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bertspec.cli import COMMANDS
+from bertspec.core.explanations import known_codes
+from tests.generated import GENERATED
+from tests.projects import Project
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("path", GENERATED)
+def test_what_is_generated_is_current(path: str) -> None:
+    committed = (REPOSITORY / path).read_text(encoding="utf-8")
+    assert committed == GENERATED[path](), "run `make docs`"
+
+
+def test_every_error_code_has_a_page_and_every_page_a_code() -> None:
+    text = "".join(p.read_text(encoding="utf-8") for p in (REPOSITORY / "bertspec").rglob("*.py"))
+    used = set(re.findall(r'"(E\d{3})"', text))
+    assert used == set(known_codes())
+
+
+def test_every_command_is_in_the_documentation() -> None:
+    text = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    for name in COMMANDS:
+        assert f"## bertspec {name}\n" in text
+
+
+def test_the_compiled_files_are_current(tmp_path: Path) -> None:
+    project = Project(REPOSITORY)
+    project.bertspec("compile", "--check")
+
+
+def test_the_examples_are_valid_and_compile(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    examples = str(REPOSITORY / "specs" / "examples")
+    project.bertspec("validate", examples)
+    project.bertspec("lock", examples, "--threads", "2")
+    project.bertspec("compile", examples)
+    assert "imdb-train" in project.stages()
+
+
+def test_files_stay_small() -> None:
+    sizes = {
+        p.relative_to(REPOSITORY): len(p.read_text(encoding="utf-8").splitlines())
+        for p in (REPOSITORY / "bertspec").rglob("*.py")
+    }
+    assert {p: n for p, n in sizes.items() if n > 400} == {}
+    assert sorted(sizes.values())[len(sizes) // 2] < 150
+
+
+def test_nothing_reads_remote_code_or_pickles() -> None:
+    text = "".join(p.read_text(encoding="utf-8") for p in (REPOSITORY / "bertspec").rglob("*.py"))
+    assert "trust_remote_code" not in text
+    assert not re.search(r"\bimport pickle|torch\.load\(", text)
+    assert not re.search(r"^\s*(from|import) dvc\b", text, re.MULTILINE)
