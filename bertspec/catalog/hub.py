@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from bertspec.core.errors import EnvironmentFault, InputError
+from bertspec.core.errors import BertspecError, EnvironmentFault, InputError, reason
 
 HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
 """`name` or `owner/name`."""
@@ -23,26 +23,32 @@ def hub_faults(what: str, revision: str) -> Iterator[None]:
 
     try:
         yield
+    except errors.LocalEntryNotFoundError as error:
+        # It is an EntryNotFoundError, and means that the hub was not reached.
+        raise _unreachable(what, error) from None
     except (
         errors.RepositoryNotFoundError,
         errors.RevisionNotFoundError,
         errors.EntryNotFoundError,
     ) as error:
-        reason = str(error).strip().splitlines()[0]
         raise InputError.of(
             "E306",
-            f"{what} at {revision} is not on the hub: {reason}",
+            f"{what} at {revision} is not on the hub: {reason(error)}",
             "check the id and the revision; for a private one set HF_TOKEN",
         ) from None
     except (FileNotFoundError, ValueError) as error:
         # load_dataset's own: no data files, an unknown configuration, a script.
         raise InputError.of("E306", f"{what} at {revision}: {error}", "check the id") from None
     except (OSError, errors.HfHubHTTPError, ConnectionError) as error:
-        raise EnvironmentFault.of(
-            "E505",
-            f"{what} cannot be fetched: {str(error).strip().splitlines()[0]}",
-            "check the network, the proxy and HF_ENDPOINT; what is cached already needs none",
-        ) from None
+        raise _unreachable(what, error) from None
+
+
+def _unreachable(what: str, error: Exception) -> BertspecError:
+    return EnvironmentFault.of(
+        "E505",
+        f"{what} cannot be fetched: {reason(error)}",
+        "check the network, the proxy and HF_ENDPOINT; what is cached already needs none",
+    )
 
 
 def quiet_unless_terminal(silence: Callable[[], object]) -> None:

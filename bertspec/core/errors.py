@@ -47,5 +47,11 @@ class InternalError(BertspecError):
     exit_code = 4
 
 
+def reason(error: BaseException) -> str:
+    """First line of what a library's exception says; its type when it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(":") if lines else type(error).__name__
+
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""

@@ -4,14 +4,18 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.base import CONFIG, TOKENIZER, WEIGHTS
-from bertspec.core.errors import InputError
+from bertspec.core.errors import BertspecError, InputError, reason
+
+if TYPE_CHECKING:
+    import torch
 
 INDEX = "model.safetensors.index.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
 EXTRAS = (
-    "tokenizer_config.json",
+    TOKENIZER_CONFIG,
     "special_tokens_map.json",
     "vocab.txt",
     "vocab.json",
@@ -40,10 +44,7 @@ def take_folder(source: Path, target: Path, name: str) -> None:
     config = read_config(source)
     if config is None:
         raise InputError.of("E401", f"{name} has no readable {CONFIG}", "is it a model's folder?")
-    if "auto_map" in config:
-        config = {key: value for key, value in config.items() if key != "auto_map"}
-    text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
-    (target / CONFIG).write_text(text + "\n", encoding="utf-8")
+    _write_without_code(config, target / CONFIG)
     _take_weights(source, target, name)
     for extra in EXTRAS:
         if (source / extra).is_file():
@@ -51,37 +52,80 @@ def take_folder(source: Path, target: Path, name: str) -> None:
     _take_tokenizer(source, target, name)
 
 
-def _take_weights(source: Path, target: Path, name: str) -> None:
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file, save_file
+def _write_without_code(config: Mapping[str, Any], path: Path) -> None:
+    """Write a configuration without `auto_map`, which names Python files of the model's author."""
+    kept = {key: value for key, value in config.items() if key != "auto_map"}
+    text = json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
-    shards = [source / WEIGHTS]
-    if not shards[0].is_file():
-        shards = sorted(source.glob("model-*.safetensors"))
-    if not shards:
+
+def _take_weights(source: Path, target: Path, name: str) -> None:
+    if (source / WEIGHTS).is_file():
+        _tensor_names(source / WEIGHTS, name)
+        shutil.copyfile(source / WEIGHTS, target / WEIGHTS)
+        return
+    if not (source / INDEX).is_file():
+        pickles = sorted(p.name for p in source.glob("*.bin"))
+        beside = f", only {', '.join(pickles)}" if pickles else ""
         raise InputError.of(
             "E401",
-            f"{name} has no {WEIGHTS}",
+            f"{name} has no {WEIGHTS}{beside}",
             "only safetensors are read, never a pickle: convert it with `save_pretrained`",
         )
+    _merge_shards(source, target, name)
+
+
+def _merge_shards(source: Path, target: Path, name: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    try:
+        place: dict[str, str] = json.loads((source / INDEX).read_text("utf-8"))["weight_map"]
+        shards = sorted({Path(file).name for file in place.values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(INDEX, name, error) from None
+    tensors: dict[str, torch.Tensor] = {}
     for shard in shards:
-        try:
-            with safe_open(shard, framework="pt") as file:
-                file.keys()
-        except (SafetensorError, OSError) as error:
+        if not (source / shard).is_file():
             raise InputError.of(
-                "E402", f"{shard.name} of {name} cannot be read: {error}", "fetch it again"
-            ) from None
-    if len(shards) == 1:
-        shutil.copyfile(shards[0], target / WEIGHTS)
-        return
-    tensors = {key: tensor for shard in shards for key, tensor in load_file(shard).items()}
+                "E401", f"{name} has no {shard}, which its {INDEX} names", "fetch it again"
+            )
+        _tensor_names(source / shard, name)
+        tensors |= load_file(source / shard)
+    if missing := sorted(place.keys() - tensors.keys()):
+        raise InputError.of(
+            "E402",
+            f"{place[missing[0]]} of {name} has no tensor {missing[0]}, which its {INDEX} names",
+            "fetch it again",
+        )
     save_file(tensors, target / WEIGHTS, metadata={"format": "pt"})
+
+
+def _tensor_names(path: Path, name: str) -> list[str]:
+    """Names of the tensors. Opening checks the header, and that the file is as long as it says."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path.name, name, error) from None
+
+
+def _unreadable(file: str, name: str, error: Exception) -> BertspecError:
+    return InputError.of(
+        "E402", f"{file} of {name} cannot be read: {reason(error)}", "fetch it again"
+    )
 
 
 def _take_tokenizer(source: Path, target: Path, name: str) -> None:
     from tokenizers import Tokenizer
 
+    about = target / TOKENIZER_CONFIG
+    if about.is_file():
+        try:
+            _write_without_code(json.loads(about.read_text(encoding="utf-8")), about)
+        except (ValueError, AttributeError) as error:
+            raise _unreadable(about.name, name, error) from None
     if (source / TOKENIZER).is_file():
         shutil.copyfile(source / TOKENIZER, target / TOKENIZER)
     else:
@@ -93,12 +137,10 @@ def _take_tokenizer(source: Path, target: Path, name: str) -> None:
         except Exception as error:  # noqa: BLE001 - transformers raises many kinds
             raise InputError.of(
                 "E401",
-                f"{name} has no {TOKENIZER}, and none can be made: {str(error).splitlines()[0]}",
+                f"{name} has no {TOKENIZER}, and none can be made: {reason(error)}",
                 "save the tokenizer with `save_pretrained`",
             ) from None
     try:
         Tokenizer.from_file(str(target / TOKENIZER))
     except Exception as error:  # noqa: BLE001 - tokenizers raises bare Exception
-        raise InputError.of(
-            "E402", f"{TOKENIZER} of {name} cannot be read: {error}", "save the tokenizer again"
-        ) from None
+        raise _unreadable(TOKENIZER, name, error) from None

@@ -24,7 +24,7 @@ class PackageBase(Base):
     path: str = Field(default=".", description="The model's folder inside the package.")
 
     def packages(self) -> tuple[str, ...]:
-        return (*super().packages(), self.package)
+        return (*super().packages(), self.package.partition(".")[0])
 
     def slug(self) -> str:
         return slugify(self.package)
@@ -39,7 +39,7 @@ class PackageBase(Base):
             raise EnvironmentFault.of(
                 "E502",
                 f"the package {self.package} is not installed",
-                f"pip install {distribution_name(self.package)}",
+                f"pip install {distribution_name(self.package.partition('.')[0])}",
             )
         if not folder.is_dir():
             raise InputError.of(
@@ -49,9 +49,11 @@ class PackageBase(Base):
 
     def _folder(self) -> Path | None:
         """The model's folder, found without running the package; None when it is not there."""
+        # To find a module inside a package, find_spec would import the package.
+        top, *inner = self.package.split(".")
         try:
-            found = importlib.util.find_spec(self.package)
+            found = importlib.util.find_spec(top)
         except (ImportError, ValueError):
             return None
         places = found.submodule_search_locations if found else None
-        return Path(places[0]) / self.path if places else None
+        return Path(places[0]).joinpath(*inner, self.path) if places else None

@@ -9,11 +9,17 @@ from pydantic import Field
 
 from bertspec.catalog.base import CONFIG, TOKENIZER, WEIGHTS, Base
 from bertspec.catalog.bases.wordpiece import SPECIAL_TOKENS, train_wordpiece
-from bertspec.core.errors import InputError
+from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.model import Model
+from bertspec.core.names import did_you_mean
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from transformers import PretrainedConfig
+
+
+FROM_TOKENIZER = ("vocab_size", "pad_token_id")
+"""Keys of a config that the trained tokenizer determines."""
 
 
 class WordPiece(Model):
@@ -55,25 +61,44 @@ class ScratchBase(Base):
         tokenizer.save(str(target / TOKENIZER))
         self._save_model(target, tokenizer)
 
+    def _config(self, tokenizer: "Tokenizer") -> "PretrainedConfig":
+        """Raises InputError (E403) for a key that the architecture has not.
+
+        transformers would keep it, and build the model as if it were not there.
+        """
+        from transformers import AutoConfig
+
+        options: dict[str, Any] = dict(self.config)
+        model_type = str(options.pop("model_type", ""))
+        defaults = AutoConfig.for_model(model_type)
+        known = {*defaults.to_dict(), *defaults.attribute_map} - set(FROM_TOKENIZER)
+        for key in options:
+            if key not in known:
+                own = key in FROM_TOKENIZER
+                raise InputError.of(
+                    "E403",
+                    f"the config of `{model_type}` takes no `{key}`",
+                    "leave it out, the tokenizer gives it" if own else did_you_mean(key, known),
+                )
+        options["vocab_size"] = tokenizer.get_vocab_size()
+        options["pad_token_id"] = tokenizer.token_to_id("[PAD]")
+        return AutoConfig.for_model(model_type, **options)
+
     def _save_model(self, target: Path, tokenizer: "Tokenizer") -> None:
         import torch
         from safetensors.torch import save_file
-        from transformers import AutoConfig, AutoModel
+        from transformers import AutoModel
 
-        options = dict(self.config)
-        model_type = str(options.pop("model_type"))
-        options |= {
-            "vocab_size": tokenizer.get_vocab_size(),
-            "pad_token_id": tokenizer.token_to_id("[PAD]") or 0,
-        }
         try:
-            config = AutoConfig.for_model(model_type, **options)
+            config = self._config(tokenizer)
             torch.manual_seed(self.seed)
             model = AutoModel.from_config(config)
-        except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        except BertspecError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each architecture raises its own kinds
             raise InputError.of(
                 "E403",
-                f"transformers cannot make this model: {str(error).splitlines()[0]}",
+                f"transformers cannot make this model: {reason(error)}",
                 "check `model.base.config`",
             ) from None
         config.architectures = [type(model).__name__]

@@ -21,17 +21,27 @@ MOST_CHARACTERS = 1000
 
 def train_wordpiece(texts: Sequence[str], vocab_size: int, *, lowercase: bool) -> "Tokenizer":
     """A tokenizer as BERT's, with `vocab_size` entries at most, trained on `texts`."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import (
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+        processors,
+        trainers,
+    )
 
     special = list(SPECIAL_TOKENS.values())
     learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     learner.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    learner.decoder = decoders.WordPiece()
     # The trainer numbers `##x` pieces in the order of a randomly seeded hash map, and breaks ties
     # by number. Pieces given as special tokens are numbered first, in the order given.
-    pieces = _single_pieces(texts, learner)
+    room = (vocab_size - len(special)) // 2
+    pieces = _single_pieces(texts, learner, min(room, MOST_CHARACTERS))
     trainer = trainers.WordPieceTrainer(
-        vocab_size=max(vocab_size, len(special) + len(pieces)),
+        vocab_size=vocab_size,
         special_tokens=[*special, *pieces],
         initial_alphabet=[],
         limit_alphabet=0,
@@ -41,6 +51,7 @@ def train_wordpiece(texts: Sequence[str], vocab_size: int, *, lowercase: bool) -
     tokenizer = Tokenizer(models.WordPiece(learner.get_vocab(), unk_token="[UNK]"))
     tokenizer.normalizer = learner.normalizer
     tokenizer.pre_tokenizer = learner.pre_tokenizer
+    tokenizer.decoder = learner.decoder
     tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
@@ -50,13 +61,14 @@ def train_wordpiece(texts: Sequence[str], vocab_size: int, *, lowercase: bool) -
     return tokenizer
 
 
-def _single_pieces(texts: Sequence[str], learner: "Tokenizer") -> list[str]:
-    """Each of the most frequent characters, and each as the continuation of a word."""
+def _single_pieces(texts: Sequence[str], learner: "Tokenizer", most: int) -> list[str]:
+    """Each of the `most` frequent characters, and each as the continuation of a word."""
     from collections import Counter
 
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(learner.normalizer.normalize_str(text))
-    frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_CHARACTERS]
-    characters = sorted(c for c, _ in frequent if not c.isspace())
+    letters = (item for item in counts.items() if not item[0].isspace())
+    frequent = sorted(letters, key=lambda item: (-item[1], item[0]))[:most]
+    characters = sorted(c for c, _ in frequent)
     return [*characters, *(f"##{c}" for c in characters)]
