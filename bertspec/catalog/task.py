@@ -66,9 +66,10 @@ class Task(Model, ABC):
 
     @abstractmethod
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
-        """The pretrained model of a base folder with this task's head, in training mode.
+        """The pretrained model of a base folder with this task's head, in 32-bit floats.
 
         `dropout` replaces the head's own when it is given. Draws new weights from torch's RNG.
+        Raises InputError (E402) for weights that are not those of the architecture.
         """
 
     @abstractmethod
@@ -89,4 +90,7 @@ class Task(Model, ABC):
 
     @abstractmethod
     def measure(self, names: Sequence[str], predictions: "pa.Table") -> Mapping[str, float]:
-        """The named metrics of a predictions table."""
+        """The named metrics of a predictions table, without those that it does not define.
+
+        A rank metric, such as ROC-AUC, has no value where all rows have one label.
+        """

@@ -32,7 +32,7 @@ def command(names: tuple[str, ...]) -> None:
         splits = [s for s in ("train", "validation", "test") if s in metrics]
         table = Table("metric", *splits, title=name, title_style="bold", title_justify="left")
         for metric in metrics["test"]:
-            table.add_row(metric, *(f"{metrics[s][metric]:.4f}" for s in splits))
+            table.add_row(metric, *(_shown(metrics[s].get(metric)) for s in splits))
         console.print(table)
         console.print(f"{metrics['fit']['verdict']}: {metrics['fit']['evidence']}", soft_wrap=True)
         for title, place in (
@@ -42,3 +42,8 @@ def command(names: tuple[str, ...]) -> None:
         ):
             if Path(place).exists():
                 console.print(f"{title:8} {place}", soft_wrap=True)
+
+
+def _shown(value: float | None) -> str:
+    """A dash for a metric that the split does not define."""
+    return "-" if value is None else f"{value:.4f}"

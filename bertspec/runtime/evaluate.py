@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import operator
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,8 +30,9 @@ _OPERATORS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": opera
 def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
     """Write predictions.parquet and confusion.json, metrics.json, and the confusion plot.
 
-    Returns a finding (E410) for each bound of `require` that does not hold on the test split.
-    Raises InputError (E409) when there is no test row.
+    Returns a finding (E410) for each bound of `require` that does not hold on the test split,
+    and (E411) for one on a metric that the test split does not define.
+    Raises InputError: E409 when there is no test row, E404 for a model that gives no numbers.
     """
     import pyarrow as pa
 
@@ -49,6 +51,12 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
             if not len(tokens):
                 continue
             logits, loss = infer(model, task, tokens, pad_id, bar)
+            if not math.isfinite(loss):
+                raise InputError.of(
+                    "E404",
+                    f"the loss on the {split} split is {loss}: training diverged",
+                    "train again with a lower `training.learning_rate`",
+                )
             table = task.predictions(tokens.row_ids, tokens.targets, logits)
             names = list(dict.fromkeys([*options.metrics, task.headline]))
             measured = task.measure(names, table)
@@ -66,7 +74,15 @@ def _broken(options: Evaluation, test: dict[str, float]) -> list[Diagnostic]:
     found = []
     for name, bound in sorted(options.require.items()):
         sign, limit = bound.rstrip("0123456789. -"), float(bound.lstrip("<>= "))
-        if not _OPERATORS[sign](test[name], limit):
+        if name not in test:
+            found.append(
+                Diagnostic(
+                    "E411",
+                    f"{name} is not defined on the test split, required is {bound}",
+                    "all its rows have one label: give the test split more rows",
+                )
+            )
+        elif not _OPERATORS[sign](test[name], limit):
             found.append(
                 Diagnostic(
                     "E410",

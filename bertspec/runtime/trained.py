@@ -5,20 +5,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.base import CONFIG
+from bertspec.core.errors import InputError, reason
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
 def load_trained(folder: Path) -> "PreTrainedModel":
-    """The trained model, in eval mode, of the class that its config.json names."""
-    import transformers
+    """The trained model, in eval mode, of the class that its config.json names.
 
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    cls = getattr(transformers, config["architectures"][0])
-    model: PreTrainedModel = cls.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True
-    )
+    Raises InputError (E407) for files that are not as train wrote them.
+    """
+    import transformers
+    from safetensors import SafetensorError
+
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        cls = getattr(transformers, config["architectures"][0])
+        model: PreTrainedModel = cls.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True
+        )
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError.of(
+            "E407",
+            f"the trained model in {folder.parent.name}/{folder.name} cannot be loaded: "
+            f"{reason(error)}",
+            "restore it with `dvc checkout`, or train it again",
+        ) from None
     model.eval()
     return model
 

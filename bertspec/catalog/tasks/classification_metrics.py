@@ -1,9 +1,8 @@
 """Metrics of classification, by scikit-learn, from the predictions table alone."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,15 +17,16 @@ def measure(
     `scores` are probabilities in the order of `labels`. F1, precision and recall without an
     average are those of the second of two labels; with `_macro`, `_micro` or `_weighted` they are
     averaged over all `labels`, a label without an example counting as 0. ROC-AUC is the second
-    label's, or the macro average of one label against the rest.
-    Raises InputError (E411) for ROC-AUC of a split in which a label has no example.
+    label's, or the macro average of one label against the rest over the labels that have both a
+    row and a row of another label. Where none has, ROC-AUC is not defined, and left out.
     """
     import numpy as np
 
     gold = np.array(predictions["gold"].to_pylist())
     predicted = np.array(predictions["prediction"].to_pylist())
     scores = np.array(predictions["scores"].to_pylist(), dtype=np.float64)
-    return {name: float(_metric(name, gold, predicted, scores, labels)) for name in names}
+    found = {name: _metric(name, gold, predicted, scores, labels) for name in names}
+    return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def _metric(
@@ -35,13 +35,16 @@ def _metric(
     predicted: "np.ndarray",
     scores: "np.ndarray",
     labels: Sequence[str],
-) -> float:
+) -> float | None:
     from sklearn import metrics
 
     if name == "accuracy":
         return float(metrics.accuracy_score(gold, predicted))
     if name == "matthews":
-        return float(metrics.matthews_corrcoef(gold, predicted))
+        with warnings.catch_warnings():
+            # A single label among rows and predictions: 0, and no need to warn of it.
+            warnings.simplefilter("ignore", UserWarning)
+            return float(metrics.matthews_corrcoef(gold, predicted))
     if name == "roc_auc":
         return _roc_auc(gold, scores, labels)
     kind, _, average = name.partition("_")
@@ -56,17 +59,11 @@ def _metric(
     return float(functions[kind](gold, predicted, zero_division=0.0, **options))
 
 
-def _roc_auc(gold: "np.ndarray", scores: "np.ndarray", labels: Sequence[str]) -> float:
+def _roc_auc(gold: "np.ndarray", scores: "np.ndarray", labels: Sequence[str]) -> float | None:
     import numpy as np
     from sklearn.metrics import roc_auc_score
 
-    missing = [label for label in labels if label not in set(gold)]
-    if missing:
-        raise InputError.of(
-            "E411",
-            f"roc_auc cannot be measured: a split has no row with label `{missing[0]}`",
-            "leave roc_auc out of `evaluation.metrics`, or give the split more rows",
-        )
     columns = [1] if len(labels) == 2 else range(len(labels))  # noqa: PLR2004 - binary
-    areas = [roc_auc_score(gold == labels[column], scores[:, column]) for column in columns]
-    return float(np.mean(areas))
+    defined = [c for c in columns if len(set(gold == labels[c])) == 2]  # noqa: PLR2004 - both
+    areas = [roc_auc_score(gold == labels[c], scores[:, c]) for c in defined]
+    return float(np.mean(areas)) if areas else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from bertspec.catalog.task import ID_COLUMN, LossOptions, Task
+from bertspec.catalog.tasks.loading import require_loaded
 from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
 
@@ -21,6 +22,15 @@ Label = Annotated[str, StringConstraints(min_length=1)]
 
 BINARY_METRICS = ("f1", "precision", "recall")
 BINARY = 2
+
+HEAD_DROPOUTS = (
+    "classifier_dropout",
+    "classifier_dropout_prob",
+    "seq_classif_dropout",
+    "pooler_dropout",
+    "summary_last_dropout",
+)
+"""What families of models call the dropout before their head."""
 
 
 class TextClassification(Task):
@@ -95,6 +105,7 @@ class TextClassification(Task):
         return [index[label] for label in labels]
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
+        import torch
         from transformers import AutoConfig, AutoModelForSequenceClassification
 
         config = AutoConfig.from_pretrained(
@@ -105,13 +116,26 @@ class TextClassification(Task):
             label2id={label: i for i, label in enumerate(self.labels)},
         )
         if dropout is not None:
-            # Families name the dropout before their head differently.
-            for name in ("classifier_dropout", "seq_classif_dropout", "summary_last_dropout"):
-                if hasattr(config, name):
-                    setattr(config, name, dropout)
-        return AutoModelForSequenceClassification.from_pretrained(
-            base, config=config, local_files_only=True, use_safetensors=True
+            names = [name for name in HEAD_DROPOUTS if hasattr(config, name)]
+            if not names:
+                raise InputError.of(
+                    "E403",
+                    f"a head of `{config.model_type}` has no dropout of its own",
+                    "remove `model.head.dropout`",
+                )
+            for name in names:
+                setattr(config, name, dropout)
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            base,
+            config=config,
+            dtype=torch.float32,  # whatever the base's files have
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are reported, and refused, below
         )
+        require_loaded(model, loading)
+        return model
 
     def targets(self, tokens: "pa.Table") -> "np.ndarray":
         return tokens["label"].to_numpy().astype("int64")
