@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.task import Task
-from bertspec.core.errors import InputError
+from bertspec.core.errors import InputError, reason
 from bertspec.pipeline.params.train import TrainParams
 from bertspec.runtime.context import Context
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import pad_id_of
 from bertspec.runtime.training.batches import Tokens, read_tokens
+from bertspec.runtime.training.checks import require_fit, require_measurable
 from bertspec.runtime.training.loop import train
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def run(context: Context[TrainParams]) -> None:
     """Write the trained model, its tokenizer, and the curves of loss and learning rate.
 
     Raises InputError: E402 for weights that cannot be read, E404 for a loss that is no number,
-    E405 for a label without a training example.
+    E405 for no training row, or none of a label, E406 for data that the model does not take.
     """
     params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
     quiet()
@@ -31,6 +32,9 @@ def run(context: Context[TrainParams]) -> None:
     validation_tokens = read_tokens(tokenized / "validation.arrow", params.task)
     _require_every_label(params.task, train_tokens)
     model = _build(params, base)
+    for tokens in (train_tokens, validation_tokens):
+        require_fit(model, tokens)
+    require_measurable(params.task, params.training.metric_for_best_model, validation_tokens)
     curves = train(
         model, params.task, params.training, train_tokens, validation_tokens, pad_id_of(base)
     )
@@ -40,6 +44,10 @@ def run(context: Context[TrainParams]) -> None:
 
 
 def _require_every_label(task: Task, tokens: Tokens) -> None:
+    if not len(tokens):
+        raise InputError.of(
+            "E405", "the training split has no row", "add rows, or give it a share in `data.split`"
+        )
     for index, label in enumerate(task.label_names()):
         if not (tokens.targets == index).any():
             raise InputError.of(
@@ -54,10 +62,10 @@ def _build(params: TrainParams, base: Path) -> "PreTrainedModel":
 
     try:
         return params.task.build_model(base, params.head.dropout)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise InputError.of(
             "E402",
-            f"the base in {base.name} cannot be loaded: {str(error).splitlines()[0]}",
+            f"the base in {base.name} cannot be loaded: {reason(error)}",
             "`bertspec explain-code E402` lists what a base must have",
         ) from None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.task import LossOptions, Task
-from bertspec.core.errors import InputError
+from bertspec.core.errors import BertspecError, InputError
 from bertspec.core.progress import progress
 from bertspec.pipeline.params.train import Training
 from bertspec.runtime.inference import infer
@@ -39,9 +39,10 @@ def train(
     """Train `model` in place; at the end it has the weights of its best epoch.
 
     The order of rows is a function of seed and epoch; dropout draws from torch's generator, which
-    the caller has seeded. Raises InputError (E404) for a loss that is no number.
+    the caller has seeded. Raises InputError (E404) for a loss or a gradient that is no number.
     """
     import torch
+    from torch.nn.utils import clip_grad_norm_
 
     loss_options = LossOptions(options.label_smoothing, _class_weights(task, options, train_tokens))
     optimizer = make_optimizer(model, options.optimizer, options.learning_rate)
@@ -65,10 +66,11 @@ def train(
                 loss = task.loss(logits.float(), batch.targets, loss_options)
                 value = float(loss.detach())
                 if not math.isfinite(value):
-                    raise _not_finite(value, step, batch, train_tokens)
+                    raise _not_finite("the loss", value, step, batch, train_tokens)
                 loss.backward()
-                if options.max_grad_norm is not None:
-                    torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm)
+                norm = clip_grad_norm_(model.parameters(), options.max_grad_norm or math.inf)
+                if not math.isfinite(norm):
+                    raise _not_finite("the gradient's norm", float(norm), step, batch, train_tokens)
                 optimizer.step()
                 optimizer.zero_grad()
                 losses.append(value)
@@ -93,6 +95,10 @@ def _validate(
 ) -> dict[str, float]:
     """Loss on validation, and the metric that chooses the best model."""
     logits, loss = infer(model, task, tokens, pad_id)
+    if not math.isfinite(loss):
+        raise InputError.of(
+            "E404", f"the loss on the validation split is {loss}", "lower `training.learning_rate`"
+        )
     row = {"validation_loss": loss}
     name = options.metric_for_best_model
     if name != "loss":
@@ -144,10 +150,10 @@ def _class_weights(task: Task, options: Training, tokens: Tokens) -> Sequence[fl
     return weights()
 
 
-def _not_finite(value: float, step: int, batch: Batch, tokens: Tokens) -> InputError:
+def _not_finite(what: str, value: float, step: int, batch: Batch, tokens: Tokens) -> BertspecError:
     ids = ", ".join(str(tokens.row_ids[int(row)]) for row in batch.rows[:5])
-    return InputError.of(  # type: ignore[return-value]
+    return InputError.of(
         "E404",
-        f"the loss is {value} in step {step}; the batch began with rows {ids}",
+        f"{what} is {value} in step {step}; the batch began with rows {ids}",
         "lower `training.learning_rate`, or set `training.max_grad_norm`",
     )
