@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
 	@bertspec validate specs
 	@bertspec compile specs
-	@dvc repro --quiet
+	@dvc repro
 	@bertspec show
 	@echo
 	@bertspec predict sentiment \

@@ -1,4 +1,4 @@
-"""What is generated from the code: `python -m tests.generated --write` writes it, a test compares."""
+"""What is generated from the code. `python -m tests.generated --write` writes it."""
 
 import sys
 from collections.abc import Callable, Mapping

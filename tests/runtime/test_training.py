@@ -137,7 +137,9 @@ def test_every_averaged_metric_is_that_of_scikit_learn() -> None:
     gold = random.choice(labels, 200)
     predicted = np.array(labels)[scores.argmax(axis=1)]
     table = pa.table({"gold": gold, "prediction": predicted, "scores": list(scores)})
-    task = TASKS["text-classification"](type="text-classification", labels=tuple(labels))
+    task = TASKS["text-classification"].model_validate(
+        {"type": "text-classification", "labels": labels}
+    )
     names = [n for n in task.metrics if task.unfit_metric(n) is None]
     result = task.measure(names, table)
     for average in ("macro", "micro", "weighted"):

@@ -1,0 +1,203 @@
+"""bertspec's train and evaluate beside transformers' Trainer, in one run.
+
+Same rows, token ids, model, epochs, batch, learning rate, schedule, clipping and threads; each in
+a process of its own. The Trainer pads each batch to its longest row (DataCollatorWithPadding), its
+usual fast configuration; `--pad-to-max` has it pad to `max_length`, as run_glue.py does by default.
+Prints real tokens (without padding) per second of training, seconds of evaluation, test accuracy and
+the ratios. With several seeds: mean and standard deviation.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED = REPOSITORY.parent / "shared" / "data"
+
+
+def place_data(name: str, data: Path, folder: Path, rows: int | None) -> bool:
+    """Put a data set where its spec looks for it; False when it is not here."""
+    (folder / "data").mkdir()
+    if name == "mr":
+        files = {"positive": "rt-polarity.pos", "negative": "rt-polarity.neg"}
+        paths = {label: data / "movie-reviews" / file for label, file in files.items()}
+        if not all(p.is_file() for p in paths.values()):
+            return False
+        with (folder / "data" / "mr.jsonl").open("w", encoding="utf-8") as out:
+            for label, path in paths.items():
+                for line in path.read_text(encoding="utf-8", errors="replace").split("\n")[:rows]:
+                    if line.strip():
+                        out.write(json.dumps({"text": line.strip(), "label": label}) + "\n")
+        return True
+    if not (data / "sst2" / "train.tsv").is_file():
+        return False
+    (folder / "data" / "sst2").mkdir()
+    for split in ("train", "dev", "test"):
+        text = (data / "sst2" / f"{split}.tsv").read_text(encoding="utf-8")
+        kept = "\n".join(text.split("\n")[:rows]).rstrip("\n") + "\n"
+        (folder / "data" / "sst2" / f"{split}.tsv").write_text(kept, encoding="utf-8")
+    return True
+
+
+def measure_bertspec(folder: Path, name: str) -> dict[str, float]:
+    """Times of whole stages, process start and reading included."""
+    times = {}
+    for kind in ("train", "evaluate"):
+        start = time.perf_counter()
+        subprocess.run(["bertspec", "stage", f"{name}-{kind}"], cwd=folder, check=True)
+        times[kind] = time.perf_counter() - start
+    metrics = json.loads((folder / "models" / name / "metrics.json").read_text())
+    return {**times, "accuracy": metrics["test"]["accuracy"]}
+
+
+def measure_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> dict[str, float]:
+    """The same two steps by `Trainer`, in a process of its own, start included."""
+    command = [sys.executable, __file__, "--trainer", str(folder), name, str(seed)]
+    start = time.perf_counter()
+    result = subprocess.run(
+        command + (["--pad-to-max"] if pad_to_max else []),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    whole = time.perf_counter() - start
+    found: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
+    return {**found, "train": whole - found["evaluate"]}
+
+
+def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None:
+    """In the child process: train and evaluate on the token ids that bertspec's stages wrote."""
+    import numpy as np
+    import torch
+    from transformers import (
+        AutoModelForSequenceClassification,
+        PreTrainedTokenizerFast,
+        Trainer,
+        TrainingArguments,
+        default_data_collator,
+    )
+    from transformers.data.data_collator import DataCollatorWithPadding
+
+    from bertspec.core.yaml import load_plain
+    from bertspec.runtime.tables import read_arrow
+
+    params = load_plain((folder / "params.yaml").read_text())
+    record = params["bertspec"]["stages"][f"{name}-train"]
+    options, longest = params[name]["training"], params[name]["tokenization"]["max_length"]
+    torch.set_num_threads(record["threads"])
+
+    class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
+        def __init__(self, split: str) -> None:
+            table = read_arrow(folder / record["inputs"]["tokenized"] / f"{split}.arrow")
+            self.ids, self.labels = table["input_ids"].to_pylist(), table["label"].to_pylist()
+
+        def __len__(self) -> int:
+            return len(self.ids)
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            ids = self.ids[index]
+            padding = [0] * (longest - len(ids)) if pad_to_max else []
+            mask = [1] * len(ids) + padding
+            return {
+                "input_ids": ids + padding, "attention_mask": mask, "labels": self.labels[index]
+            }  # fmt: skip
+
+    base = folder / record["inputs"]["base"]
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
+    arguments = TrainingArguments(
+        output_dir=str(folder / "trainer"), seed=seed, report_to=[], disable_tqdm=True,
+        num_train_epochs=options["epochs"], learning_rate=options["learning_rate"],
+        per_device_train_batch_size=options["batch"]["examples"], per_device_eval_batch_size=64,
+        weight_decay=options["optimizer"]["weight_decay"], lr_scheduler_type="linear",
+        warmup_steps=options["schedule"]["warmup_ratio"], max_grad_norm=options["max_grad_norm"],
+        save_strategy="no", eval_strategy="epoch", logging_strategy="no", use_cpu=True,
+        dataloader_pin_memory=False,
+    )  # fmt: skip
+    trainer = Trainer(
+        model=model, args=arguments, train_dataset=Rows("train"), eval_dataset=Rows("validation"),
+        data_collator=default_data_collator if pad_to_max else DataCollatorWithPadding(tokenizer),
+    )  # fmt: skip
+    trainer.train()
+    start = time.perf_counter()
+    accuracy = 0.0
+    for split in ("train", "validation", "test"):  # as bertspec's evaluate does
+        result = trainer.predict(Rows(split))
+        accuracy = float((np.argmax(result.predictions, axis=1) == result.label_ids).mean())
+    print(json.dumps({"evaluate": time.perf_counter() - start, "accuracy": accuracy}))
+
+
+def compare(name: str, data: Path, seeds: int, rows: int | None, *, pad_to_max: bool) -> None:
+    from bertspec.core.yaml import load_plain
+    from bertspec.runtime.tables import read_arrow
+
+    results: dict[str, list[dict[str, float]]] = {"bertspec": [], "Trainer": []}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        if not place_data(name, data, folder, rows):
+            print(f"{name}: skipped, {data} has it not")
+            return
+        (folder / "specs").mkdir()
+        spec = (REPOSITORY / "benchmarks" / "specs" / f"{name}.yaml").read_text()
+        for seed in range(1, seeds + 1):
+            changed = spec.replace("training: {", f"training: {{seed: {seed}, ")
+            (folder / "specs" / f"{name}.yaml").write_text(changed)
+            for command in (["lock"], ["compile"]):
+                subprocess.run(["bertspec", *command], cwd=folder, check=True, capture_output=True)
+            params = load_plain((folder / "params.yaml").read_text())
+            stages = params["bertspec"]["stages"]
+            for kind in ("fetch", "prepare", "base", "tokenize"):
+                stage = next(s for s in stages if s.endswith(f"-{kind}"))
+                if not (folder / next(iter(stages[stage]["outputs"].values()))).exists():
+                    subprocess.run(["bertspec", "stage", stage], cwd=folder, check=True)
+            results["bertspec"].append(measure_bertspec(folder, name))
+            results["Trainer"].append(measure_trainer(folder, name, seed, pad_to_max=pad_to_max))
+            shutil.rmtree(folder / "trainer", ignore_errors=True)
+        tokenized = stages[f"{name}-train"]["inputs"]["tokenized"]
+        table = read_arrow(folder / tokenized / "train.arrow")
+        tokens = sum(map(len, table["input_ids"].to_pylist())) * params[name]["training"]["epochs"]
+        report(name, len(table), tokens, results)
+
+
+def report(name: str, rows: int, tokens: int, results: dict[str, list[dict[str, float]]]) -> None:
+    print(f"\n{name}: {rows} training rows, {tokens} real tokens")
+    print(f"{'':10} {'train s':>16} {'real tokens/s':>14} {'evaluate s':>14} {'accuracy':>16}")
+    means = {}
+    for who, runs in results.items():
+        cells = {k: [run[k] for run in runs] for k in ("train", "evaluate", "accuracy")}
+        means[who] = {k: statistics.mean(v) for k, v in cells.items()}
+        spread = {k: statistics.stdev(v) if len(v) > 1 else 0.0 for k, v in cells.items()}
+        mean = means[who]
+        print(  # one line of the table
+            f"{who:10} {mean['train']:9.1f} ± {spread['train']:4.1f} {tokens / mean['train']:14,.0f}"
+            f" {mean['evaluate']:7.1f} ± {spread['evaluate']:4.1f}"
+            f" {mean['accuracy']:9.4f} ± {spread['accuracy']:.4f}"
+        )
+    ratio = {k: means["Trainer"][k] / means["bertspec"][k] for k in ("train", "evaluate")}
+    print(f"{'ratio':10} {ratio['train']:9.2f}x faster {'':12} {ratio['evaluate']:7.2f}x faster")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=["mr", "sst2"])
+    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--rows", type=int, help="take only the first rows of each file")
+    parser.add_argument("--pad-to-max", action="store_true")
+    parser.add_argument("--trainer", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.trainer:
+        folder, name, seed = options.names
+        run_trainer(Path(folder), name, int(seed), pad_to_max=options.pad_to_max)
+        return
+    for name in options.names:
+        compare(name, options.data, options.seeds, options.rows, pad_to_max=options.pad_to_max)
+
+
+if __name__ == "__main__":
+    main()
