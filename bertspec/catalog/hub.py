@@ -1,5 +1,6 @@
 """The Hugging Face hub, as sources and bases use it: names there, and its faults as our errors."""
 
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,8 +39,13 @@ def hub_faults(what: str, revision: str) -> Iterator[None]:
         ) from None
     except (FileNotFoundError, ValueError) as error:
         # load_dataset's own: no data files, an unknown configuration, a script.
-        raise InputError.of("E306", f"{what} at {revision}: {error}", "check the id") from None
-    except (OSError, errors.HfHubHTTPError, ConnectionError) as error:
+        text = " ".join(str(error).split())
+        raise InputError.of(
+            "E306", f"{what} at {revision}: {text}", "check the id and the configuration"
+        ) from None
+    except (OSError, errors.HfHubHTTPError) as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or error.filename:
+            raise  # the disk is at fault, not the hub
         raise _unreachable(what, error) from None
 
 

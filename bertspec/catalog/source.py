@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from bertspec.core.errors import InputError
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -50,6 +51,25 @@ class Source(Model, ABC):
         """
 
 
+def with_provenance(table: "pa.Table", file: str) -> "pa.Table":
+    """The rows of `file` with FILE_COLUMN and ROW_COLUMN.
+
+    Raises InputError (E304) when they have a column of such a name already.
+    """
+    import pyarrow as pa
+
+    for column in (FILE_COLUMN, ROW_COLUMN):
+        if column in table.column_names:
+            raise InputError.of(
+                "E304",
+                f"{file} has a column `{column}`, and bertspec adds one of that name",
+                "rename it",
+            )
+    files = pa.array([file] * len(table), pa.dictionary(pa.int32(), pa.string()))
+    rows = pa.array(range(1, len(table) + 1), pa.int64())
+    return table.append_column(FILE_COLUMN, files).append_column(ROW_COLUMN, rows)
+
+
 class FileSource(Source):
     """A source of one local file a split."""
 
@@ -66,14 +86,9 @@ class FileSource(Source):
         return tuple(s for s in SPLITS if s in self.files)
 
     def read(self, root: Path) -> Iterator[tuple[SplitName, "pa.Table"]]:
-        import pyarrow as pa
-
         for split in self.given_splits():
             name = self.files[split]
-            table = self.read_file(root / name, name)
-            files = pa.array([name] * len(table), pa.dictionary(pa.int32(), pa.string()))
-            rows = pa.array(range(1, len(table) + 1), pa.int64())
-            yield split, table.append_column(FILE_COLUMN, files).append_column(ROW_COLUMN, rows)
+            yield split, with_provenance(self.read_file(root / name, name), name)
 
     @abstractmethod
     def read_file(self, path: Path, name: str) -> "pa.Table":

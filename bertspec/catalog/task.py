@@ -55,13 +55,19 @@ class Task(Model, ABC):
         """Why one of `metrics` cannot be measured with these options, and what to ask instead."""
 
     @abstractmethod
+    def check_targets(self, rows: "pa.Table") -> None:
+        """Raise InputError naming file and row for targets that the task does not have.
+
+        `rows` is a whole prepared table: the error counts in all of it.
+        """
+
+    @abstractmethod
     def encode(self, rows: "pa.Table", tokenizer: "Tokenizer") -> "pa.Table":
         """Rows of the prepared table as token ids and targets.
 
         `tokenizer` truncates already and adds special tokens. The result has ID_COLUMN,
         `input_ids` (list<int32>), `token_type_ids` (list<int8>) and the task's own target
-        columns, one row for each row given, in order.
-        Raises InputError naming file and row for a target that the task does not have.
+        columns, one row for each row given, in order. Raises InputError as `check_targets` does.
         """
 
     @abstractmethod

@@ -61,13 +61,28 @@ def _mapped(table: "pa.Table", columns: Columns, group: str | None) -> "pa.Table
                 f"{table[FILE_COLUMN][0]} has no column `{column}`, which `{field}` names",
                 f"{did_you_mean(column, known)} (columns: {', '.join(known)})",
             )
-    mapped = {name: table[column].cast(pa.string()) for name, column in wanted.items()}
+    mapped = {name: _as_text(table, column) for name, column in wanted.items()}
     result = pa.table(
         mapped | {"file": table[FILE_COLUMN].cast(pa.string()), "row": table[ROW_COLUMN]}
     )
     for name in mapped:
         _refuse_empty(result, name, wanted[name])
     return result
+
+
+def _as_text(table: "pa.Table", column: str) -> "pa.ChunkedArray":
+    """Raises InputError (E314) for a list, a struct, or bytes that are not UTF-8."""
+    import pyarrow as pa
+
+    try:
+        return table[column].cast(pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        kind = table.schema.field(column).type
+        raise InputError.of(
+            "E314",
+            f"{table[FILE_COLUMN][0]}: column `{column}` holds {kind}, which is not text",
+            "name a column of text, numbers or booleans",
+        ) from None
 
 
 def _refuse_empty(table: "pa.Table", name: str, column: str) -> None:
@@ -81,10 +96,11 @@ def _refuse_empty(table: "pa.Table", name: str, column: str) -> None:
             f"{file} row {row}"
             for file, row in zip(rows["file"].to_pylist(), rows["row"].to_pylist(), strict=True)
         )
+        count = f"{len(empty)} rows" if len(empty) > 1 else "1 row"
         more = f" and {len(empty) - SHOWN} more" if len(empty) > SHOWN else ""
         raise InputError.of(
             "E310",
-            f"column `{column}` is empty in {len(empty)} rows: {places}{more}",
+            f"column `{column}` is empty in {count}: {places}{more}",
             "fill them in or remove the rows",
         )
 
@@ -121,6 +137,10 @@ def _divide(
             "E311",
             f"`type: hash` divides `train`, and the source has {', '.join(given)}",
             "give only `train`, or write `split: {type: given}`",
+        )
+    if "train" not in given:
+        raise InputError.of(
+            "E311", f"the source names no `train`, only {', '.join(given)}", "name its file"
         )
     train = given["train"]
     by = ["_group"] if "_group" in train.column_names else [

@@ -27,6 +27,8 @@ def run(context: Context[TokenizeParams]) -> None:
     task = context.params.task
     tokenizer = load_tokenizer(context.inputs["base"], context.params.tokenization.max_length)
     tables = {s: read_parquet(context.inputs["prepared"] / f"{s}.parquet") for s in SPLITS}
+    for table in tables.values():
+        task.check_targets(table)
     with progress("tokenize", sum(len(t) for t in tables.values())) as bar:
         for split, table in tables.items():
             chunks = []

@@ -1,14 +1,15 @@
 """A data set on the Hugging Face hub, at a pinned revision, through `datasets.load_dataset`."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from bertspec.catalog.hub import HubId, Revision, hub_faults, quiet_unless_terminal
-from bertspec.catalog.source import FILE_COLUMN, ROW_COLUMN, SPLITS, Source, SplitName
-from bertspec.core.errors import InputError
+from bertspec.catalog.source import SPLITS, Source, SplitName, with_provenance
+from bertspec.core.errors import EnvironmentFault, InputError, reason
 from bertspec.core.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -38,22 +39,63 @@ class Hub(Source):
 
     def read(self, root: Path) -> Iterator[tuple[SplitName, "pa.Table"]]:
         import datasets
+        from huggingface_hub.utils import logging
 
         quiet_unless_terminal(datasets.disable_progress_bars)
-        datasets.logging.set_verbosity_error()
-        with hub_faults(f"data set {self.id}", self.revision):
-            loaded = datasets.load_dataset(self.id, name=self.config, revision=self.revision)
+        quiet_unless_terminal(logging.set_verbosity_error)
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # its errors are raised as well
+        with hub_faults(f"data set {self.id}", self.revision), self._file_faults():
+            # As load_dataset does it, with a look at what is loaded in between.
+            builder = datasets.load_dataset_builder(
+                self.id, name=self.config, revision=self.revision
+            )
+            self._refuse_another_revision(builder)
+            builder.download_and_prepare()
+            loaded = builder.as_dataset()
         for split in self.given_splits():
             name = self.splits[split]
             if name not in loaded:
                 raise InputError.of(
                     "E307", f"{self.id} has no split `{name}`", did_you_mean(name, loaded)
                 )
-            yield split, _table(loaded[name], f"hub:{self.id}/{name}")
+            yield split, with_provenance(_table(loaded[name]), f"hub:{self.id}/{name}")
+
+    def _refuse_another_revision(self, builder: Any) -> None:
+        """Without the hub, datasets takes what it cached last: any revision, any configuration."""
+        from datasets.packaged_modules.cache.cache import Cache
+
+        wanted = (self.revision, self.config or "default")
+        if isinstance(builder, Cache) and (builder.hash, builder.config.name) != wanted:
+            raise EnvironmentFault.of(
+                "E505",
+                f"the hub cannot be reached, and its cache holds data set {self.id} at "
+                f"{builder.hash} ({builder.config.name}), not at {self.revision} ({wanted[1]})",
+                "check the network, the proxy and HF_ENDPOINT, and that HF_HUB_OFFLINE is not set",
+            )
+
+    @contextmanager
+    def _file_faults(self) -> Iterator[None]:
+        """Raise InputError (E306) for a script, and for files that datasets cannot read."""
+        from datasets.exceptions import DatasetBuildError
+
+        try:
+            yield
+        except (DatasetBuildError, RuntimeError, StopIteration) as error:
+            # What an empty file gives is a bare StopIteration.
+            empty = isinstance(error, StopIteration)
+            cause = error.__cause__ or error
+            if isinstance(cause, OSError):  # a full disk, or the hub gone in the middle
+                raise cause from None
+            raise InputError.of(
+                "E306",
+                f"data set {self.id} at {self.revision} cannot be read: "
+                f"{'a file of it is empty' if empty else reason(cause)}",
+                "take one of data files, such as Parquet or CSV, without a script",
+            ) from None
 
 
-def _table(dataset: Any, file: str) -> "pa.Table":
-    """A split's table with class indices as their names, and provenance."""
+def _table(dataset: Any) -> "pa.Table":
+    """A split's table with class indices as their names."""
     import datasets
     import pyarrow as pa
     from pyarrow import compute as pc
@@ -67,10 +109,4 @@ def _table(dataset: Any, file: str) -> "pa.Table":
             indices = pc.if_else(pc.greater_equal(column, 0), column, None)
             place = table.schema.get_field_index(name)
             table = table.set_column(place, name, names.take(indices.combine_chunks()))
-    files = pa.array([file] * len(table), pa.dictionary(pa.int32(), pa.string()))
-    rows = pa.array(range(1, len(table) + 1), pa.int64())
-    return (
-        table.append_column(FILE_COLUMN, files)
-        .append_column(ROW_COLUMN, rows)
-        .replace_schema_metadata(None)
-    )
+    return table.replace_schema_metadata(None)

@@ -34,18 +34,22 @@ class Jsonl(FileSource):
 def _object(line: str, place: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         raise InputError.of(
             "E305", f"{place}: not JSON: {error}", "write one JSON object a line"
         ) from None
     if not isinstance(value, dict):
         raise InputError.of("E305", f"{place}: not an object", 'write `{"text": ...}`')
-    return value
+    return {_clean(key): item for key, item in value.items()}
 
 
 def _text(value: Any) -> str | None:
     """A value as text: itself, or in its JSON spelling; null stays null."""
-    if value is None or isinstance(value, str):
-        # A lone surrogate is valid JSON, and no text that UTF-8 or Arrow can hold.
-        return value and value.encode("utf-8", "replace").decode("utf-8")
-    return json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return None
+    return _clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _clean(text: str) -> str:
+    """`text` without lone surrogates: valid JSON, and no text that UTF-8 or Arrow can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")

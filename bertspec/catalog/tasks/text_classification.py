@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from bertspec.catalog.task import ID_COLUMN, LossOptions, Task
 from bertspec.catalog.tasks.loading import require_loaded
+from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
 
@@ -22,6 +23,9 @@ Label = Annotated[str, StringConstraints(min_length=1)]
 
 BINARY_METRICS = ("f1", "precision", "recall")
 BINARY = 2
+
+SHOWN = 10
+"""Unknown labels, and rows of each, that an error names before it only counts."""
 
 HEAD_DROPOUTS = (
     "classifier_dropout",
@@ -75,7 +79,9 @@ class TextClassification(Task):
 
     def encode(self, rows: "pa.Table", tokenizer: "Tokenizer") -> "pa.Table":
         import pyarrow as pa
+        from pyarrow import compute as pc
 
+        self.check_targets(rows)
         texts = rows["text"].to_pylist()
         if "text_pair" in rows.column_names:
             texts = list(zip(texts, rows["text_pair"].to_pylist(), strict=True))
@@ -85,24 +91,35 @@ class TextClassification(Task):
                 ID_COLUMN: rows[ID_COLUMN],
                 "input_ids": pa.array([e.ids for e in encodings], pa.list_(pa.int32())),
                 "token_type_ids": pa.array([e.type_ids for e in encodings], pa.list_(pa.int8())),
-                "label": pa.array(self._indices(rows), pa.int32()),
+                "label": pc.index_in(rows["label"], value_set=pa.array(self.labels, pa.string())),
             }
         )
 
-    def _indices(self, rows: "pa.Table") -> list[int]:
-        index = {label: i for i, label in enumerate(self.labels)}
-        labels = rows["label"].to_pylist()
-        wrong = [i for i, label in enumerate(labels) if label not in index]
-        if wrong:
-            row = rows.slice(wrong[0], 1)
-            label = labels[wrong[0]]
-            more = f", and {len(wrong) - 1} more such rows" if len(wrong) > 1 else ""
-            raise InputError.of(
-                "E313",
-                f"{row['file'][0]}, row {row['row'][0]}: unknown label `{label}`{more}",
-                f"{did_you_mean(label, self.labels)} Correct the row, or add it to `task.labels`",
-            )
-        return [index[label] for label in labels]
+    def check_targets(self, rows: "pa.Table") -> None:
+        import pyarrow as pa
+        from pyarrow import compute as pc
+
+        known = pc.is_in(rows["label"], value_set=pa.array(self.labels, pa.string()))
+        wrong = rows.filter(pc.invert(known)).select(["label", "file", "row"]).to_pylist()
+        by_label: dict[str, list[dict[str, Any]]] = {}
+        for row in wrong:
+            by_label.setdefault(row["label"], []).append(row)
+        found = [self._unknown(label, where) for label, where in by_label.items()]
+        if len(found) > SHOWN:
+            rest = f"{len(found) - SHOWN} more labels are unknown; {len(wrong)} rows in all"
+            found[SHOWN:] = [Diagnostic("E313", rest, "is `data.columns.label` the right column?")]
+        if found:
+            raise InputError(found)
+
+    def _unknown(self, label: str, where: Sequence[Mapping[str, Any]]) -> Diagnostic:
+        first, others = where[0], [str(row["row"]) for row in where[1:SHOWN]]
+        also = f" (and in {len(where) - 1} more: {', '.join(others)}" if others else ""
+        also += (", ..." if len(where) > SHOWN else "") + ")" if others else ""
+        return Diagnostic(
+            "E313",
+            f"{first['file']}, row {first['row']}: unknown label `{label}`{also}",
+            f"{did_you_mean(label, self.labels)} Correct the row, or add it to `task.labels`",
+        )
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
         import torch

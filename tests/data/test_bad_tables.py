@@ -1,0 +1,146 @@
+"""A bad table ends in a message with file and row and the right exit code, never in a traceback."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.projects import SPEC, Project, rows
+
+
+def _project(project: Project, content: bytes, kind: str = "csv", **columns: str) -> None:
+    spec: dict[str, Any] = json.loads(json.dumps(SPEC))
+    spec["data"]["source"] = {"type": kind, "files": {"train": "data/reviews.csv"}}
+    spec["data"]["columns"] |= columns
+    project.write_spec(spec)
+    (project.root / "data/reviews.csv").write_bytes(content)
+    project.compile()
+
+
+def _good(count: int = 60) -> bytes:
+    lines = ({"review": text, "verdict": label} for text, label in rows(count))
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+
+FETCH = [
+    ("jsonl", b'{"review": ' + b"1" * 5000 + b"}\n", ["E305", "data/reviews.csv, line 1"]),
+    ("jsonl", b'{"_row": 1, "review": "x"}\n', ["E304", "data/reviews.csv", "`_row`"]),
+    ("csv", b"_file,review\na,b\n", ["E304", "data/reviews.csv", "`_file`"]),
+    ("csv", b'review,verdict\n"no end,good\n', ["E303", "data/reviews.csv, line 2"]),
+    ("csv", b"\xff\xfer\x00e\x00", ["E302", "data/reviews.csv, line 1", "offset 0"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "content", "words"), FETCH)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(
+    project: Project, kind: str, content: bytes, words: list[str]
+) -> None:
+    _project(project, content, kind)
+    said = project.bertspec("stage", "reviews-fetch", code=2)
+    assert [word for word in words if word not in said] == []
+    assert not (project.root / "data/reviews/raw").exists()
+
+
+def test_a_folder_and_a_missing_file_are_told_apart(project: Project) -> None:
+    _project(project, _good(), "jsonl")
+    (project.root / "data/reviews.csv").rename(project.root / "data/review.csv")
+    said = project.bertspec("stage", "reviews-fetch", code=2)
+    assert "E301" in said
+    assert "does not exist" in said
+    assert "did you mean `review.csv`?" in said
+    (project.root / "data/reviews.csv").mkdir()
+    assert "is a folder" in project.bertspec("stage", "reviews-fetch", code=2)
+
+
+def test_empty_texts_are_counted_and_the_first_ten_named(project: Project) -> None:
+    lines = ["review,verdict", *(f'"{text if i > 11 else ""}",{label}'
+             for i, (text, label) in enumerate(rows()))]  # fmt: skip
+    _project(project, "\n".join(lines).encode())
+    project.bertspec("stage", "reviews-fetch")
+    said = project.bertspec("stage", "reviews-prepare", code=2)
+    assert "column `review` is empty in 12 rows: data/reviews.csv row 1, " in said
+    assert "data/reviews.csv row 10 and 2 more" in said
+
+
+def test_a_mistyped_column_is_told_with_the_columns_that_exist(project: Project) -> None:
+    _project(project, _good(), "jsonl", text="reviews")
+    project.bertspec("stage", "reviews-fetch")
+    said = project.bertspec("stage", "reviews-prepare", code=2)
+    assert "data/reviews.csv has no column `reviews`" in said
+    assert "did you mean `review`?" in said
+    assert "review, verdict" in said
+
+
+def test_unknown_labels_are_counted_over_the_whole_file(project: Project) -> None:
+    # More rows than are encoded at once, so that a count of a part would show.
+    labels = ["good", "bad"] * 4000
+    wrong = {16: "goood", 5000: "goood", 7999: "ugly"}
+    lines = [
+        json.dumps({"review": f"text {i}", "verdict": wrong.get(i, label)}) + "\n"
+        for i, label in enumerate(labels)
+    ]
+    _project(project, "".join(lines).encode(), "jsonl")
+    for kind in ("fetch", "prepare", "base"):
+        project.bertspec("stage", next(n for n in project.stages() if n.endswith(kind)))
+    train = pq.read_table(project.root / "data/reviews/prepared/train.parquet").to_pylist()
+    said = project.bertspec("stage", next(n for n in project.stages() if "tokenize" in n), code=2)
+    in_train = [r["row"] for r in train if r["label"] == "goood"]
+    assert in_train, "the salt puts none of them in train: take other rows"
+    assert f"data/reviews.csv, row {in_train[0]}: unknown label `goood`" in said
+    assert "did you mean `good`?" in said
+    if len(in_train) > 1:
+        assert f"and in {len(in_train) - 1} more: {in_train[1]}" in said
+    assert not list((project.root / "data/reviews").rglob("*.arrow"))
+
+
+def test_strange_text_goes_through_to_tokens(project: Project) -> None:
+    strange = [
+        '{"review": "lone \\ud800 surrogate", "verdict": "good"}\n',
+        '{"review": "a \\u0000 in the middle", "verdict": "bad"}\n',
+        '{"review": "\\u200b\\u202e\\ufeff x", "verdict": "bad"}\n',
+    ]
+    _project(project, _good() + "".join(strange).encode(), "jsonl")
+    for kind in ("fetch", "prepare", "base", "tokenize"):
+        name = next(n for n in project.stages() if kind in n.split("-") or n.endswith(kind))
+        project.bertspec("stage", name)
+    files = list((project.root / "data/reviews/tokenized").rglob("*.arrow"))
+    assert sorted(f.name for f in files) == ["test.arrow", "train.arrow", "validation.arrow"]
+
+
+def test_the_data_stages_import_neither_torch_nor_transformers(project: Project) -> None:
+    import sys
+
+    _project(project, _good(), "jsonl")
+    names = project.stages()
+    for kind in ("fetch", "prepare", "base", "tokenize"):
+        name = next(n for n in names if n.endswith(f"-{kind}") or kind in n)
+        code = (
+            "import sys; from pathlib import Path; from bertspec.runtime.stage import run_stage; "
+            f"run_stage({name!r}, Path.cwd()); "
+            "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+        )
+        said = project.run(sys.executable, "-c", code).stdout.strip()
+        if kind != "base":
+            assert said == "[]", name
+
+
+def test_a_list_is_not_taken_for_text(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    from bertspec.core.errors import InputError
+    from bertspec.pipeline.params.prepare import PrepareParams
+    from bertspec.runtime.context import Context
+    from bertspec.runtime.prepare import run
+    from bertspec.runtime.tables import write_parquet
+
+    table = pa.table({"t": [["a", "b"]], "l": ["x"], "_file": ["f.parquet"], "_row": [1]})
+    write_parquet(table, tmp_path / "train.parquet")
+    params = PrepareParams.model_validate(
+        {"columns": {"text": "t", "label": "l"}, "split": {"type": "hash"}}
+    )
+    with pytest.raises(InputError) as caught:
+        run(Context("s", params, tmp_path, {"raw": tmp_path}, {"prepared": tmp_path}, None))
+    assert caught.value.diagnostics[0].code == "E314"
+    assert "f.parquet: column `t`" in caught.value.diagnostics[0].message
