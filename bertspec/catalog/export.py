@@ -57,7 +57,8 @@ class Export(Model, ABC):
     def write(self, module: "torch.nn.Module", path: Path) -> None:
         """Write the file. `module` takes INPUTS in order and gives logits; it is in eval mode.
 
-        The same weights give the same bytes in any process, folder and installation.
+        The same weights give the same bytes in another process, folder and installation; not
+        always in a process that has exported before, as torch.jit numbers the classes that it sees.
         """
 
     @abstractmethod

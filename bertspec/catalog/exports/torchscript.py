@@ -35,7 +35,6 @@ class TorchScript(Export):
         buffer = io.BytesIO()
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _forget_classes()
             traced = torch.jit.trace(module, example_inputs(), check_trace=False)
             torch.jit.save(traced, buffer)
         path.write_bytes(_without_debug_files(buffer.getvalue()))
@@ -53,18 +52,6 @@ class TorchScript(Export):
                 return module(*(torch.from_numpy(inputs[name]) for name in INPUTS)).numpy()
 
         return run
-
-
-def _forget_classes() -> None:
-    """Begin names of classes anew: a module traced before in this process would change them.
-
-    As torch.testing._internal.jit_utils.clear_class_registry does.
-    """
-    import torch
-
-    torch._C._jit_clear_class_registry()  # noqa: SLF001 - there is no public way
-    torch.jit._recursive.concrete_type_store = torch.jit._recursive.ConcreteTypeStore()  # noqa: SLF001
-    torch.jit._state._clear_class_state()  # noqa: SLF001
 
 
 def _without_debug_files(archive: bytes) -> bytes:

@@ -1,0 +1,112 @@
+"""Exports: the same as PyTorch at any size, the same bytes in any process, refused when not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from bertspec.catalog.exports import EXPORTS
+from bertspec.core.errors import CheckFailed
+from bertspec.core.manifest import digest_files
+from bertspec.runtime.export import _logits_only
+from bertspec.runtime.stage import run_stage
+from bertspec.runtime.trained import load_trained
+from tests.projects import Project
+
+
+def _inputs(rows: int, length: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(rows * 1000 + length)
+    ids = random.integers(5, 100, (rows, length))
+    mask = np.ones_like(ids)
+    mask[-1, length // 2 + 1 :] = 0
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+@pytest.mark.parametrize(("rows", "length"), [(1, 1), (64, 1), (1, 64), (64, 33)])
+def test_every_export_gives_what_pytorch_gives_at_any_size(
+    built: Project, kind: str, rows: int, length: int
+) -> None:
+    export = EXPORTS[kind].model_validate({"type": kind})
+    run = export.runner(built.root / "models/tiny/export" / export.filename, 1)
+    inputs = _inputs(rows, length)
+    model = AutoModelForSequenceClassification.from_pretrained(built.root / "models/tiny/trained")
+    with torch.no_grad():
+        expected = model.eval()(**{k: torch.from_numpy(v) for k, v in inputs.items()}).logits
+    np.testing.assert_allclose(run(inputs), expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_an_export_has_no_dropout(built: Project, kind: str) -> None:
+    export = EXPORTS[kind].model_validate({"type": kind})
+    run = export.runner(built.root / "models/tiny/export" / export.filename, 1)
+    np.testing.assert_array_equal(run(_inputs(4, 8)), run(_inputs(4, 8)))
+
+
+def test_onnx_has_the_same_bytes_after_another_export(built: Project, tmp_path: Path) -> None:
+    export = EXPORTS["onnx"].model_validate({"type": "onnx"})
+    model = load_trained(built.root / "models/tiny/trained")
+    for name in ("first", "second"):
+        export.write(_logits_only(model).eval(), tmp_path / name)
+    original = (built.root / "models/tiny/export/model.onnx").read_bytes()
+    assert (tmp_path / "first").read_bytes() == original
+    assert (tmp_path / "second").read_bytes() == original
+
+
+def test_no_export_tells_of_the_machine(built: Project) -> None:
+    folder = built.root / "models/tiny/export"
+    for name in digest_files(folder):
+        content = (folder / name).read_bytes()
+        assert b"site-packages" not in content
+        assert str(built.root).encode() not in content
+    model = onnx.load(folder / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert {d.dim_param for d in model.graph.input[0].type.tensor_type.shape.dim} == {
+        "batch",
+        "sequence",
+    }
+
+
+def test_parity_is_measured_on_every_test_row(built: Project) -> None:
+    parity = json.loads((built.root / "models/tiny/parity.json").read_text())
+    assert set(parity) == set(EXPORTS)
+    for result in parity.values():
+        assert result["rows"] == _test_rows(built)
+        assert result["label_flips"] == 0
+        assert result["max_logit_difference"] <= result["tolerance"]
+
+
+def _test_rows(project: Project) -> int:
+    text = (project.root / "models/tiny/evaluation/confusion.json").read_text()
+    matrix: list[list[int]] = json.loads(text)["matrix"]
+    return sum(map(sum, matrix))
+
+
+def test_an_export_that_differs_is_refused_with_its_rows(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exporter is made to write other weights than were measured."""
+    project.compile()
+    for name in project.stages():
+        if not name.endswith(("-export", "-evaluate", "-report")):
+            run_stage(name, project.root)
+    write = EXPORTS["onnx"].write
+
+    def with_another_bias(self: Any, module: torch.nn.Module, path: Path) -> None:
+        with torch.no_grad():
+            module.model.classifier.bias[0] += 0.5  # type: ignore[index, operator, union-attr]
+            write(self, module, path)
+            module.model.classifier.bias[0] -= 0.5  # type: ignore[index, operator, union-attr]
+
+    monkeypatch.setattr(EXPORTS["onnx"], "write", with_another_bias)
+    with pytest.raises(CheckFailed) as caught:
+        run_stage("tiny-export", project.root)
+    (found,) = caught.value.diagnostics
+    assert found.code == "E450"
+    assert "onnx" in found.message
+    assert not (project.root / "models/tiny/export").exists()
