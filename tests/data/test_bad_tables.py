@@ -1,12 +1,16 @@
-"""A bad table ends in a message with file and row and the right exit code, never in a traceback."""
+"""A bad table ends in a message with file and row, as wrong input; nothing is left half-written."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from bertspec.core.diagnostics import render
+from bertspec.core.errors import InputError
+from bertspec.runtime.stage import run_stage
 from tests.projects import SPEC, Project, rows
 
 
@@ -17,6 +21,23 @@ def _project(project: Project, content: bytes, kind: str = "csv", **columns: str
     project.write_spec(spec)
     (project.root / "data/reviews.csv").write_bytes(content)
     project.compile()
+
+
+def _stage(project: Project, kind: str) -> str:
+    """Name of the stage of a kind."""
+    return next(name for name in project.stages() if kind in name)
+
+
+def _run(project: Project, *kinds: str) -> None:
+    for kind in kinds:
+        run_stage(_stage(project, kind), project.root)
+
+
+def _told(project: Project, kind: str) -> str:
+    """What a user reads when the stage refuses its input."""
+    with pytest.raises(InputError) as caught:
+        _run(project, kind)
+    return render(caught.value.diagnostics, "text")
 
 
 def _good(count: int = 60) -> bytes:
@@ -38,7 +59,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(
     project: Project, kind: str, content: bytes, words: list[str]
 ) -> None:
     _project(project, content, kind)
-    said = project.bertspec("stage", "reviews-fetch", code=2)
+    said = _told(project, "fetch")
     assert [word for word in words if word not in said] == []
     assert not (project.root / "data/reviews/raw").exists()
 
@@ -46,28 +67,28 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(
 def test_a_folder_and_a_missing_file_are_told_apart(project: Project) -> None:
     _project(project, _good(), "jsonl")
     (project.root / "data/reviews.csv").rename(project.root / "data/review.csv")
-    said = project.bertspec("stage", "reviews-fetch", code=2)
+    said = _told(project, "fetch")
     assert "E301" in said
     assert "does not exist" in said
     assert "did you mean `review.csv`?" in said
     (project.root / "data/reviews.csv").mkdir()
-    assert "is a folder" in project.bertspec("stage", "reviews-fetch", code=2)
+    assert "is a folder" in _told(project, "fetch")
 
 
 def test_empty_texts_are_counted_and_the_first_ten_named(project: Project) -> None:
     lines = ["review,verdict", *(f'"{text if i > 11 else ""}",{label}'
              for i, (text, label) in enumerate(rows()))]  # fmt: skip
     _project(project, "\n".join(lines).encode())
-    project.bertspec("stage", "reviews-fetch")
-    said = project.bertspec("stage", "reviews-prepare", code=2)
+    _run(project, "fetch")
+    said = _told(project, "prepare")
     assert "column `review` is empty in 12 rows: data/reviews.csv row 1, " in said
     assert "data/reviews.csv row 10 and 2 more" in said
 
 
 def test_a_mistyped_column_is_told_with_the_columns_that_exist(project: Project) -> None:
     _project(project, _good(), "jsonl", text="reviews")
-    project.bertspec("stage", "reviews-fetch")
-    said = project.bertspec("stage", "reviews-prepare", code=2)
+    _run(project, "fetch")
+    said = _told(project, "prepare")
     assert "data/reviews.csv has no column `reviews`" in said
     assert "did you mean `review`?" in said
     assert "review, verdict" in said
@@ -82,10 +103,9 @@ def test_unknown_labels_are_counted_over_the_whole_file(project: Project) -> Non
         for i, label in enumerate(labels)
     ]
     _project(project, "".join(lines).encode(), "jsonl")
-    for kind in ("fetch", "prepare", "base"):
-        project.bertspec("stage", next(n for n in project.stages() if n.endswith(kind)))
+    _run(project, "fetch", "prepare", "base")
     train = pq.read_table(project.root / "data/reviews/prepared/train.parquet").to_pylist()
-    said = project.bertspec("stage", next(n for n in project.stages() if "tokenize" in n), code=2)
+    said = _told(project, "tokenize")
     in_train = [r["row"] for r in train if r["label"] == "goood"]
     assert in_train, "the salt puts none of them in train: take other rows"
     assert f"data/reviews.csv, row {in_train[0]}: unknown label `goood`" in said
@@ -102,34 +122,26 @@ def test_strange_text_goes_through_to_tokens(project: Project) -> None:
         '{"review": "\\u200b\\u202e\\ufeff x", "verdict": "bad"}\n',
     ]
     _project(project, _good() + "".join(strange).encode(), "jsonl")
-    for kind in ("fetch", "prepare", "base", "tokenize"):
-        name = next(n for n in project.stages() if kind in n.split("-") or n.endswith(kind))
-        project.bertspec("stage", name)
+    _run(project, "fetch", "prepare", "base", "tokenize")
     files = list((project.root / "data/reviews/tokenized").rglob("*.arrow"))
     assert sorted(f.name for f in files) == ["test.arrow", "train.arrow", "validation.arrow"]
 
 
 def test_the_data_stages_import_neither_torch_nor_transformers(project: Project) -> None:
-    import sys
-
     _project(project, _good(), "jsonl")
-    names = project.stages()
-    for kind in ("fetch", "prepare", "base", "tokenize"):
-        name = next(n for n in names if n.endswith(f"-{kind}") or kind in n)
-        code = (
-            "import sys; from pathlib import Path; from bertspec.runtime.stage import run_stage; "
-            f"run_stage({name!r}, Path.cwd()); "
-            "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
-        )
-        said = project.run(sys.executable, "-c", code).stdout.strip()
-        if kind != "base":
-            assert said == "[]", name
+    _run(project, "fetch", "prepare", "base")
+    names = [_stage(project, kind) for kind in ("fetch", "prepare", "tokenize")]
+    code = (
+        "import sys; from pathlib import Path; from bertspec.runtime.stage import run_stage; "
+        f"[run_stage(name, Path.cwd()) for name in {names}]; "
+        "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    assert project.run(sys.executable, "-c", code).stdout.strip() == "[]"
 
 
 def test_a_list_is_not_taken_for_text(tmp_path: Path) -> None:
     import pyarrow as pa
 
-    from bertspec.core.errors import InputError
     from bertspec.pipeline.params.prepare import PrepareParams
     from bertspec.runtime.context import Context
     from bertspec.runtime.prepare import run

@@ -60,7 +60,9 @@ def _fetch(project: Project, server: HubServer, code: int = 0, **options: Any) -
     if "test" in spec["data"]["source"].get("splits", {}):
         spec["data"]["split"] = {"type": "given"}
     project.write_spec(spec)
-    project.compile()
+    if not (project.root / "bertspec.lock").exists():
+        project.bertspec("lock", "--threads", "1")
+    project.bertspec("compile")
     home = str(project.root / "hub-home")
     environment = {"HF_ENDPOINT": server.url, "HF_HOME": home} | variables
     return project.bertspec("stage", "reviews-fetch", code=code, **environment)

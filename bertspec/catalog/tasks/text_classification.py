@@ -100,7 +100,7 @@ class TextClassification(Task):
         from pyarrow import compute as pc
 
         known = pc.is_in(rows["label"], value_set=pa.array(self.labels, pa.string()))
-        wrong = rows.filter(pc.invert(known)).select(["label", "file", "row"]).to_pylist()
+        wrong = rows.filter(pc.invert(known)).to_pylist()
         by_label: dict[str, list[dict[str, Any]]] = {}
         for row in wrong:
             by_label.setdefault(row["label"], []).append(row)
