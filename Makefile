@@ -14,8 +14,8 @@ demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
 	@bertspec show
 	@echo
 	@bertspec predict sentiment \
-		"I laughed, I cried, and I have already booked a second ticket." \
-		"Two hours of my life, and not one scene was worth the price of the popcorn."
+		"A warm, funny film with a cast I could have watched all night." \
+		"Dull, noisy and far too long; we left before the end."
 
 test: $(VENV)/dev.stamp ## Run every test, the linters and the type checker.
 	ruff check . && ruff format --check .

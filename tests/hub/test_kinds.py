@@ -82,7 +82,7 @@ def test_what_the_hub_has_not_is_told(
         project.write_spec(spec)
         project.compile()
         assert words in _stage(project, server, "base", code=code)
-    assert not [p for p in (project.root / "models").rglob("*.safetensors")]
+    assert not list((project.root / "models").rglob("*.safetensors"))
 
 
 def test_a_hub_that_does_not_answer_is_a_fault_of_the_machine(
