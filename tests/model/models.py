@@ -1,0 +1,77 @@
+"""A tiny base from scratch, and small changes to a model's folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from bertspec.catalog.base import Base
+from bertspec.catalog.bases.scratch import ScratchBase
+from bertspec.catalog.tasks.text_classification import TextClassification
+from tests.projects import SPEC, rows
+
+CONFIG: dict[str, Any] = SPEC["model"]["base"]["config"]
+TASK = TextClassification(type="text-classification", labels=("bad", "good"))
+
+
+def scratch(entries: int = 200, *, without: str = "", **config: Any) -> ScratchBase:
+    """A base of a few thousand weights; `config` changes its architecture."""
+    options = {key: value for key, value in (CONFIG | config).items() if key != without}
+    return ScratchBase.model_validate(
+        {
+            "type": "scratch",
+            "config": options,
+            "tokenizer": {"type": "wordpiece", "vocab_size": entries},
+        }
+    )
+
+
+def prepare(folder: Path) -> Path:
+    """A prepared data set with what a scratch base reads of one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = [text for text, _ in rows()] + ["Ünlike čafés, 映画!"]
+    parquet.write_table(pa.table({"text": texts}), folder / "train.parquet")
+    return folder
+
+
+def build(base: Base, target: Path, root: Path, prepared: Path | None = None) -> Path:
+    target.mkdir(parents=True)
+    base.build(target, root, prepared)
+    return target
+
+
+def copy(source: Path, target: Path, *without: str) -> Path:
+    """A copy of a model's folder that lacks some files."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*without))
+    return target
+
+
+def edit_json(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def edit_weights(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "model.safetensors"
+    save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+
+def python(code: str, *arguments: str, **env: str) -> str:
+    """Run code in a fresh Python; give what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
