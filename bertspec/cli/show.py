@@ -31,7 +31,7 @@ def command(names: tuple[str, ...]) -> None:
         metrics = json.loads(path.read_text(encoding="utf-8"))
         splits = [s for s in ("train", "validation", "test") if s in metrics]
         table = Table("metric", *splits, title=name, title_style="bold", title_justify="left")
-        for metric in metrics["test"]:
+        for metric in metrics["train"]:  # test may not define all of them
             table.add_row(metric, *(_shown(metrics[s].get(metric)) for s in splits))
         console.print(table)
         console.print(f"{metrics['fit']['verdict']}: {metrics['fit']['evidence']}", soft_wrap=True)

@@ -30,7 +30,7 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
         "name": inputs["metrics"].parent.name,
         "metrics": metrics,
         "splits": splits,
-        "names": list(metrics["test"]),
+        "names": list(metrics["train"]),
         "plots": list(_plots(inputs)),
         "confusion": confusion,
         "worst": worst_errors(inputs),
