@@ -1,4 +1,4 @@
-"""Over the tables of kinds: each keeps its contract, so that a new line is tested by being there."""
+"""Over the tables of kinds: each keeps its contract, so a new line is tested by being there."""
 
 from pathlib import Path
 from typing import Any, get_args
