@@ -1,84 +1,175 @@
 """The report: self-contained, complete, and safe whatever the texts are."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
-from bertspec.runtime.reporting.curves import Series, plot, smoothed
-from bertspec.runtime.stage import run_stage
-from tests.projects import Project, rows
+import pytest
+
+from bertspec.core.digest import digest
+from tests.projects import Project
+from tests.report.inputs import render, write_inputs
+
+WICKED = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onload='alert(1)",
+    "</td></table></main></body></html>",
+    "<!-- no end",
+    "]]> &lt; &amp; &#60;script&#62;",
+    "{{ 7*7 }} {% include 'x' %}",
+    "\u202etxet \u2066open\u202b \u200f\u05d0\u05d1\u05d2 \u0627\u0628",
+    "\U0001f9d1\u200d\U0001f680\U0001f3f3\ufe0f\u200d\U0001f308 \u0000\u0007",
+    "a" * 5000,
+    "",
+    "Z\u0351\u036b" * 50,
+)
 
 
 class _Page(HTMLParser):
-    """Collects elements, links and text."""
+    """Collects elements with the names of their attributes, attributes, and text."""
 
-    def __init__(self) -> None:
+    def __init__(self, html: str) -> None:
         super().__init__()
-        self.elements: list[str] = []
+        self.elements: list[tuple[str, ...]] = []
         self.attributes: list[tuple[str, str | None]] = []
         self.text = ""
+        self.feed(html)
+        self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(tag)
+        self.elements.append((tag, *(name for name, _ in attrs)))
         self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        self.elements.append((f"/{tag}",))
+
+    def handle_comment(self, data: str) -> None:
+        self.elements.append(("comment",))
 
     def handle_data(self, data: str) -> None:
         self.text += data
 
+    @property
+    def words(self) -> str:
+        return re.sub(r"\s+", " ", self.text)
 
-def _page(project: Project) -> _Page:
-    page = _Page()
-    page.feed((project.root / "models/tiny/report.html").read_text(encoding="utf-8"))
-    return page
+
+def _built(project: Project) -> str:
+    return (project.root / "models/tiny/report.html").read_text(encoding="utf-8")
 
 
 def test_the_page_needs_nothing_else(built: Project) -> None:
-    page = _page(built)
-    assert not {"script", "link", "img", "iframe"} & set(page.elements)
-    assert not [name for name, _ in page.attributes if name in ("src", "href")]
-    assert "url(" not in (built.root / "models/tiny/report.html").read_text()
+    html = _built(built)
+    page = _Page(html)
+    tags = {element[0] for element in page.elements}
+    assert not {"script", "link", "img", "iframe", "object", "base", "comment"} & tags
+    names = {name for name, _ in page.attributes}
+    assert not [n for n in names if n in ("src", "href") or n.startswith("on")]
+    assert "url(" not in html
+    assert "@import" not in html
 
 
 def test_the_page_tells_metrics_params_lineage_and_parity(built: Project) -> None:
-    text = re.sub(r"\s+", " ", _page(built).text)
+    text = _Page(_built(built)).words
     metrics = built.metrics()
     for split in ("train", "validation", "test"):
         assert f"{metrics[split]['loss']:.4f}" in text
     assert metrics["fit"]["evidence"] in text
-    assert "training.learning_rate0.003" in text
+    assert "learning_rate0.003" in text
     assert "torchscript" in text
     for kind in ("fetch", "prepare", "base", "tokenize", "train", "evaluate", "export"):
         (manifest,) = [
             m for p in built.root.rglob("*.manifest.json")
             if (m := json.loads(p.read_text()))["stage"].endswith(f"-{kind}")
         ]  # fmt: skip
-        for digest in manifest["files"].values():
-            assert digest in text
+        for made in [*manifest["files"].values(), *manifest["inputs"].values()]:
+            assert made in text
 
 
-def test_texts_are_shown_as_text(project: Project) -> None:
-    """Labels turned round in some rows, so that errors with wicked texts are on the page."""
-    wicked = ["<script>alert(1)</script>", '"><img src=x onerror=y>', "{{ 7*7 }}", "\u202etxet"]
-    values = [(f"{text} {' '.join(wicked)} {i}".replace('"', '""'), label)
-              for i, (text, label) in enumerate(rows())]  # fmt: skip
-    values = [(t, {"good": "bad", "bad": "good"}[v] if i % 5 == 0 else v)
-              for i, (t, v) in enumerate(values)]  # fmt: skip
-    project.write_rows(values)
-    project.compile()
-    for name in project.stages():
-        run_stage(name, project.root)
-    page = _page(project)
-    assert not {"script", "img"} & set(page.elements)
-    assert "{{ 7*7 }}" in page.text
-    assert "<script>alert(1)</script>" in page.text
+def test_what_a_stage_read_is_what_another_made(built: Project) -> None:
+    """One follows the lineage on the page by equal digests."""
+    html = _built(built)
+    manifests = [json.loads(p.read_text()) for p in built.root.rglob("*.manifest.json")]
+    made = {digest(m["files"]) for m in manifests}
+    for manifest in manifests:
+        for path, read in manifest["inputs"].items():
+            assert read in made, path
+            assert html.count(read) > 1
 
 
-def test_curves_are_scaled_into_the_picture() -> None:
-    drawn = plot("t", "x", [Series("a", [(0, 1.0), (10, 3.0)], "first")])
-    ((_, _, points),) = drawn.lines
-    (x0, y0), (x1, y1) = [tuple(map(float, p.split(","))) for p in points.split()]
-    assert x0 < x1
-    assert y0 > y1, "up is less"
-    assert [t.label for t in drawn.x_ticks] == ["0", "2.5", "5", "7.5", "10"]
-    assert plot("flat", "x", [Series("a", [(1, 2.0)], "first")]).lines
-    assert smoothed([(0, 1.0), (1, 3.0), (2, 5.0)], 2) == [(0, 1.0), (1, 2.0), (2, 4.0)]
+def test_no_element_comes_from_data(tmp_path: Path) -> None:
+    """Wicked texts in every place give the elements that plain ones give."""
+    labels = ("<b>bad</b>", '"\u202e><i onclick=x>')
+    plain = ["plain text"] * len(WICKED)
+    tame = render(write_inputs(tmp_path / "tame", texts=plain), tmp_path / "tame.html")
+    wild = render(
+        write_inputs(tmp_path / "wild", texts=WICKED, labels=labels, word="</code><script>x"),
+        tmp_path / "wild.html",
+    )
+    page = _Page(wild)
+    assert page.elements == _Page(tame).elements
+    for text in (*WICKED, *labels, "</code><script>x"):
+        assert text.replace("\0", "") in page.text.replace("\0", ""), text
+
+
+def test_worst_errors_come_in_order_and_at_most_25(tmp_path: Path) -> None:
+    texts = [f"text number {i:02}" for i in range(30)]
+    page = _Page(render(write_inputs(tmp_path, texts=texts), tmp_path / "r.html"))
+    shown = re.findall(r"(\d\.\d{3}) (bad|good)\s+is (bad|good)\s+word, row (\d+)", page.words)
+    assert [int(row) for *_, row in shown] == list(range(30, 5, -1))
+    assert shown[0][:3] == (f"{0.6 + 0.4 * 30 / 31:.3f}", "bad", "good")
+    assert "text number 29" in page.text
+
+
+def test_a_metric_that_test_does_not_define_is_still_told_of_train(tmp_path: Path) -> None:
+    text = _Page(render(write_inputs(tmp_path), tmp_path / "r.html")).words
+    assert "roc_auc0.7500\u2013" in text
+
+
+def test_params_keep_their_nesting_and_their_letters(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, labels=("плохо", "хорошо"))
+    html = render(inputs, tmp_path / "r.html")
+    found = re.findall(r'--depth: (\d)"><td[^>]*><bdi>(\w+)<', html)
+    assert found[:6] == [
+        ("0", "labels"), ("0", "outer"), ("1", "inner"), ("1", "list"), ("2", "1"), ("3", "deep"),
+    ]  # fmt: skip
+    assert '["плохо", "хорошо"]' in _Page(html).text
+
+
+def test_without_an_export_the_page_has_no_export_section(tmp_path: Path) -> None:
+    html = render(write_inputs(tmp_path / "a", exported=False), tmp_path / "r.html")
+    assert "<h2>Exports</h2>" not in html
+    assert "<h2>Exports</h2>" in render(write_inputs(tmp_path / "b"), tmp_path / "s.html")
+
+
+def test_the_page_stays_small_however_long_training_was(tmp_path: Path) -> None:
+    html = render(write_inputs(tmp_path, steps=50_000), tmp_path / "r.html")
+    assert len(html) < 100_000
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_shortest_training_has_its_curves(tmp_path: Path, steps: int) -> None:
+    """A line of one point is nothing to see, so points are drawn."""
+    page = _Page(render(write_inputs(tmp_path, steps=steps), tmp_path / "r.html"))
+    circles = [e for e in page.elements if e[0] == "circle"]
+    assert len(circles) == 3 * steps + 1
+
+
+def test_the_same_bytes_in_another_folder_locale_and_time_zone(tmp_path: Path) -> None:
+    expected = render(write_inputs(tmp_path / "a"), tmp_path / "r.html")
+    code = (
+        "import sys; from pathlib import Path; from tests.report.inputs import *;"
+        "render(write_inputs(Path(sys.argv[1])), Path(sys.argv[1]) / 'r.html')"
+    )
+    folder = tmp_path / "elsewhere"
+    environment = os.environ | {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+    subprocess.run(
+        [sys.executable, "-c", code, str(folder)], check=True, env=environment,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert (folder / "r.html").read_bytes() == expected.encode()

@@ -16,8 +16,11 @@ from bertspec.runtime.tables import read_parquet
 WORST = 25
 """Errors shown."""
 
-SMOOTHING = 10
-"""Steps over which the training loss is averaged for the second line."""
+LEAST_SMOOTHING = 10
+"""Steps over which the second line of the training loss is the mean; more in a long training."""
+
+PARTS = 50
+"""Such a mean is over one of so many parts of training."""
 
 
 def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
@@ -26,16 +29,18 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
     metrics = _read_json(inputs["metrics"])
     confusion = _read_json(inputs["evaluation"] / "confusion.json")
     splits = [s for s in SPLITS if s in metrics]
+    # A metric need not be defined on every split. The loss comes last.
+    names = dict.fromkeys(name for split in reversed(splits) for name in metrics[split])
     return {
         "name": inputs["metrics"].parent.name,
         "metrics": metrics,
         "splits": splits,
-        "names": list(metrics["train"]),
+        "names": [*(n for n in names if n != "loss"), "loss"],
         "plots": list(_plots(inputs)),
         "confusion": confusion,
         "worst": worst_errors(inputs),
         "balance": balance(inputs["evaluation"], confusion["labels"], splits),
-        "params": [(m.stage, list(_flat(m.params))) for m in manifests if m.params],
+        "params": [(m.stage, list(_nested(m.params))) for m in manifests if m.params],
         "lineage": [(m, digest(m.files)) for m in manifests],
         "parity": _read_json(inputs["parity"]) if "parity" in inputs else {},
     }
@@ -55,43 +60,57 @@ def worst_errors(inputs: Mapping[str, Path]) -> Sequence[Mapping[str, Any]]:
 
 def balance(
     evaluation: Path, labels: Sequence[str], splits: Sequence[str]
-) -> Sequence[tuple[str, Sequence[int]]]:
-    """For each label, its rows in each split."""
+) -> Sequence[tuple[str, Sequence[tuple[int, float]]]]:
+    """For each label, its rows in each split, and which share of the split they are."""
     rows = read_parquet(evaluation / "predictions.parquet").select(["split", "gold"]).to_pylist()
     counts = Counter((row["split"], row["gold"]) for row in rows)
-    return [(label, [counts[split, label] for split in splits]) for label in labels]
+    totals = Counter(row["split"] for row in rows)
+    return [
+        (label, [(counts[split, label], counts[split, label] / totals[split]) for split in splits])
+        for label in labels
+    ]
 
 
 def _plots(inputs: Mapping[str, Path]) -> Iterator[Plot]:
-    loss = _points(inputs["loss"], "step", "loss")
-    yield plot(
-        "Training loss",
-        "step",
-        [Series("step", loss, "faint"), Series("mean", smoothed(loss, SMOOTHING), "first")],
-    )
-    series = [Series("train", _points(inputs["validation"], "epoch", "train_loss"), "first")]
-    if unseen := _points(inputs["validation"], "epoch", "validation_loss"):
+    loss = _curves(inputs["loss"], "step")["loss"]
+    window = max(LEAST_SMOOTHING, len(loss) // PARTS)
+    mean = Series(f"mean of {window} steps", smoothed(loss, window), "first")
+    yield plot("Training loss", "step", [Series("each step", loss, "faint"), mean])
+    epochs = _curves(inputs["validation"], "epoch")
+    series = [Series("train", epochs.pop("train_loss"), "first")]
+    if unseen := epochs.pop("validation_loss", None):
         series.append(Series("validation", unseen, "second"))
     yield plot("Loss by epoch", "epoch", series)
-    rate = _points(inputs["learning_rate"], "step", "learning_rate")
+    for metric, points in epochs.items():
+        yield plot(
+            f"Validation {metric} by epoch", "epoch", [Series("validation", points, "second")]
+        )
+    rate = _curves(inputs["learning_rate"], "step")["learning_rate"]
     yield plot("Learning rate", "step", [Series("learning rate", rate, "first")])
 
 
-def _points(path: Path, x: str, y: str) -> list[tuple[float, float]]:
+def _curves(path: Path, x: str) -> dict[str, list[tuple[float, float]]]:
+    """Each column of a CSV file against column `x`, without its empty cells and empty columns."""
+    curves: dict[str, list[tuple[float, float]]] = {}
     with path.open(encoding="utf-8", newline="") as file:
-        return [(float(row[x]), float(row[y])) for row in csv.DictReader(file) if row.get(y)]
+        for row in csv.DictReader(file):
+            at = float(row.pop(x))
+            for name, text in row.items():
+                if text:
+                    curves.setdefault(name, []).append((at, float(text)))
+    return curves
 
 
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _flat(item, f"{prefix}.{key}" if prefix else key)
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for index, item in enumerate(value):
-            yield from _flat(item, f"{prefix}[{index}]")
-    else:
-        text = ", ".join(map(str, value)) if isinstance(value, list) else json.dumps(value)
-        yield prefix, text
+def _nested(value: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[int, str, str | None]]:
+    """Depth, key and value of each row of a nested table; None for a key that has rows below."""
+    for key, given in value.items():
+        of_mappings = isinstance(given, list) and given and isinstance(given[0], dict)
+        item = {str(i): part for i, part in enumerate(given, 1)} if of_mappings else given
+        if isinstance(item, dict) and item:
+            yield depth, key, None
+            yield from _nested(item, depth + 1)
+        else:
+            yield depth, key, json.dumps(item, ensure_ascii=False)
 
 
 def _read_json(path: Path) -> Any:
