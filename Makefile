@@ -14,8 +14,8 @@ demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
 	@bertspec show
 	@echo
 	@bertspec predict sentiment \
-		"A warm, funny film with a cast I could have watched all night." \
-		"Dull, noisy and far too long; we left before the end."
+		"I grinned the whole way home and rang my sister to tell her to go." \
+		"The jokes land with a thud and the ending is an insult."
 
 test: $(VENV)/dev.stamp ## Run every test, the linters and the type checker.
 	ruff check . && ruff format --check .
