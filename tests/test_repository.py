@@ -1,5 +1,6 @@
 """The repository itself: generated files are current, codes have pages, examples compile."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from bertspec.cli import COMMANDS
 from bertspec.core.explanations import known_codes
+from bertspec.core.yaml import load_plain
 from tests.generated import GENERATED
 from tests.projects import Project
 
@@ -34,6 +36,23 @@ def test_every_command_is_in_the_documentation() -> None:
 def test_the_compiled_files_are_current(tmp_path: Path) -> None:
     project = Project(REPOSITORY)
     project.bertspec("compile", "--check")
+
+
+def test_the_committed_results_are_those_of_the_committed_specs() -> None:
+    """`make demo` writes dvc.lock and the metrics; commit them with a change of the specs."""
+    lock = load_plain((REPOSITORY / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    status = json.loads(Project(REPOSITORY).run("dvc", "status", "--json", *lock).stdout)
+    assert set(lock) == set(Project(REPOSITORY).stages())
+    changed = {
+        (stage, path): what
+        for stage, found in status.items()
+        for entry in found
+        if isinstance(entry, dict)
+        for paths in entry.values()
+        for path, what in paths.items()
+        if what not in ("deleted", "not in cache")  # nobody need have the artifacts here
+    }
+    assert changed == {}, "run `make demo` and commit dvc.lock and models/"
 
 
 def test_the_examples_are_valid_and_compile(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
         return 1 if changed else 0
     for name in changed:
         write_if_changed(root / name, new[name])
-    click.echo(f"{len(loaded.specs)} specs, {len(pipeline.stages)} stages: {_did(changed)}")
+    count = len(loaded.specs)
+    specs = f"{count} spec{'s' if count != 1 else ''}"
+    click.echo(f"{specs}, {len(pipeline.stages)} stages: {_did(changed)}")
     return 0
 
 
