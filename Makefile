@@ -38,12 +38,16 @@ goldens: $(VENV)/dev.stamp
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+SAY_INSTALLING = echo "Installing bertspec and its packages (PyTorch is the largest) into $(VENV): a few minutes, the first time."
+
 $(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	@$(SAY_INSTALLING)
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt torch
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	@$(SAY_INSTALLING)
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt torch
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
 	@touch $@ $(VENV)/demo.stamp

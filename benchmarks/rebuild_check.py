@@ -1,6 +1,7 @@
 """Build the repository's specs twice, in two new folders, and compare every byte.
 
-The second build has another umask, locale, time zone and hash seed, which must not matter.
+The second build has another umask, locale, time zone, hash seed and home, and sees one core,
+which must not matter: the number of threads is in the lock.
 """
 
 import os
@@ -13,10 +14,12 @@ from pathlib import Path
 from bertspec.core.manifest import digest_files
 
 REPOSITORY = Path(__file__).parent.parent
-OTHER = {"LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7", "LANG": "tr_TR.UTF-8"}
+OTHER = {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
 
 
-def build(folder: Path, umask: int, environment: dict[str, str]) -> dict[str, str]:
+def build(
+    folder: Path, umask: int, prefix: list[str], environment: dict[str, str]
+) -> dict[str, str]:
     """Run every stage in a new folder; the digest of each file in data/ and models/."""
     for name in ("data", "dvc.yaml", "params.yaml", "bertspec.lock"):
         source = REPOSITORY / name
@@ -30,8 +33,9 @@ def build(folder: Path, umask: int, environment: dict[str, str]) -> dict[str, st
     for command in commands:
         print(f"{folder.name}: {command}", flush=True)
         subprocess.run(
-            command.split(), cwd=folder, check=True, umask=umask, env=os.environ | environment
-        )
+            [*prefix, *command.split()],
+            cwd=folder, check=True, umask=umask, env=os.environ | environment,
+        )  # fmt: skip
     return digest_files(folder)
 
 
@@ -40,8 +44,9 @@ def main() -> int:
         places = [Path(name) / "first", Path(name) / "a second folder"]
         for place in places:
             place.mkdir()
-        first = build(places[0], 0o022, {})
-        second = build(places[1], 0o077, OTHER)
+        first = build(places[0], 0o022, [], {})
+        one_core = ["taskset", "--cpu-list", "0"] if shutil.which("taskset") else []
+        second = build(places[1], 0o077, one_core, OTHER | {"HOME": name})
     different = sorted(p for p in first.keys() | second.keys() if first.get(p) != second.get(p))
     for path in different:
         print(f"DIFFERENT {path}")

@@ -1,6 +1,8 @@
 """The command line. Each command is a file of its own, imported when it is called."""
 
+import io
 import sys
+import traceback
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -51,45 +53,65 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bertspec")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:  # noqa: FBT001 - main reads it
-    r"""Compile a dataset-and-model spec into reproducible DVC stages that fine-tune BERT.
+@click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
+@click.pass_obj
+def cli(options: dict[str, bool], debug: bool) -> None:  # noqa: FBT001 - click passes it by name
+    """Compile a dataset-and-model spec into DVC stages that fine-tune BERT, reproducibly.
 
     \b
-    Write specs/NAME.yaml, then:
-      bertspec validate specs    check it
+    Begin with `bertspec init`, or write specs/NAME.yaml, then:
+      bertspec validate          show everything that is wrong in the specs
+      bertspec lock              fix package versions and threads
       bertspec compile           write dvc.yaml and params.yaml
       dvc repro                  build what has changed
+      bertspec show              show metrics, and where the artifacts are
+      bertspec predict NAME ...  label texts
 
-    Exit codes: 0 good, 1 a check failed, 2 wrong input, 3 the machine, 4 a defect of bertspec.
-    """
+    \b
+    Exit codes: 0 good, 1 a check failed, 2 wrong input, 3 the machine,
+    4 a defect of bertspec, 130 interrupted.
+    """  # noqa: D301 - click wants the character
+    options["debug"] = debug
 
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run a command, and turn any error into a message and an exit code. The one place for it."""
-    arguments = sys.argv[1:] if args is None else args
-    debug = "--debug" in arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the terminal cannot show is no error.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    options = {"debug": False}
     try:
-        code = cli.main(arguments, prog_name="bertspec", standalone_mode=False)
+        code = cli.main(args, prog_name="bertspec", standalone_mode=False, obj=options)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        from bertspec.core.errors import INTERRUPTED
-
-        click.echo("\ninterrupted; nothing was left half-written, run it again", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(_interrupted())
     except BrokenPipeError:
         # The reader has gone, as `head` does; Python would complain once more while it flushes.
         sys.stdout = None
         sys.exit(0)
-    except Exception as error:
-        if debug:
-            raise
-        sys.exit(_report(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it gets a message
+        if options["debug"]:
+            traceback.print_exception(error)
+        sys.exit(_interrupted() if _by_interrupt(error) else _report(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupted() -> int:
+    from bertspec.core.errors import INTERRUPTED
+
+    click.echo("\ninterrupted; nothing was left half-written, run it again", err=True)
+    return INTERRUPTED
+
+
+def _by_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: while a compiled module is imported it ends as ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _report(error: Exception) -> int:

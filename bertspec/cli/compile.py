@@ -61,7 +61,17 @@ def _did(changed: list[str]) -> str:
 
 
 def _read(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    """The text of a file with its line ends. Raises InputError (E209) when it is not UTF-8."""
+    from bertspec.core.errors import InputError
+
+    if not path.is_file():
+        return None
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError.of(
+            "E209", f"{path.name} is not UTF-8 (byte {error.start + 1})", "save it as UTF-8"
+        ) from None
 
 
 def _show_difference(name: str, old: str, new: str) -> None:

@@ -1,62 +1,105 @@
 """`bertspec init`."""
 
+import shlex
+import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
 
 import click
 
-_FILES = {
+_SAMPLE = {
     "spec.yaml": "specs/sentiment.yaml",
-    "reviews.csv": "data/reviews.csv",
-    "gitignore": ".gitignore",
+    "reviews.csv": "data/sample-restaurant-reviews.csv",
 }
 
 
 @click.command()
 @click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
 def command(folder: Path) -> None:
-    """Begin a project in FOLDER: a spec, sample data, .gitignore, git and DVC.
+    """Begin a project in FOLDER, by default here: a spec, sample data, .gitignore, git and DVC.
 
-    In an existing repository it adds what is missing and touches nothing that is there.
+    It makes the folder, or adds what is missing to one, such as an existing git repository, and
+    touches nothing that is there.
     """
+    _require_programs()
+    for name in ("specs", "data"):
+        if (folder / name).is_file():
+            raise click.UsageError(f"{folder / name} is a file, and must be a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    template = files("bertspec.cli") / "template"
-    for name, target in _FILES.items():
-        path = folder / target
-        if path.exists():
-            click.echo(f"kept     {target}")
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((template / name).read_text(encoding="utf-8"), encoding="utf-8")
-        click.echo(f"written  {target}")
-    if not _inside_git(folder):
+    _write_sample(folder)
+    if (folder / ".gitignore").exists():
+        click.echo("kept     .gitignore (DVC adds its own beside what it builds)")
+    else:
+        _write(folder, ".gitignore", _template("gitignore"))
+    repository = _git_root(folder)
+    if repository is None:
         _run(["git", "init", "--quiet"], folder)
-        click.echo("git      initialised")
-    if not (folder / ".dvc").exists():
-        at_root = (folder / ".git").exists()
-        _run(["dvc", "init", "--quiet", *([] if at_root else ["--subdir"])], folder)
-        click.echo("dvc      initialised")
-    click.echo("\nNext: bertspec lock && bertspec compile && dvc repro")
+        click.echo("written  .git (a new git repository)")
+    else:
+        click.echo(f"kept     git repository {repository}")
+    if (folder / ".dvc").exists():
+        click.echo("kept     .dvc")
+    else:
+        inside = repository not in (None, folder.resolve())
+        _run(["dvc", "init", *(["--subdir"] if inside else [])], folder)
+        click.echo("written  .dvc (DVC is initialised)")
+    go = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
+    click.echo(f"\nNext: {go}bertspec lock && bertspec compile && dvc repro")
 
 
-def _inside_git(folder: Path) -> bool:
+def _write_sample(folder: Path) -> None:
+    """Write the spec and its data unless one of them is another file: the spec would not run."""
+    contents = {target: _template(name) for name, target in _SAMPLE.items()}
+    kept = [target for target in contents if (folder / target).exists()]
+    other = [target for target in kept if not _holds(folder / target, contents[target])]
+    for target, content in contents.items():
+        if target in kept:
+            click.echo(f"kept     {target}")
+        elif other:
+            click.echo(f"skipped  {target}, which goes with another {other[0]} than yours")
+        else:
+            _write(folder, target, content)
+
+
+def _template(name: str) -> bytes:
+    return (files("bertspec.cli") / "template" / name).read_bytes()
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _write(folder: Path, target: str, content: bytes) -> None:
+    path = folder / target
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    click.echo(f"written  {target}")
+
+
+def _git_root(folder: Path) -> Path | None:
     resolved = folder.resolve()
-    return any((parent / ".git").exists() for parent in (resolved, *resolved.parents))
+    return next((p for p in (resolved, *resolved.parents) if (p / ".git").exists()), None)
+
+
+def _require_programs() -> None:
+    from bertspec.core.errors import EnvironmentFault
+
+    for program, advice in (
+        ("git", "install it"),
+        ("dvc", "activate the virtual environment in which bertspec is installed: it has dvc"),
+    ):
+        if shutil.which(program) is None:
+            raise EnvironmentFault.of("E502", f"`{program}` is not on the PATH", advice)
 
 
 def _run(command_line: list[str], folder: Path) -> None:
     from bertspec.core.errors import EnvironmentFault
 
-    try:
-        subprocess.run(command_line, cwd=folder, check=True, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise EnvironmentFault.of(
-            "E502", f"the program {command_line[0]} is not installed", "install it and run again"
-        ) from None
-    except subprocess.CalledProcessError as error:
+    result = subprocess.run(command_line, cwd=folder, check=False, capture_output=True, text=True)
+    if result.returncode:
         raise EnvironmentFault.of(
             "E503",
-            f"`{' '.join(command_line)}` failed: {error.stderr.strip()}",
+            f"`{' '.join(command_line)}` failed: {result.stderr.strip()}",
             "put it right and run again; nothing is written twice",
-        ) from None
+        )

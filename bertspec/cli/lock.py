@@ -16,7 +16,9 @@ def command(paths: tuple[Path, ...], threads: int | None) -> None:
     """Write bertspec.lock: the installed version of each package that a stage uses, and threads.
 
     PATHS are all specs of the project, by default those in `specs`. With the specs the lock
-    determines every artifact: another number of threads gives other bits.
+    determines every artifact: another number of threads gives other bits. Commit it.
+
+    A lock that cannot be read, such as after a merge, is written anew.
     """
     from bertspec.compiler.checks import load_checked
     from bertspec.compiler.lower import packages_used
@@ -31,10 +33,15 @@ def command(paths: tuple[Path, ...], threads: int | None) -> None:
     loaded = load_checked(paths or (Path("specs"),), root)
     if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
         raise InputError(loaded.diagnostics)
-    old = read_lock(root)
+    try:
+        old = read_lock(root)
+    except InputError:
+        click.echo(f"{LOCK_FILE} could not be read: it is written anew", err=True)
+        old = None
     lock = Lock(
         threads=threads or (old.threads if old else available_cores()),
         packages=installed_versions(packages_used(loaded.specs)),
     )
     written = write_if_changed(root / LOCK_FILE, lock.to_text())
-    click.echo(f"{LOCK_FILE} {'written' if written else 'up to date'}")
+    did = "written" if written else "up to date"
+    click.echo(f"{LOCK_FILE} {did}: {len(lock.packages)} packages, threads: {lock.threads}")

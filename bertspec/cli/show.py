@@ -1,8 +1,12 @@
 """`bertspec show`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @click.command()
@@ -12,36 +16,60 @@ def command(names: tuple[str, ...]) -> None:
 
     NAMES are specs, by default all that have been evaluated.
     """
+    from rich.console import Console
+
+    from bertspec.core.errors import InputError
+    from bertspec.core.names import did_you_mean
+    from bertspec.pipeline import layout
+
+    evaluated = sorted(path.parent.name for path in Path().glob(layout.metrics("*")))
+    if not evaluated:
+        raise InputError.of("E206", "no model has been evaluated here", "run `dvc repro`")
+    console = Console(highlight=False)
+    for name in names or evaluated:
+        if name not in evaluated:
+            raise InputError.of(
+                "E206",
+                f"{layout.metrics(name)} is missing",
+                f"{did_you_mean(name, evaluated)} `dvc repro` evaluates what has not been",
+            )
+        for part in _summary(name):
+            console.print(part, soft_wrap=isinstance(part, str))
+
+
+def _summary(name: str) -> list["Table | str"]:
+    """The metrics as a table, the verdict, and the places of what has been built.
+
+    Raises InputError (E206) for a metrics.json that is not as evaluate writes it.
+    """
     import json
 
-    from rich.console import Console
     from rich.table import Table
 
     from bertspec.core.errors import InputError
     from bertspec.pipeline import layout
 
-    found = names or sorted(p.parent.name for p in Path("models").glob("*/metrics.json"))
-    if not found:
-        raise InputError.of("E206", "no model has been evaluated here", "run `dvc repro`")
-    console = Console(highlight=False)
-    for name in found:
-        path = Path(layout.metrics(name))
-        if not path.is_file():
-            raise InputError.of("E206", f"{path} is missing", "run `dvc repro`")
+    path = Path(layout.metrics(name))
+    try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
         splits = [s for s in ("train", "validation", "test") if s in metrics]
         table = Table("metric", *splits, title=name, title_style="bold", title_justify="left")
         for metric in metrics["train"]:  # test may not define all of them
             table.add_row(metric, *(_shown(metrics[s].get(metric)) for s in splits))
-        console.print(table)
-        console.print(f"{metrics['fit']['verdict']}: {metrics['fit']['evidence']}", soft_wrap=True)
-        for title, place in (
-            ("trained", layout.trained(name)),
-            ("export", layout.export(name)),
-            ("report", layout.report(name)),
-        ):
-            if Path(place).exists():
-                console.print(f"{title:8} {place}", soft_wrap=True)
+        verdict = f"{metrics['fit']['verdict']}: {metrics['fit']['evidence']}"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError.of(
+            "E206",
+            f"{path} is broken or incomplete ({type(error).__name__}: {error})",
+            "`dvc repro` writes it anew",
+        ) from None
+    places = {
+        "trained": layout.trained(name),
+        "export": layout.export(name),
+        "report": layout.report(name),
+    }
+    there = [f"{title:8} {place}" for title, place in places.items() if Path(place).exists()]
+    return [table, verdict, *there]
 
 
 def _shown(value: float | None) -> str:

@@ -25,9 +25,8 @@ def command(paths: tuple[Path, ...], fmt: str) -> int:
         count = len(loaded.files)
         files = f"{count} file{'s' if count != 1 else ''}"
         if errors:
-            click.echo(
-                f"\n{len(errors)} error{'s' if len(errors) != 1 else ''} in {files}", err=True
-            )
+            number = f"{len(errors)} error{'s' if len(errors) != 1 else ''}"
+            click.echo(f"\n{number}{f' in {files}' if count else ''}", err=True)
         else:
             click.echo(f"{files} valid")
     return 2 if errors else 0

@@ -1,11 +1,13 @@
 """A pipeline -> the text of params.yaml and of dvc.yaml, whose other stages stay as they are."""
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import yaml
 
+from bertspec.compiler.keep import TRUE, Content, Present, check_kept, column
 from bertspec.core.errors import InputError
-from bertspec.core.yaml import compose, dump, load_plain
+from bertspec.core.yaml import dump
 from bertspec.pipeline.layout import DVC_FILE, PARAMS_FILE
 from bertspec.pipeline.stage import RECORDS, Output, OutputKind, Pipeline, Stage
 
@@ -25,76 +27,128 @@ PARAMS_HEADER = (
 def emit_params(pipeline: Pipeline, existing: str | None) -> str:
     """The text of params.yaml. `existing` is its present text, for the keys that are not ours.
 
-    Raises InputError for a present file that is not YAML (E209) or has a key of ours (E210).
+    Raises InputError for a present file that cannot be read or kept (E209) or that has a key of
+    ours (E210).
     """
     own: dict[str, Any] = dict(sorted(pipeline.params.items()))
     records = {stage.name: stage.record for stage in sorted(pipeline.stages, key=lambda s: s.name)}
     own = {RECORDS: {"compiled": [RECORDS, *own], "stages": records}, **own}
-    text = PARAMS_HEADER + dump(own)
-    if existing is None:
-        return text
-    values = _load(existing, PARAMS_FILE)
-    previous = (values.get(RECORDS) or {}).get("compiled") or []
-    clash = sorted(set(own) & (set(values) - set(previous)))
-    if clash:
-        raise InputError.of(
-            "E210",
-            f"{PARAMS_FILE} has the key `{clash[0]}` of your own, and a spec needs it",
-            "rename your key or the spec",
-        )
-    kept = _top_level_blocks(existing, set(values) - set(previous))
-    return text + "".join(kept)
+    present = Present.read(existing or "", PARAMS_FILE)
+    previous = _compiled(present)
+    theirs = {key: value for key, value in present.content.items() if key not in previous}
+    _refuse_clash(f"{PARAMS_FILE} has the key", own.keys() & theirs.keys())
+    old = [entry for key, entry in present.entries(present.root).items() if key in previous]
+    header = present.header(old[0], PARAMS_HEADER) if old else range(0)
+    gone = {*header, *(number for entry in old for number in entry.lines)}
+    text = present.replace(gone, 0, "")
+    if pipeline.stages or not text.strip():
+        block = PARAMS_HEADER + _indented(dump(own), present.indent)
+        text = present.replace(gone, min(gone, default=present.top), block)
+        theirs |= Present.read(dump(own), PARAMS_FILE).content
+    check_kept(text, PARAMS_FILE, theirs, {})
+    return text
 
 
 def emit_dvc(pipeline: Pipeline, existing: str | None) -> str:
     """The text of dvc.yaml. `existing` is its present text; what we did not write stays in it.
 
-    Raises InputError (E209) for a present file that is not block-style YAML.
+    Raises InputError for a present file that cannot be read or kept (E209) or that has a stage
+    with a name of ours (E210).
     """
-    if existing is None or not existing.strip():
-        return DVC_HEADER + "stages:\n" + _stages(pipeline, 2)
-    values = _load(existing, DVC_FILE)
-    present = values.get("stages") or {}
-    generated = {name for name, stage in present.items() if _is_generated(name, stage)}
-    clash = sorted({s.name for s in pipeline.stages} & (set(present) - generated))
-    if clash:
+    present = Present.read(existing or "", DVC_FILE)
+    stages = _stages(present)
+    generated = {name: stage for name, stage in stages.items() if _is_generated(name, stage)}
+    theirs = {name: stage for name, stage in stages.items() if name not in generated}
+    _refuse_clash(f"{DVC_FILE} has a stage", {s.name for s in pipeline.stages} & theirs.keys())
+    # `dvc freeze` writes this last in a stage: it is the user's, in an entry of ours.
+    frozen = {name for name, stage in generated.items() if stage.get("frozen") == TRUE}
+    own = {
+        stage.name: _dvc_stage(stage) | ({"frozen": True} if stage.name in frozen else {})
+        for stage in pipeline.stages
+    }
+    text = _with_stages(_without(present, generated.keys()), own)
+    wanted = {"stages": Present.read(dump(own), DVC_FILE).content | theirs}
+    check_kept(text, DVC_FILE, present.content | wanted, {"stages": {}})
+    return text
+
+
+def _compiled(present: Present) -> list[str]:
+    """The top-level keys of params.yaml that an earlier run wrote."""
+    records = present.content.get(RECORDS, {"compiled": []})
+    keys = records.get("compiled") if isinstance(records, dict) else None
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise InputError.of(
+            "E209",
+            f"`{RECORDS}.compiled` in {PARAMS_FILE} is not a list of keys",
+            f"delete the key `{RECORDS}` and what is compiled, and compile again",
+        )
+    return keys
+
+
+def _stages(present: Present) -> dict[Content, Content]:
+    stages = present.content.get("stages")
+    if stages is None:
+        return {}
+    if not isinstance(stages, dict):
+        raise InputError.of(
+            "E209", f"`stages` in {DVC_FILE} is not a mapping", "write `name:` and its keys below"
+        )
+    return stages
+
+
+def _refuse_clash(what: str, names: AbstractSet[Content]) -> None:
+    if names:
         raise InputError.of(
             "E210",
-            f"{DVC_FILE} has a stage `{clash[0]}` of your own, and a spec needs the name",
-            "rename your stage or the spec",
+            f"{what} `{min(names)}` of your own, and a spec needs the name",
+            "rename yours or the spec",
         )
-    lines = existing.splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
-    head = next((i for i, line in enumerate(lines) if line.startswith("stages:")), None)
-    if head is None:
-        return "".join(lines) + "stages:\n" + _stages(pipeline, 2)
-    written = lines[head].removeprefix("stages:").strip()
-    if written and not written.startswith("#"):
-        if present:
-            raise InputError.of(
-                "E209",
-                f"`stages` in {DVC_FILE} is written in braces",
-                "write it as a block, a stage a line",
-            )
-        lines[head] = "stages:\n"
-    indent, kept = _without(lines, head, generated)
-    kept.insert(head + 1, _stages(pipeline, indent))
-    if not pipeline.stages and set(present) == generated:
-        kept[head] = "stages: {}\n"
-    return "".join(kept)
 
 
-def _stages(pipeline: Pipeline, indent: int) -> str:
-    if not pipeline.stages:
-        return ""
-    text = dump({stage.name: _dvc_stage(stage) for stage in pipeline.stages})
+def _without(present: Present, generated: AbstractSet[str]) -> Present:
+    """The file without the generated stages; `stages:` stays, with nothing behind it if it can."""
+    entry = present.entries(present.root).get("stages")
+    if entry is None:
+        return present
+    if _stages(present).keys() == generated and _is_inline(entry.value):
+        return Present.read(present.without_value(entry.value), DVC_FILE)
+    entries = present.entries(entry.value)
+    gone = {number for name in generated for number in entries[name].lines}
+    return Present.read(present.replace(gone, 0, ""), DVC_FILE)
+
+
+def _with_stages(present: Present, own: dict[str, Any]) -> str:
+    """The text with our stages first below `stages:`, which is written when it is missing."""
+    entry = present.entries(present.root).get("stages")
+    if entry is None:
+        if not own and present.text.strip():
+            return present.text
+        block = DVC_HEADER + _indented(dump({"stages": own}), present.indent)
+        return present.replace((), present.top, block)
+    theirs = entry.value if isinstance(entry.value, yaml.MappingNode) else None
+    if own:
+        indent = column(theirs) if theirs else present.indent + 2
+        return present.replace((), entry.lines.start + 1, _indented(dump(own), indent))
+    if theirs:
+        return present.text
+    if header := present.header(entry, DVC_HEADER):
+        bare = Present.read(present.replace({*header, *entry.lines}, 0, ""), DVC_FILE)
+        return _with_stages(bare, own)
+    return present.with_value(entry.value, "{}")
+
+
+def _is_inline(node: yaml.Node) -> bool:
+    return not isinstance(node, yaml.CollectionNode) or bool(node.flow_style)
+
+
+def _indented(text: str, indent: int) -> str:
     return "".join(" " * indent + line for line in text.splitlines(keepends=True))
 
 
 def _dvc_stage(stage: Stage) -> dict[str, Any]:
-    outputs = list(stage.outputs.values())
-    params = {key for keys in stage.params.values() for key in keys}
+    # In DVC's own order, so that it moves no line when it writes the file, as `dvc freeze` does.
+    outputs = sorted(stage.outputs.values(), key=lambda output: output.path)
+    params = set(stage.params.values())
     entry: dict[str, Any] = {
         "desc": f"compiled by bertspec from {stage.origin}",
         "cmd": COMMAND + stage.name,
@@ -111,73 +165,5 @@ def _plot(output: Output) -> dict[str, Any]:
     return {output.path: {"cache": False, **output.plot}}
 
 
-def _is_generated(name: str, stage: Any) -> bool:
-    return isinstance(stage, dict) and stage.get("cmd") == COMMAND + name
-
-
-def _without(lines: list[str], head: int, names: set[str]) -> tuple[int, list[str]]:
-    """The lines without the blocks of the named stages, and the indent of the stages.
-
-    A block is the line of its key and the deeper lines below it: what we wrote holds no comment
-    and no blank line, so those are the user's and stay.
-    """
-    entries = [n for n in range(head + 1, len(lines)) if _is_content(lines[n])]
-    if not entries or not lines[entries[0]].startswith(" "):
-        return 2, list(lines)
-    indent = _indent(lines[entries[0]])
-    kept: list[str] = lines[: head + 1]
-    skipping = False
-    for number in range(head + 1, len(lines)):
-        line = lines[number]
-        depth = _indent(line)
-        if _is_content(line) and depth <= indent:
-            key = line.strip().split(":")[0].strip("'\"")
-            skipping = depth == indent and key in names
-        elif depth <= indent:
-            skipping = False
-        if not skipping:
-            kept.append(line)
-    return indent, kept
-
-
-def _top_level_blocks(text: str, names: set[str]) -> list[str]:
-    """The user's top-level keys with the comments above them, as they are written."""
-    kept: list[str] = []
-    pending: list[str] = []
-    keeping = False
-    for line in text.removeprefix(PARAMS_HEADER).splitlines(keepends=True):
-        if _is_content(line) and _indent(line) == 0 and not line.startswith("- "):
-            keeping = line.split(":")[0].strip().strip("'\"") in names
-            if keeping:
-                kept += pending
-            pending = []
-        if not _is_content(line) and _indent(line) == 0:
-            pending.append(line)
-        elif keeping:
-            kept += [*pending, line]
-            pending = []
-    return kept
-
-
-def _is_content(line: str) -> bool:
-    stripped = line.strip()
-    return bool(stripped) and not stripped.startswith("#")
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
-
-
-def _load(text: str, file: str) -> dict[str, Any]:
-    try:
-        compose(text)
-        values = load_plain(text)
-    except yaml.YAMLError as error:
-        raise InputError.of(
-            "E209", f"{file} is not YAML: {error}", "put it right, or delete it and compile again"
-        ) from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError.of("E209", f"{file} is not a mapping", "delete it and compile again")
-    return values
+def _is_generated(name: Content, stage: Content) -> bool:
+    return isinstance(stage, dict) and isinstance(name, str) and stage.get("cmd") == COMMAND + name

@@ -9,7 +9,7 @@ from bertspec.compiler.passes.shared import (
     base_name,
     lower_base,
     lower_tokenization,
-    tokenization_key,
+    tokenization_name,
 )
 from bertspec.core.packages import distribution_name
 from bertspec.pipeline.kinds import STAGE_KINDS
@@ -26,11 +26,9 @@ def lower(specs: Sequence[LoadedSpec], lock: Lock) -> Pipeline:
     ordered = sorted(specs, key=lambda loaded: loaded.spec.name)
     data_sets = {s.dataset_name: s for s in reversed(ordered)}
     bases = {base_name(s): s for s in reversed(ordered)}
-    sharing: dict[str, list[LoadedSpec]] = {}
-    for loaded in ordered:
-        sharing.setdefault(tokenization_key(loaded), []).append(loaded)
+    tokenizations = {tokenization_name(s): s for s in reversed(ordered)}
 
-    params: dict[str, Any] = {"bases": {}, "datasets": {}}
+    params: dict[str, Any] = {"bases": {}, "datasets": {}, "tokenizations": {}}
     stages: list[Stage] = []
     for name, loaded in data_sets.items():
         origin = loaded.document.position(("data", "source")).file
@@ -41,7 +39,9 @@ def lower(specs: Sequence[LoadedSpec], lock: Lock) -> Pipeline:
             name, loaded.spec.model.base, loaded.dataset_name, loaded.document.name, lock
         )
         stages.append(stage)
-    stages += [lower_tokenization(key, group, lock) for key, group in sharing.items()]
+    for name, loaded in tokenizations.items():
+        params["tokenizations"][name], stage = lower_tokenization(loaded, lock)
+        stages.append(stage)
     for loaded in ordered:
         params[loaded.spec.name], more = lower_model(loaded, lock)
         stages += more

@@ -3,7 +3,10 @@
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
@@ -35,20 +38,66 @@ def write_atomic(path: Path, content: bytes) -> None:
         raise
 
 
-def publish(source: Path, target: Path) -> None:
-    """Move a finished file or folder to its place, over what was there.
+def publish(places: Mapping[Path, Path]) -> None:
+    """Move finished files and folders to their places, over what was there: all, or none.
 
-    Its files get the mode that a new file has here, whatever the library that wrote them chose.
+    `places` maps each to its place, which may be on another file system. The files get the mode
+    that a new file has here, whatever the library that wrote them chose.
     """
-    for file in [source, *source.rglob("*")]:
-        if file.is_file():
-            file.chmod(0o666 & ~_umask())
-    if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target)
-    elif target.exists() or target.is_symlink():
-        target.unlink()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source.replace(target)
+    beside = {target: target.with_name(f".{target.name}.new") for target in places.values()}
+    aside = {target: target.with_name(f".{target.name}.old") for target in places.values()}
+    try:
+        for source, target in places.items():
+            for file in [source, *source.rglob("*")]:
+                if file.is_file():
+                    file.chmod(0o666 & ~_umask())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            remove(beside[target])
+            remove(aside[target])
+            shutil.move(source, beside[target])
+        with _uninterrupted():
+            _swap(beside, aside)
+    finally:
+        for path in (*beside.values(), *aside.values()):
+            remove(path)
+
+
+def _swap(beside: Mapping[Path, Path], aside: Mapping[Path, Path]) -> None:
+    try:
+        for target, new in beside.items():
+            if target.exists() or target.is_symlink():
+                target.rename(aside[target])
+            new.rename(target)
+    except OSError:
+        for target, old in aside.items():
+            if old.exists() or old.is_symlink():
+                remove(target)
+                old.rename(target)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block has ended. Only a main thread is ever interrupted."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
 
 
 def _umask() -> int:

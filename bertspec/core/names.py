@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 """What a spec or data set may be called: it becomes a folder, a stage and a key of params.yaml."""
@@ -13,10 +14,26 @@ def slugify(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
 
 
+_MOST_LISTED = 20
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """Advice for an unknown word: the nearest known one, or all of them when none is near."""
+    """Advice for an unknown word: the nearest known one in any case, or all when none is near."""
     names = sorted(known)
-    near = get_close_matches(wrong.lower(), names, n=1, cutoff=0.6)
+    folded = {name.casefold(): name for name in names}
+    near = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
     if near:
-        return f"did you mean `{near[0]}`?"
-    return f"one of: {', '.join(f'`{n}`' for n in names)}" if names else "nothing is allowed here"
+        return f"did you mean `{folded[near[0]]}`?"
+    if not names:
+        return "nothing is allowed here"
+    more = f", and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return f"one of: {', '.join(f'`{n}`' for n in names[:_MOST_LISTED])}{more}"
+
+
+def nearest_file(path: Path) -> str:
+    """Advice for a path that is not there: the nearest name in its folder."""
+    try:
+        near = [p.name for p in path.parent.iterdir()]
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        near = []
+    return did_you_mean(path.name, near) if near else "check the path"

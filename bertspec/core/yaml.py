@@ -25,20 +25,28 @@ _INFINITY = re.compile(r"^[-+]?\.(inf|Inf|INF)$")
 _NAN = re.compile(r"^\.(nan|NaN|NAN)$")
 
 
+MAX_DEPTH = 100
+"""Bound on nesting. libyaml's composer recurses in C, and ends the process some thousands deep."""
+
+MAX_DIGITS = 1000
+"""Bound on integers. Python refuses to print one of more than 4,300 digits."""
+
+
 def resolve(text: str) -> Any:
-    """The value of a plain scalar (YAML 1.2.2, section 10.3.2)."""
+    """The value of a plain scalar (YAML 1.2.2, section 10.3.2).
+
+    Raises yaml.YAMLError for an integer of more than MAX_DIGITS.
+    """
     if _NULL.match(text):
         return None
     if _TRUE.match(text):
         return True
     if _FALSE.match(text):
         return False
-    if _INT.match(text):
-        return int(text)
-    if _OCTAL.match(text):
-        return int(text, 0)
-    if _HEX.match(text):
-        return int(text, 0)
+    if _INT.match(text) or _OCTAL.match(text) or _HEX.match(text):
+        if len(text) > MAX_DIGITS:
+            raise yaml.YAMLError(f"a whole number of more than {MAX_DIGITS} digits")
+        return int(text, 10 if _INT.match(text) else 0)
     if _FLOAT.match(text):
         return float(text)
     if _INFINITY.match(text):
@@ -50,8 +58,23 @@ def resolve(text: str) -> Any:
 
 def compose(text: str) -> yaml.Node | None:
     """The node tree of the one document in `text`. Raises yaml.YAMLError."""
+    _check_depth(text)
     node: yaml.Node | None = yaml.compose(text, Loader=Loader)
     return node
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(
+                problem=f"nested more than {MAX_DEPTH} deep",
+                problem_mark=event.start_mark,  # type: ignore[arg-type] # libyaml's own class
+            )
 
 
 def is_plain(node: yaml.Node) -> bool:
@@ -73,7 +96,10 @@ def load_plain(text: str) -> Any:
         return resolve(node.value) if is_plain(node) else node.value
 
     node = compose(text)
-    return None if node is None else value(node)
+    try:
+        return None if node is None else value(node)
+    except RecursionError:
+        raise yaml.YAMLError("aliases make this document endless") from None
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]

@@ -31,14 +31,21 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     "fetch": StageKind(1, FetchParams),
     "prepare": StageKind(1, PrepareParams, ("pyarrow",)),
     "base": StageKind(1, BaseParams),
-    "tokenize": StageKind(1, TokenizeParams, ("pyarrow", "tokenizers")),
+    "tokenize": StageKind(2, TokenizeParams, ("pyarrow", "tokenizers")),
     "train": StageKind(
-        1, TrainParams, ("safetensors", "scikit-learn", "torch", "transformers"), threaded=True
+        1,
+        TrainParams,
+        # numpy shuffles the rows, and may do so in another way in another version (NEP 19).
+        ("numpy", "safetensors", "scikit-learn", "torch", "transformers"),
+        threaded=True,
     ),
     "evaluate": StageKind(
-        1, EvaluateParams, ("pyarrow", "scikit-learn", "torch", "transformers"), threaded=True
+        1,
+        EvaluateParams,
+        ("numpy", "pyarrow", "scikit-learn", "torch", "transformers"),
+        threaded=True,
     ),
-    "export": StageKind(1, ExportParams, ("torch", "transformers"), threaded=True),
-    "report": StageKind(1, ReportParams),
+    "export": StageKind(2, ExportParams, ("torch", "transformers"), threaded=True),
+    "report": StageKind(1, ReportParams, ("jinja2",)),
 }
 """In the order of a build."""

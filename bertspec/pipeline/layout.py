@@ -51,5 +51,5 @@ def report(spec: str) -> str:
     return f"models/{spec}/report.html"
 
 
-RESERVED_NAMES = ("bases", "bertspec", "datasets")
+RESERVED_NAMES = ("bases", "bertspec", "datasets", "tokenizations")
 """Names that no spec may have: they are folders or top-level keys of their own."""

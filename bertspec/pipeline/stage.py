@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
-from bertspec.core.digest import digest
 from bertspec.core.model import Model
 
 MANIFEST = "manifest"
@@ -37,9 +36,8 @@ class StageRecord(Model):
     version: int = Field(description="STAGE_VERSION of the kind.")
     packages: dict[str, str] = Field(description="Locked version of each package it uses.")
     threads: int | None = Field(default=None, ge=1, description="Locked number of threads.")
-    params: dict[str, Annotated[tuple[str, ...], Field(strict=False)]] = Field(
-        description="For each param of the runner, the keys of params.yaml that hold it. "
-        "Specs that share a stage must agree, so several keys hold one value."
+    params: dict[str, str] = Field(
+        description="For each param of the runner, the dotted key of params.yaml that holds it."
     )
     inputs: dict[str, str] = Field(description="Role of each input -> its path.")
     outputs: dict[str, str] = Field(description="Role of each output -> its path.")
@@ -66,9 +64,7 @@ class Stage:
     """The spec or data set file that it is compiled from; for readers only."""
     packages: Mapping[str, str]
     threads: int | None
-    params: Mapping[str, tuple[str, ...]]
-    values: Mapping[str, Any]
-    """Value of each param, as params.yaml has it."""
+    params: Mapping[str, str]
     inputs: Mapping[str, str]
     """Role -> path of what other stages make."""
     sources: tuple[str, ...]
@@ -87,23 +83,6 @@ class Stage:
             outputs={role: output.path for role, output in self.outputs.items()},
         )
         return record.model_dump(mode="json")
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of all that this stage's own result depends on, apart from what its inputs hold.
-
-        DVC compares the same things, and the content of the inputs.
-        """
-        return digest(
-            {
-                "kind": self.kind,
-                "version": self.version,
-                "packages": dict(self.packages),
-                "threads": self.threads,
-                "values": dict(self.values),
-                "sources": list(self.sources),
-            }
-        )
 
 
 @dataclass(frozen=True)

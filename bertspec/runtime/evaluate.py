@@ -17,6 +17,7 @@ from bertspec.runtime.context import Context
 from bertspec.runtime.fit import verdict
 from bertspec.runtime.inference import infer
 from bertspec.runtime.tables import write_parquet
+from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import load_trained, pad_id_of
 from bertspec.runtime.training.batches import read_tokens
@@ -40,6 +41,7 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
     trained = context.inputs["trained"]
     quiet()
     deterministic(0, context.threads)
+    read_tokenized(context.inputs["tokenized"], task)
     model, pad_id = load_trained(trained), pad_id_of(trained)
     splits = {s: read_tokens(context.inputs["tokenized"] / f"{s}.arrow", task) for s in SPLITS}
     if not len(splits["test"]):

@@ -13,6 +13,7 @@ from bertspec.pipeline.params.export import ExportParams
 from bertspec.runtime.bundle import VERSION, Bundle
 from bertspec.runtime.context import Context
 from bertspec.runtime.inference import BATCH, infer
+from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import load_trained, pad_id_of
 from bertspec.runtime.training.batches import Tokens, batches_by_length, collate, read_tokens
@@ -34,6 +35,7 @@ def run(context: Context[ExportParams]) -> None:
     quiet()
     deterministic(0, context.threads)
     model, pad_id = load_trained(trained), pad_id_of(trained)
+    about = read_tokenized(context.inputs["tokenized"], params.task)
     tokens = read_tokens(context.inputs["tokenized"] / "test.arrow", params.task)
     expected, _ = infer(model, params.task, tokens, pad_id)
     # An exporter puts a module back into the mode that it found: the wrapper's must be eval, too.
@@ -55,8 +57,8 @@ def run(context: Context[ExportParams]) -> None:
         version=VERSION,
         task=params.task.type,
         labels=params.task.label_names(),
-        pairs=bool(tokens.type_ids.any()),
-        max_length=params.tokenization.max_length,
+        pairs=about.pairs,
+        max_length=about.max_length,
         pad_id=pad_id,
         models={export.type: export.filename for export in params.export},
     ).write(folder)

@@ -1,16 +1,19 @@
 """Predict with an exported model: onnxruntime and tokenizers, without torch."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
-from bertspec.core.errors import InputError
-from bertspec.runtime.bundle import read_bundle
+from bertspec.core.errors import InputError, reason
+from bertspec.runtime.bundle import RESTORE, read_bundle
+
+T = TypeVar("T")
 
 BATCH = 32
 CHUNK = 1024
@@ -30,7 +33,11 @@ class Prediction:
 
 
 class Predictor:
-    """An exported model, ready to label texts. Raises InputError (E451) for what is none."""
+    """An exported model, ready to label texts.
+
+    Raises InputError (E451) for a folder that is none, or whose files are broken or do not fit
+    together.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._bundle = read_bundle(folder)
@@ -40,14 +47,19 @@ class Predictor:
                 f"{folder} has no ONNX model, which predict runs",
                 "add `{type: onnx}` to `export` and build it again",
             )
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(folder / self._bundle.models["onnx"]), options, providers=["CPUExecutionProvider"]
-        )
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._model = folder / self._bundle.models["onnx"]
+        self._session = _load(self._model, _session)
+        self._tokenizer = _load(folder / "tokenizer.json", Tokenizer.from_file)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._bundle.max_length, strategy="longest_first")
+        outputs = {output.name: output.shape for output in self._session.get_outputs()}
+        if outputs.get("logits", [])[-1:] != [len(self._bundle.labels)]:
+            raise InputError.of(
+                "E451",
+                f"bundle.json has {len(self._bundle.labels)} labels, and {self._model} does not "
+                f"give a logit for each: its outputs are {outputs}",
+                RESTORE,
+            )
 
     def predict(self, texts: Iterable[Text]) -> Iterator[Prediction]:
         """One prediction a text, in order. Reads the texts in chunks, as they come.
@@ -69,19 +81,29 @@ class Predictor:
 
     def _predict(self, texts: Sequence[Text]) -> Iterator[Prediction]:
         encodings = self._tokenizer.encode_batch(
-            [t if isinstance(t, tuple) else _encodable(t) for t in texts]
+            [tuple(map(_encodable, t)) if isinstance(t, tuple) else _encodable(t) for t in texts]
         )
         order = sorted(range(len(texts)), key=lambda i: len(encodings[i]))
         logits: dict[int, np.ndarray] = {}
         for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
-            result = self._session.run(["logits"], self._inputs([encodings[i] for i in places]))[0]
-            logits.update(zip(places, result, strict=True))
+            logits.update(zip(places, self._run([encodings[i] for i in places]), strict=True))
         for place, text in enumerate(texts):
             powers = np.exp(logits[place].astype(np.float64) - logits[place].max())
             shares = powers / powers.sum()
             named = dict(zip(self._bundle.labels, shares.tolist(), strict=True))
             yield Prediction(text, self._bundle.labels[int(shares.argmax())], named)
+
+    def _run(self, encodings: Sequence[Encoding]) -> np.ndarray:
+        try:
+            return self._session.run(["logits"], self._inputs(encodings))[0]
+        except Exception as error:  # noqa: BLE001 - the errors of onnxruntime share no class
+            raise InputError.of(
+                "E451",
+                f"{self._model} cannot label texts of the tokenizer.json and bundle.json beside "
+                f"it: {reason(error)}",
+                RESTORE,
+            ) from None
 
     def _inputs(self, encodings: Sequence[Encoding]) -> dict[str, np.ndarray]:
         longest = max(len(e) for e in encodings)
@@ -93,6 +115,21 @@ class Predictor:
             types[row, :length] = encoding.type_ids
             mask[row, :length] = 1
         return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+
+
+def _load(path: Path, load: Callable[[str], T]) -> T:
+    if not path.is_file():
+        raise InputError.of("E451", f"{path} is missing", RESTORE)
+    try:
+        return load(str(path))
+    except Exception as error:  # noqa: BLE001 - nor have those of tokenizers
+        raise InputError.of("E451", f"{path} cannot be loaded: {reason(error)}", RESTORE) from None
+
+
+def _session(path: str) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised as well
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _encodable(text: str) -> str:

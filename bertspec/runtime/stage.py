@@ -1,6 +1,5 @@
 """Run one stage: read its record, check the machine, call its runner, publish what it made."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
@@ -11,12 +10,12 @@ from pydantic import ValidationError
 
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError
-from bertspec.core.files import publish
+from bertspec.core.files import publish, remove
 from bertspec.core.manifest import Manifest, digest_artifact, digest_files
 from bertspec.core.model import Model
 from bertspec.core.names import did_you_mean
 from bertspec.core.packages import public_version
-from bertspec.pipeline.kinds import STAGE_KINDS
+from bertspec.pipeline.kinds import STAGE_KINDS, StageKind
 from bertspec.pipeline.layout import PARAMS_FILE, WORK_FOLDER
 from bertspec.pipeline.stage import MANIFEST, RECORDS, StageRecord
 from bertspec.runtime.context import Context
@@ -36,11 +35,12 @@ def run_stage(name: str, root: Path) -> None:
     """
     params = _read_params(root)
     record = _record(params, name)
-    values = {role: _value(params, keys) for role, keys in record.params.items()}
-    model = _validate(STAGE_KINDS[record.kind].params, values, name)
+    values = {role: _value(params, key) for role, key in record.params.items()}
+    model = _validate(_stage_kind(record, name).params, values, name)
     check_packages(record.packages)
     work = root / WORK_FOLDER / "work" / name
-    _clear(work)
+    remove(work)
+    _ignore(root / WORK_FOLDER)
     try:
         outputs = {role: work / role / Path(path).name for role, path in record.outputs.items()}
         for path in outputs.values():
@@ -61,10 +61,9 @@ def run_stage(name: str, root: Path) -> None:
                 inputs={p: digest_artifact(root / p) for p in sorted(record.inputs.values())},
                 files=digest_files(artifact),
             ).write(manifest)
-        for role, target in record.outputs.items():
-            publish(work / role / Path(target).name, root / target)
+        publish({work / r / Path(p).name: root / p for r, p in record.outputs.items()})
     finally:
-        _clear(work)
+        remove(work)
     if failures:
         raise CheckFailed(failures)
 
@@ -115,26 +114,26 @@ def _record(params: Mapping[str, Any], name: str) -> StageRecord:
     return _validate(StageRecord, records[name], name)
 
 
-def _value(params: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    """The value at dotted `keys`, which must all hold the same."""
-    found = []
-    for key in keys:
-        value: Any = params
-        for part in key.split("."):
-            if not isinstance(value, dict) or part not in value:
-                raise InputError.of(
-                    "E203", f"{PARAMS_FILE} has no `{key}`", "run `bertspec compile`"
-                )
-            value = value[part]
-        found.append(value)
-    for key, value in zip(keys[1:], found[1:], strict=True):
-        if value != found[0]:
-            raise InputError.of(
-                "E205",
-                f"`{keys[0]}` and `{key}` differ in {PARAMS_FILE}, but share one stage",
-                "change them together, or change the spec and run `bertspec compile`",
-            )
-    return found[0]
+def _stage_kind(record: StageRecord, name: str) -> StageKind:
+    kind = STAGE_KINDS.get(record.kind)
+    if kind is None or kind.version != record.version:
+        raise InputError.of(
+            "E203",
+            f"stage `{name}` was compiled by another bertspec: `{record.kind}`, version "
+            f"{record.version}",
+            "run `bertspec compile`",
+        )
+    return kind
+
+
+def _value(params: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted key."""
+    value: Any = params
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise InputError.of("E203", f"{PARAMS_FILE} has no `{key}`", "run `bertspec compile`")
+        value = value[part]
+    return value
 
 
 def _validate(model: type[M], values: Any, name: str) -> M:
@@ -161,6 +160,7 @@ def _require_inputs(inputs: Mapping[str, Path], root: Path) -> None:
             )
 
 
-def _clear(work: Path) -> None:
-    if work.exists():
-        shutil.rmtree(work)
+def _ignore(folder: Path) -> None:
+    """Keep git from the folder, whatever the project's own .gitignore says."""
+    folder.mkdir(exist_ok=True)
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from bertspec.core.progress import progress
 from bertspec.pipeline.params.tokenize import TokenizeParams
 from bertspec.runtime.context import Context
 from bertspec.runtime.tables import read_parquet, write_arrow
+from bertspec.runtime.tokenized import Tokenized
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,11 +21,11 @@ CHUNK = 4096
 
 
 def run(context: Context[TokenizeParams]) -> None:
-    """Write train, validation and test with the columns of `Task.encode`.
+    """Write train, validation and test with the columns of `Task.encode`, and what they are of.
 
     Raises InputError naming file and row for a target that the task does not have.
     """
-    task = context.params.task
+    task, folder = context.params.task, context.outputs["tokenized"]
     tokenizer = load_tokenizer(context.inputs["base"], context.params.tokenization.max_length)
     tables = {s: read_parquet(context.inputs["prepared"] / f"{s}.parquet") for s in SPLITS}
     for table in tables.values():
@@ -36,7 +37,12 @@ def run(context: Context[TokenizeParams]) -> None:
                 rows = table.slice(start, CHUNK)
                 chunks.append(task.encode(rows, tokenizer))
                 bar(len(rows))
-            write_arrow(_concat(chunks), context.outputs["tokenized"] / f"{split}.arrow")
+            write_arrow(_concat(chunks), folder / f"{split}.arrow")
+    Tokenized(
+        task=task.model_dump(mode="json"),
+        pairs="text_pair" in tables["train"].column_names,
+        max_length=context.params.tokenization.max_length,
+    ).write(folder)
 
 
 def load_tokenizer(folder: Path, max_length: int) -> "Tokenizer":

@@ -9,6 +9,7 @@ from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError, reason
 from bertspec.pipeline.params.train import TrainParams
 from bertspec.runtime.context import Context
+from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import pad_id_of
 from bertspec.runtime.training.batches import Tokens, read_tokens
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 def run(context: Context[TrainParams]) -> None:
     """Write the trained model, its tokenizer, and the curves of loss and learning rate.
 
-    Raises InputError: E402 for weights that cannot be read, E404 for a loss that is no number,
-    E405 for no training row, or none of a label, E406 for data that the model does not take.
+    Raises InputError: E205 for data tokenized for another task, E402 for weights that cannot be
+    read, E404 for a loss that is no number, E405 for no training row, or none of a label, E406
+    for data that the model does not take.
     """
     params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
     quiet()
     deterministic(params.training.seed, context.threads)
+    read_tokenized(tokenized, params.task)
     train_tokens = read_tokens(tokenized / "train.arrow", params.task)
     validation_tokens = read_tokens(tokenized / "validation.arrow", params.task)
     _require_every_label(params.task, train_tokens)

@@ -1,6 +1,7 @@
 """Read YAML or JSON into plain values, with the position of every key and value."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import yaml
 
 from bertspec.core.diagnostics import Diagnostic, Position
 from bertspec.core.errors import InputError
-from bertspec.core.yaml import compose, is_plain, resolve
+from bertspec.core.yaml import MAX_DEPTH, MAX_DIGITS, compose, is_plain, resolve
 
 Path_ = tuple[str | int, ...]
 """Keys and indices from the root of a document to a value."""
@@ -21,6 +22,12 @@ MAX_NODES = 20_000
 """Bounds on a spec, aliases expanded, so that a few lines cannot fill the memory."""
 
 _STR = "tag:yaml.org,2002:str"
+
+_NOT_YAML = re.compile(
+    r"[^\x20-\x7e\n\r\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+    r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+"""What JSON may hold inside a string and libyaml refuses: tabs, DEL, surrogate escapes."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +58,11 @@ class Document:
 
 
 def shown(path: Path, root: Path) -> str:
-    """`path` as messages have it: relative to the project when it is inside."""
-    path, root = path.absolute(), root.absolute()
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    """`path` as messages and dvc.yaml have it: relative to the project, on any machine."""
+    relative = os.path.relpath(path, root)
+    if relative.startswith(".."):  # it may still be inside: a link leads to one of the two
+        relative = os.path.relpath(path.resolve(), root.resolve())
+    return Path(relative).as_posix()
 
 
 def read_document(path: Path, name: str) -> Document:
@@ -64,16 +73,19 @@ def read_document(path: Path, name: str) -> Document:
 
     def at(line: int, column: int, width: int = 1) -> Position:
         shown = lines[line] if line < len(lines) else ""
-        return Position(name, line + 1, column + 1, max(1, width), shown)
+        return Position(name, line + 1, column + 1, max(1, width), _printable(shown))
 
-    if path.suffix == ".json":
+    is_json = path.suffix.lower() == ".json"
+    if is_json:
         strict = _strict_json(text, at)
-        # For positions only: tabs and surrogate escapes are JSON, and not libyaml's YAML.
-        text = re.sub(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}", r"\\u0020", text.replace("\t", " "))
+        # From here on the text is for positions only.
+        text = _NOT_YAML.sub(lambda match: " " * len(match[0]), text)
     try:
         node = compose(text)
+    except yaml.reader.ReaderError as error:
+        raise InputError([_bad_character(error, text, at)]) from None
     except yaml.YAMLError as error:
-        raise InputError([_syntax_error(error, at)]) from None
+        raise InputError([_syntax_error(error, "JSON" if is_json else "YAML", lines, at)]) from None
     if not isinstance(node, yaml.MappingNode):
         raise InputError.of(
             "E004", "a spec is a mapping of keys to values", "begin with `bertspec: 1`", at(0, 0)
@@ -82,7 +94,7 @@ def read_document(path: Path, name: str) -> Document:
     value = reader.read(node, ())
     if found:
         raise InputError(found)
-    return Document(path, name, strict if path.suffix == ".json" else value, reader.marks)
+    return Document(path, name, strict if is_json else value, reader.marks)
 
 
 def _read_text(path: Path, name: str) -> str:
@@ -98,20 +110,29 @@ def _read_text(path: Path, name: str) -> str:
             "E007", f"cannot be read: {error.strerror}", "check the path", here
         ) from None
     try:
-        return content.decode("utf-8-sig")
+        # The codec `utf-8-sig` would count from behind a byte-order mark.
+        return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        before = content[: error.start].decode("utf-8").removeprefix("\ufeff").split("\n")
+        rest = content[error.start :].partition(b"\n")[0].decode("utf-8", "replace")
+        column = len(before[-1]) + 1
         raise InputError.of(
             "E006",
             f"byte {content[error.start]:#04x} at offset {error.start} is not UTF-8",
             "save the file as UTF-8",
-            Position(name, line, 1, 1, ""),
+            Position(name, len(before), column, 1, _printable((before[-1] + rest).rstrip())),
         ) from None
+
+
+def _printable(line: str) -> str:
+    """A line that can be shown: each character that a terminal might obey is replaced."""
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
 
 
 def _strict_json(text: str, at: Callable[..., Position]) -> Any:
     try:
-        return json.loads(text)
+        # A longer number is told by the reader of positions.
+        return json.loads(text, parse_int=lambda n: int(n) if len(n) <= MAX_DIGITS else 0)
     except json.JSONDecodeError as error:
         raise InputError.of(
             "E001",
@@ -123,17 +144,31 @@ def _strict_json(text: str, at: Callable[..., Position]) -> Any:
         raise InputError.of("E001", "nested too deeply", "", at(0, 0)) from None
 
 
-def _syntax_error(error: yaml.YAMLError, at: Callable[..., Position]) -> Diagnostic:
+def _bad_character(
+    error: yaml.reader.ReaderError, text: str, at: Callable[..., Position]
+) -> Diagnostic:
+    # libyaml counts bytes.
+    before = text.encode("utf-8")[: error.position].decode("utf-8", "ignore").split("\n")
+    return Diagnostic(
+        "E001",
+        f"not YAML: the character U+{error.character:04X} may not stand in a file",
+        "remove it; editors often do not show it",
+        at(len(before) - 1, len(before[-1])),
+    )
+
+
+def _syntax_error(
+    error: yaml.YAMLError, form: str, lines: list[str], at: Callable[..., Position]
+) -> Diagnostic:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     if context := getattr(error, "context", None):
         problem = f"{problem} ({context})"
     advice = "check indentation, quotes and colons here and in the line before"
-    if "tab" in problem or "'\\t'" in problem:
+    if mark and mark.line < len(lines) and lines[mark.line][mark.column :].startswith("\t"):
         advice = "indent with spaces, not with tabs"
-    return Diagnostic(
-        "E001", f"not YAML: {problem}", advice, at(mark.line, mark.column) if mark else at(0, 0)
-    )
+    position = at(mark.line, mark.column) if mark else at(0, 0)
+    return Diagnostic("E001", f"not {form}: {problem}", advice, position)
 
 
 class _Reader:
@@ -149,10 +184,21 @@ class _Reader:
         self._count = 0
         self._open: set[int] = set()
 
-    def read(self, node: yaml.Node, path: Path_, key: Position | None = None) -> Any:
-        position = self._position(node)
+    def read(
+        self,
+        node: yaml.Node,
+        path: Path_,
+        key: Position | None = None,
+        position: Position | None = None,
+    ) -> Any:
+        """The value of a node. `position` is where to show it, by default where it stands."""
+        position = position or self._position(node)
         self.marks[path] = Marks(position, key)
         self._count += 1
+        if len(path) > MAX_DEPTH:
+            raise InputError.of(
+                "E003", f"nested more than {MAX_DEPTH} deep", "write less into one place", position
+            )
         if self._count > MAX_NODES or id(node) in self._open:
             message = (
                 "aliases make this document endless"
@@ -169,9 +215,16 @@ class _Reader:
                 return dict(self._entries(node, path))
             if isinstance(node, yaml.SequenceNode):
                 return [self.read(item, (*path, i)) for i, item in enumerate(node.value)]
-            return resolve(node.value) if is_plain(node) else node.value
+            return self._scalar(node, position)
         finally:
             self._open.discard(id(node))
+
+    def _scalar(self, node: yaml.Node, position: Position) -> Any:
+        try:
+            return resolve(node.value) if is_plain(node) else node.value
+        except yaml.YAMLError as error:
+            self._note("E015", str(error), position, "write fewer, or put it in quotes")
+            return None
 
     def _entries(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[str, Any]]:
         first: dict[str, Position] = {}
@@ -186,7 +239,10 @@ class _Reader:
                            position, "keep one of them")  # fmt: skip
                 continue
             first[key] = position
-            yield key, self.read(value_node, (*path, key), position)
+            # An alias is composed to what it stands for, earlier in the file: show its key.
+            aliased = value_node.start_mark.index < key_node.end_mark.index
+            place = position if aliased else None
+            yield key, self.read(value_node, (*path, key), position, place)
 
     def _position(self, node: yaml.Node) -> Position:
         start, end = node.start_mark, node.end_mark

@@ -1,17 +1,28 @@
 """`extends` and named data sets: several files become one document, positions kept."""
 
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bertspec.core.errors import InputError
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import NAME_PATTERN, did_you_mean, nearest_file
 from bertspec.spec.document import Document, Marks, Path_, read_document, shown
+from bertspec.spec.sections import LANGUAGE_VERSION
+
+SUFFIXES = (".yaml", ".yml", ".json")
+"""What the name of a spec or a data set file ends with, in any case."""
+
+DATA_SETS = "datasets"
+"""A folder of this name holds data sets, not specs."""
 
 
 def load_document(path: Path, root: Path) -> Document:
     """A spec's document with what it extends merged in, and its data set in place.
 
-    Raises InputError for a form error in any of the files, a missing file, or a cycle (E008).
+    Raises InputError for a form error in any of the files, a missing file (E007), a cycle (E008),
+    or a file that is in no version of the language (E011) or in another one (E009).
     """
     return _with_data_set(_with_parents(path, root, ()), root)
 
@@ -29,19 +40,18 @@ def _with_parents(path: Path, root: Path, chain: tuple[Path, ...]) -> Document:
     parent = document.value.get("extends")
     if not isinstance(parent, str):
         return document
-    target = (path.parent / parent).resolve()
+    target = path.parent / parent
     here = document.position(("extends",))
-    seen = (*chain, path.resolve())
-    if target in seen:
-        circle = " -> ".join(p.name for p in (*seen[seen.index(target) :], target))
+    if not os.path.isfile(target):  # noqa: PTH113 - Path.is_file raises for a very long name
+        raise InputError.of("E007", f"there is no file {parent}", nearest_file(target), here)
+    seen, real = (*chain, path.resolve()), target.resolve()
+    if real in seen:
+        circle = " -> ".join(p.name for p in (*seen[seen.index(real) :], real))
         raise InputError.of("E008", f"`extends` goes in a circle: {circle}", "break it", here)
-    if not target.is_file():
-        near = [p.name for p in target.parent.glob("*") if p.is_file()]
-        raise InputError.of(
-            "E007", f"there is no file {parent}", did_you_mean(target.name, near), here
-        )
     base = _with_parents(target, root, seen)
-    base.value.pop("name", None)
+    _check_version(base)
+    for own in ("bertspec", "name"):
+        base.value.pop(own, None)
     value, marks = _merge(base, document, ())
     return Document(path, document.name, value, marks)
 
@@ -88,18 +98,16 @@ def _at(value: Any, path: Path_) -> Any:
 
 def _with_data_set(document: Document, root: Path) -> Document:
     name = document.value.get("data")
-    if not isinstance(name, str):
-        return document
-    here = document.position(("data",))
-    folders = [p / "datasets" for p in document.path.resolve().parents]
-    found = [
-        p for f in folders for s in (".yaml", ".yml", ".json") if (p := f / (name + s)).is_file()
-    ]
-    if not found:
-        known = {p.stem for f in folders if f.is_dir() for p in f.iterdir()}
+    if not isinstance(name, str) or not re.fullmatch(NAME_PATTERN, name):
+        return document  # it is no name: validation says so
+    files = list(_data_set_files(document.path, root))
+    file = next((f for f in files if f.stem == name), None)
+    if file is None:
+        known = {f.stem for f in files}
         advice = did_you_mean(name, known) if known else "write the data set inline"
-        raise InputError.of("E007", f"there is no datasets/{name}.yaml", advice, here)
-    data = load_data_set_document(found[0], root)
+        here = document.position(("data",))
+        raise InputError.of("E007", f"there is no {DATA_SETS}/{name}.yaml", advice, here)
+    data = load_data_set_document(file, root)
     _check_version(data)
     value = {k: v for k, v in data.value.items() if k != "bertspec"}
     marks = dict(document.marks)
@@ -107,11 +115,38 @@ def _with_data_set(document: Document, root: Path) -> Document:
     return Document(document.path, document.name, document.value | {"data": value}, marks)
 
 
-def _check_version(data: Document) -> None:
-    if data.value.get("bertspec") != 1:
+def _data_set_files(path: Path, root: Path) -> Iterator[Path]:
+    """Data sets that the spec at `path` can name; those in the nearest folder first.
+
+    They lie in `datasets` beside the spec or in a folder above it, up to the project's.
+    """
+    place = Path(shown(path, root))
+    folders = [path.parent] if place.parts[0] == ".." else [root / p for p in place.parents]
+    for folder in (f / DATA_SETS for f in folders):
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if is_spec_file(file) and file.is_file():
+                yield file
+
+
+def is_spec_file(path: Path) -> bool:
+    """Whether a file of this name in a folder is read. `_` and `.` keep a file out."""
+    return path.suffix.lower() in SUFFIXES and path.name[0] not in "._"
+
+
+def _check_version(document: Document) -> None:
+    """Raise InputError for a file that another one takes in, in another version than this one.
+
+    It says what validating the file by itself would say.
+    """
+    version = document.value.get("bertspec")
+    if version is None:
+        raise InputError.of(
+            "E011", "`bertspec` is missing", "write `bertspec: 1` first", document.position(())
+        )
+    if version != LANGUAGE_VERSION or isinstance(version, bool):
         raise InputError.of(
             "E009",
-            "a data set file says which version of the language it is in",
-            "write `bertspec: 1` in its first line",
-            data.position(("bertspec",)),
+            f"this is version {version} of the language",
+            f"write `bertspec: {LANGUAGE_VERSION}`, which this bertspec reads",
+            document.position(("bertspec",)),
         )

@@ -1,27 +1,31 @@
 """Load specs and data sets from files and folders: everything that is wrong, all at once."""
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from bertspec.core.diagnostics import Diagnostic
+from bertspec.core.diagnostics import Diagnostic, Position, Severity
 from bertspec.core.errors import InputError
-from bertspec.core.names import did_you_mean
-from bertspec.spec.document import Document
-from bertspec.spec.extends import load_data_set_document, load_document
-from bertspec.spec.problems import diagnostics_of
-from bertspec.spec.sections import DataSet, DataSetFile, Spec
-
-SUFFIXES = (".yaml", ".yml", ".json")
-DATA_SETS = "datasets"
-"""A folder of this name holds data sets, not specs."""
+from bertspec.core.model import Model
+from bertspec.core.names import nearest_file
+from bertspec.spec.document import Document, shown
+from bertspec.spec.extends import (
+    DATA_SETS,
+    is_spec_file,
+    load_data_set_document,
+    load_document,
+)
+from bertspec.spec.problems import diagnostics_of, without_unknown_keys
+from bertspec.spec.sections import DataSetFile, Spec
 
 
 @dataclass(frozen=True)
 class LoadedSpec:
-    """A valid spec, with the document that knows where each of its values stands."""
+    """A spec without its unknown keys, and the document that knows where each value stands."""
 
     spec: Spec
     document: Document
@@ -33,11 +37,15 @@ class LoadedSpec:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What could be loaded, and what is wrong with the rest."""
+    """What could be loaded, and all that is wrong."""
 
     specs: tuple[LoadedSpec, ...]
+    """Those that are valid but for unknown keys, so that rules can look at them."""
     diagnostics: tuple[Diagnostic, ...]
     files: tuple[Path, ...]
+
+
+M = TypeVar("M", bound=Model)
 
 
 def load(paths: Iterable[Path], root: Path) -> Loaded:
@@ -45,56 +53,79 @@ def load(paths: Iterable[Path], root: Path) -> Loaded:
 
     A folder stands for the specs directly in it and the data sets in its `datasets`; files whose
     name begins with `_` or `.` are left out there, so a spec that only others extend can be so
-    named. Raises InputError (E007) for a path that does not exist.
+    named. A path that does not exist is among the diagnostics (E007).
     """
-    files = sorted({f.absolute(): f for p in paths for f in _files(p, root)}.values())
-    specs: list[LoadedSpec] = []
     found: list[Diagnostic] = []
-    for file in files:
-        try:
-            if file.parent.name == DATA_SETS:
-                load_data_set(file, root)
-            else:
-                specs.append(load_spec(file, root))
-        except InputError as error:
-            found.extend(error.diagnostics)
-    # An error in a data set file is found by each spec that names it.
-    told = {(d.code, d.position or d.message): d for d in found}
-    return Loaded(tuple(specs), tuple(told.values()), tuple(files))
+    files = sorted(
+        {shown(f, root): f for p in paths for f in _files(root / p, root, found)}.items()
+    )
+    specs: list[LoadedSpec] = []
+    told: set[tuple[str, Position | str]] = set()
+    for _, file in files:
+        spec, mine = _load_file(file, root)
+        specs += [spec] if spec else []
+        # An error in a data set or in a parent is found by each file that takes it in.
+        found += [d for d in mine if _identity(d) not in told]
+        told |= {_identity(d) for d in mine}
+    return Loaded(tuple(specs), tuple(found), tuple(file for _, file in files))
 
 
-def load_spec(path: Path, root: Path) -> LoadedSpec:
-    """Load one spec. Raises InputError with all that is wrong in it."""
-    document = load_document(path, root)
+def _identity(diagnostic: Diagnostic) -> tuple[str, Position | str]:
+    return diagnostic.code, diagnostic.position or diagnostic.message
+
+
+def _load_file(file: Path, root: Path) -> tuple[LoadedSpec | None, Sequence[Diagnostic]]:
     try:
-        return LoadedSpec(Spec.model_validate(document.value), document)
-    except ValidationError as error:
-        raise InputError(diagnostics_of(error, Spec, document)) from None
+        if file.parent.name == DATA_SETS:
+            return None, _validate(DataSetFile, load_data_set_document(file, root))[1]
+        document = load_document(file, root)
+    except InputError as error:
+        return None, error.diagnostics
+    spec, found = _validate(Spec, document)
+    return (LoadedSpec(spec, document) if spec else None), found
 
 
-def load_data_set(path: Path, root: Path) -> DataSet:
-    """Load one data set file. Raises InputError with all that is wrong in it."""
-    document = load_data_set_document(path, root)
+def _validate(model: type[M], document: Document) -> tuple[M | None, Sequence[Diagnostic]]:
+    """The document as a model, if it is one but for unknown keys; and what is wrong in it."""
     try:
-        return DataSetFile.model_validate(document.value)
+        return model.model_validate(document.value), ()
     except ValidationError as error:
-        raise InputError(diagnostics_of(error, DataSetFile, document)) from None
+        found = diagnostics_of(error, model, document)
+        known = without_unknown_keys(error, model, document)
+    try:
+        return model.model_validate(known), found
+    except ValidationError:
+        return None, found
 
 
-def _files(path: Path, root: Path) -> Iterator[Path]:
-    full = root / path
-    if full.is_file():
-        yield full
-        return
-    if not full.is_dir():
-        near = [p.name for p in full.parent.glob("*")] if full.parent.is_dir() else []
-        raise InputError.of(
-            "E007",
-            f"there is no file or folder {path}",
-            did_you_mean(full.name, near) if near else "check the path",
-        )
-    folders = [full] if full.name == DATA_SETS else [full, full / DATA_SETS]
-    for folder in folders:
-        for file in folder.iterdir() if folder.is_dir() else ():
-            if file.suffix in SUFFIXES and file.is_file() and file.name[0] not in "._":
-                yield file
+def _files(path: Path, root: Path, found: list[Diagnostic]) -> Iterator[Path]:
+    """The files that a path stands for; `found` gets what is wrong with it."""
+    name = shown(path, root)
+    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a very long name
+        yield path
+    elif not os.path.isdir(path):  # noqa: PTH112 - the same
+        message = f"there is no file or folder {name}"
+        found.append(Diagnostic("E007", message, nearest_file(path), Position(name)))
+    else:
+        files = list(_spec_files(path, root, found))
+        if not files:
+            message = f"there is no spec in {name}"
+            advice = "specs end in .yaml, .yml or .json, and do not begin with `_` or `.`"
+            found.append(Diagnostic("E016", message, advice, Position(name), Severity.WARNING))
+        yield from files
+        if path.name != DATA_SETS and (path / DATA_SETS).is_dir():
+            yield from _spec_files(path / DATA_SETS, root, found)
+
+
+def _spec_files(folder: Path, root: Path, found: list[Diagnostic]) -> Iterator[Path]:
+    for file in filter(is_spec_file, folder.iterdir()):
+        here = Position(shown(file, root))
+        if file.is_file():
+            yield file
+        elif file.is_dir():
+            message = "this is a folder, and is not read"
+            advice = "name it as an argument to read the specs in it, or rename it"
+            found.append(Diagnostic("E007", message, advice, here, Severity.WARNING))
+        else:
+            message = "this is no file, or a link that leads to none"
+            found.append(Diagnostic("E007", message, "mend it or remove it", here))

@@ -1,6 +1,7 @@
 """pydantic's validation errors as diagnostics: the place in the file, plain words, advice."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -37,9 +38,12 @@ class _Place:
 
     def __init__(self, error: ErrorDetails, model: type[Model], document: Document) -> None:
         self.path, self.models = _resolve(error["loc"], model, document.value)
-        self.name = str(error["loc"][-1]) if error["loc"] else ""
+        self.is_key = error["loc"][-1:] == ("[key]",)
+        """Whether a key of a mapping is wrong, and not its value."""
+        names = [part for part in error["loc"] if isinstance(part, str)]
+        self.name = names[-1] if names else ""
         self.label = ".".join(str(part) for part in self.path) or "the document"
-        self.position = document.position(self.path)
+        self.position = document.position(self.path, key=self.is_key)
         self.key = document.position(self.path, key=True)
         self.document = document
 
@@ -59,6 +63,20 @@ def diagnostics_of(
     inner = {e["loc"][:-1] for e in errors}
     told = [e for e in errors if not (e["type"] == "too_short" and e["loc"] in inner)]
     return list(dict.fromkeys(_diagnostic(e, _Place(e, model, document)) for e in told))
+
+
+def without_unknown_keys(
+    error: ValidationError, model: type[Model], document: Document
+) -> dict[str, Any]:
+    """The document's value without the keys that this error calls unknown."""
+    value = deepcopy(document.value)
+    for unknown in (e for e in error.errors() if e["type"] == "extra_forbidden"):
+        *parents, last = _resolve(unknown["loc"], model, document.value)[0]
+        inside: Any = value
+        for part in parents:
+            inside = inside[part]
+        inside.pop(last)
+    return value
 
 
 def _diagnostic(error: ErrorDetails, place: _Place) -> Diagnostic:
@@ -91,7 +109,7 @@ def _unknown_type(error: ErrorDetails, place: _Place) -> Diagnostic:
     known = [word.strip("' ") for word in str(error["ctx"]["expected_tags"]).split(",")]
     return Diagnostic(
         "E012",
-        f"there is no {place.label.rpartition('.')[2]} of type `{wrong}`",
+        f"there is no {place.name} of type `{wrong}`",
         did_you_mean(wrong, known),
         place.document.position((*place.path, "type")),
     )
@@ -108,7 +126,10 @@ def _not_one_of(error: ErrorDetails, place: _Place) -> Diagnostic:
         )
     words = str(error["ctx"]["expected"]).replace(" or ", ", ").split(",")
     advice = did_you_mean(str(value), [word.strip("' ") for word in words])
-    return Diagnostic("E013", f"`{place.label}` cannot be {_shown(value)}", advice, place.position)
+    wrong = "have the key" if place.is_key else "be"
+    label = ".".join(map(str, place.path[:-1])) if place.is_key else place.label
+    message = f"`{label}` cannot {wrong} {_shown(value)}"
+    return Diagnostic("E013", message, advice, place.position)
 
 
 def _wrong_type(error: ErrorDetails, place: _Place) -> Diagnostic:
@@ -152,8 +173,14 @@ def _resolve(
     path: list[str | int] = []
     around = models = [model]
     for part in loc:
+        if isinstance(part, int):  # an item of a list: the field is still the one before it
+            if _holds(value, part):
+                value = value[part]
+                path.append(part)
+            continue
         fields = [m.model_fields[part] for m in models if part in m.model_fields]
-        tagged = [m for m in models if part in _types(m)]
+        # A tag names the members of a union once; after it the same word is a key.
+        tagged = [m for m in models if part in _types(m)] if around is not models else []
         if _holds(value, part) and (fields or not tagged):
             value = value[part]
             path.append(part)

@@ -1,8 +1,9 @@
 """The language, version 1: a spec and a data set, put together from the stages' sections."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, Tag
+from pydantic import BeforeValidator, Field, StringConstraints, Tag
+from pydantic_core import PydanticKnownError
 
 from bertspec.catalog.bases import AnyBase
 from bertspec.catalog.sources import AnySource
@@ -18,7 +19,16 @@ from bertspec.pipeline.params.train import Head, Training
 LANGUAGE_VERSION = 1
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=64)]
-Version = Literal[1]
+
+
+def _no_boolean(value: Any) -> Any:
+    """For Python `True` is 1, for JSON Schema it is not."""
+    if isinstance(value, bool):
+        raise PydanticKnownError("literal_error", {"expected": str(LANGUAGE_VERSION)})
+    return value
+
+
+Version = Annotated[Literal[1], BeforeValidator(_no_boolean)]
 
 
 class DataSet(Model):
@@ -79,7 +89,7 @@ class Spec(Model):
         description="A data set: inline, or the name of a file in the folder `datasets`."
     )
     tokenization: Tokenization = affecting(
-        "tokenize", "export", default=Tokenization(), description="How text becomes token ids."
+        "tokenize", default=Tokenization(), description="How text becomes token ids."
     )
     model: ModelSection = Field(description="What training starts from.")
     training: Training = affecting(

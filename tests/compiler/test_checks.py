@@ -12,43 +12,50 @@ from tests.projects import SPEC, Project
 
 THREE = ["a", "b", "c"]
 
-BROKEN: list[tuple[str, dict[str, Any], str]] = [
-    ("E101", {"name": "bases"}, "name"),
-    ("E102", {"task.labels": ["bad", "bad"]}, "task.labels.1"),
-    ("E103", {"data.columns": {"text": "review"}}, "data.columns"),
-    ("E104", {"data.columns.label": "review"}, "data.columns.label"),
-    ("E105", {"data.split.group": "verdict"}, "data.split.group"),
-    ("E106", {"data.split.test": 0.9}, "data.split"),
-    ("E106", {"data.split.test": 0.0}, "data.split.test"),
-    ("E107", {"data.source.files.test": "data/reviews.csv"}, "data.split"),
-    ("E108", {"data.split": {"type": "given"}}, "data.source"),
-    ("E109", {"data.source.files.train": "../x.csv"}, "data.source"),
-    ("E110", {"data.source.files.train": "data/revews.csv"}, "data.source"),
-    ("E111", {"tokenization.max_length": 65}, "tokenization.max_length"),
-    ("E112", {"model.base.config.num_attention_heads": 3}, "model.base.config.hidden_size"),
-    (
-        "E113",
-        {"training.class_weights": {"bad": 1, "good": 1, "god": 2}},
-        "training.class_weights.god",
-    ),
-    ("E114", {"training.metric_for_best_model": "acuracy"}, "training.metric_for_best_model"),
-    (
-        "E115",
-        {"data.split.validation": 0.0, "training.early_stopping": {"patience": 1}},
-        "training.early_stopping",
-    ),
-    ("E116", {"training.early_stopping": {"patience": 10}}, "training.early_stopping"),
-    ("E117", {"model.base": {"type": "local", "path": "data"}, "training.learning_rate": 0.1},
-     "training.learning_rate"),
-    ("E118", {"evaluation.metrics": ["acuracy"]}, "evaluation.metrics.0"),
-    ("E118", {"task.labels": THREE, "evaluation.metrics": ["f1"]}, "evaluation.metrics.0"),
-    ("E119", {"evaluation.metrics": ["f1", "f1"]}, "evaluation.metrics.1"),
-    ("E120", {"evaluation.require": {"matthews": ">= 0.1"}}, "evaluation.require.matthews"),
-    ("E121", {"evaluation.require": {"accuracy": ">= 80"}}, "evaluation.require.accuracy"),
-    ("E121", {"evaluation.require": {"accuracy": "> 1"}}, "evaluation.require.accuracy"),
-    ("E123", {"export": [{"type": "onnx"}, {"type": "onnx"}]}, "export.1"),
-    ("E124", {"export": [{"type": "torchscript"}]}, "export"),
+BROKEN: list[tuple[str, str, dict[str, Any]]] = [
+    ("E101", "3:11", {"name": "bases"}),
+    ("E102", "8:7", {"task.labels": ["bad", "bad"]}),
+    ("E103", "19:16", {"data.columns": {"text": "review"}}),
+    ("E104", "21:16", {"data.columns.label": "review"}),
+    ("E105", "27:16", {"data.split.group": "verdict"}),
+    ("E106", "23:14", {"data.split.test": 0.9}),
+    ("E106", "26:15", {"data.split.test": 0.0}),
+    ("E107", "24:14", {"data.source.files.test": "data/reviews.csv"}),
+    ("E108", "13:15", {"data.split": {"type": "given"}}),
+    ("E109", "16:18", {"data.source.files.train": "../x.csv"}),
+    ("E109", "16:18", {"data.source.files.train": "/x.csv"}),
+    ("E109", "16:18", {"data.source.files.train": "s3://b/x.csv"}),
+    ("E109", "16:18", {"data.source.files.train": "data/${x}.csv"}),
+    ("E109", "16:18", {"data.source.files.train": "data\\x.csv"}),
+    ("E109", "16:18", {"data.source.files.train": "data/r/raw/x.csv"}),
+    ("E109", "16:18", {"data.source.files.train": "models/bases/x"}),
+    ("E109", "16:18", {"data.source.files.train": "models/m/trained"}),
+    ("E109", "16:18", {"data.source.files.train": "data/r/tokenized"}),
+    ("E109", "16:18", {"data.source.files.train": "data"}),
+    ("E109", "35:15", {"model.base": {"type": "local", "path": "../m"}}),
+    ("E109", "35:15", {"model.base": {"type": "local", "path": "models/m/export"}}),
+    ("E109", "36:15", {"model.base": {"type": "package", "package": "p", "path": "/etc"}}),
+    ("E109", "36:15", {"model.base": {"type": "package", "package": "p", "path": "../q"}}),
+    ("E110", "35:15", {"model.base": {"type": "local", "path": "bas"}}),
+    ("E110", "16:18", {"data.source.files.train": "data/revews.csv"}),
+    ("E111", "30:19", {"tokenization.max_length": 65}),
+    ("E112", "37:24", {"model.base.config.num_attention_heads": 3}),
+    ("E113", "58:7", {"training.class_weights": {"bad": 1, "good": 1, "god": 2}}),
+    ("E114", "55:30", {"training.metric_for_best_model": "acuracy"}),
+    ("E115", "55:23", {"data.split.validation": 0.0, "training.early_stopping": {"patience": 1}}),
+    ("E116", "55:23", {"training.early_stopping": {"patience": 10}}),
+    ("E117", "40:22",
+     {"model.base": {"type": "local", "path": "base"}, "training.learning_rate": 0.1}),
+    ("E118", "58:7", {"evaluation.metrics": ["acuracy"]}),
+    ("E118", "59:7", {"task.labels": THREE, "evaluation.metrics": ["f1"]}),
+    ("E119", "59:7", {"evaluation.metrics": ["f1", "f1"]}),
+    ("E120", "63:7", {"evaluation.require": {"matthews": ">= 0.1"}}),
+    ("E121", "63:19", {"evaluation.require": {"accuracy": ">= 80"}}),
+    ("E121", "63:19", {"evaluation.require": {"accuracy": "> 1"}}),
+    ("E123", "67:5", {"export": [{"type": "onnx"}, {"type": "onnx"}]}),
+    ("E124", "63:13", {"export": [{"type": "torchscript"}]}),
 ]  # fmt: skip
+"""Code, line and column in specs/tiny.json, and what is changed in the good spec."""
 
 
 def _with(changes: dict[str, Any]) -> dict[str, Any]:
@@ -62,17 +69,15 @@ def _with(changes: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-@pytest.mark.parametrize(("code", "changes", "place"), BROKEN)
+@pytest.mark.parametrize(("code", "place", "changes"), BROKEN)
 def test_a_broken_rule_is_told_at_its_place(
-    project: Project, code: str, changes: dict[str, Any], place: str
+    project: Project, code: str, place: str, changes: dict[str, Any]
 ) -> None:
     project.write_spec(_with(changes))
     loaded = load_checked([Path("specs")], project.root)
     found = [d for d in loaded.diagnostics if d.code == code]
     assert found, loaded.diagnostics
-    path = tuple(int(p) if p.isdigit() else p for p in place.split("."))
-    marks = loaded.specs[0].document.marks[path]
-    assert found[0].position in (marks.value, marks.key)
+    assert str(found[0].position) == f"specs/tiny.json:{place}"
     assert found[0].help
 
 
@@ -103,3 +108,46 @@ def test_warnings_do_not_fail(project: Project) -> None:
     (found,) = load_checked([Path("specs")], project.root).diagnostics
     assert found.severity is Severity.WARNING
     project.bertspec("validate", code=0)
+
+
+def test_a_path_that_cannot_be_used_is_told_once(project: Project) -> None:
+    for name in ("s3://b/x.csv", "a/\0/b.csv", "../x.csv"):
+        project.write_spec(_with({"data.source.files.train": name}))
+        found = load_checked([Path("specs")], project.root).diagnostics
+        assert [d.code for d in found] == ["E109"]
+
+
+def test_a_file_of_a_name_that_is_too_long_is_not_there(project: Project) -> None:
+    project.write_spec(_with({"data.source.files.train": "x" * 300}))
+    assert [d.code for d in load_checked([Path("specs")], project.root).diagnostics] == ["E110"]
+
+
+def test_a_folder_of_ones_own_beside_what_bertspec_writes_can_be_used(project: Project) -> None:
+    for name in ("models/mine", "data/raw", "data/reviews/models", "base/data/x/raw"):
+        (project.root / name).mkdir(parents=True)
+        base = {"type": "local", "path": name}
+        project.write_spec(_with({"model.base": base, "training.learning_rate": 1e-5}))
+        assert load_checked([Path("specs")], project.root).diagnostics == ()
+
+
+def test_the_machine_formats_hold_a_path_that_is_not_there(project: Project) -> None:
+    project.write_spec(_with({"training.epoch": 2}))
+    command = ("bertspec", "validate", "nowhere", "specs", "--format")
+    found = json.loads(project.run(*command, "json", code=2).stdout)
+    assert [(d["code"], d["position"]["file"]) for d in found] == [
+        ("E007", "nowhere"),
+        ("E010", "specs/tiny.json"),
+    ]
+    lines = project.run(*command, "github", code=2).stdout.splitlines()
+    assert [line.partition(",")[0] for line in lines] == [
+        "::error file=nowhere",
+        "::error file=specs/tiny.json",
+    ]
+
+
+def test_a_project_without_specs_compiles_with_a_warning(project: Project) -> None:
+    project.compile()
+    (project.root / "specs" / "tiny.json").unlink()
+    assert "warning[E016]" in project.bertspec("validate", code=0)
+    assert "warning[E016]" in project.bertspec("compile", code=0)
+    assert project.stages() == []

@@ -16,7 +16,7 @@ from bertspec.core.manifest import digest_files
 from bertspec.runtime.export import _logits_only
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.trained import load_trained
-from tests.projects import Project
+from tests.projects import SPEC, Project, rows
 
 
 def _inputs(rows: int, length: int) -> dict[str, np.ndarray]:
@@ -110,3 +110,24 @@ def test_an_export_that_differs_is_refused_with_its_rows(
     assert found.code == "E450"
     assert "onnx" in found.message
     assert not (project.root / "models/tiny/export").exists()
+
+
+def test_a_model_of_pairs_takes_pairs_whatever_its_tokenizer_calls_them(project: Project) -> None:
+    """RoBERTa's tokenizer, among others, gives the second text the type ids of the first."""
+    lines = [f"{text},about {i % 7},{label}" for i, (text, label) in enumerate(rows())]
+    (project.root / "data/reviews.csv").write_text("\n".join(["review,topic,verdict", *lines]))
+    spec: dict[str, Any] = json.loads(json.dumps(SPEC))
+    spec["data"]["columns"]["text_pair"] = "topic"
+    spec["training"]["epochs"] = 1
+    project.write_spec(spec)
+    project.compile()
+    for name in project.stages():
+        run_stage(name, project.root)
+        if name.endswith("-base"):
+            (path,) = (project.root / "models/bases").rglob("tokenizer.json")
+            tokenizer = json.loads(path.read_text())
+            for piece in tokenizer["post_processor"]["pair"]:
+                next(iter(piece.values()))["type_id"] = 0
+            path.write_text(json.dumps(tokenizer))
+    assert json.loads((project.root / "models/tiny/export/bundle.json").read_text())["pairs"]
+    assert "E453" in project.bertspec("predict", "tiny", "one text", code=2)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from bertspec.core.diagnostics import Position
 from bertspec.core.errors import InputError
 from bertspec.core.yaml import dump, load_plain
 from bertspec.spec.document import read_document
@@ -49,6 +50,12 @@ def test_plain_scalars_follow_the_yaml_1_2_core_schema(
         ("? [a]\n: 1\n", "E004", 1, 3),
         ("a: !!python/name:os.system x\n", "E005", 1, 4),
         ("a: !!str 5\n", "E005", 1, 4),
+        ("a: 1\nbé: x\0y\n", "E001", 2, 6),
+        ("a: 1\nb: \x7f\n", "E001", 2, 4),
+        (f"a: 1\nb: {'9' * 5000}\n", "E015", 2, 4),
+        (f"a: 1\nb: 0x{'f' * 5000}\n", "E015", 2, 4),
+        (f"a: 1\nb: {'[' * 2000}{']' * 2000}\n", "E001", 2, 103),
+        ("a: " + "[" * 200_000, "E001", 1, 103),
     ],
 )
 def test_bad_form_is_told_with_its_place(
@@ -60,6 +67,40 @@ def test_bad_form_is_told_with_its_place(
     assert found.code == code
     assert found.position is not None
     assert (found.position.line, found.position.column) == (line, column)
+
+
+@pytest.mark.parametrize("text", ["a:\n\tb: 1\n", "a: 1\n\tb: 2\n", "a:\n  \tb: 1\n"])
+def test_a_tab_is_told_to_be_one(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        _read(tmp_path, text)
+    assert caught.value.diagnostics[0].help == "indent with spaces, not with tabs"
+
+
+@pytest.mark.parametrize("text", ["a: \0\n", "a: \x7f\n", "a: unacceptable: b: c\n"])
+def test_what_is_no_tab_is_not_told_to_be_one(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        _read(tmp_path, text)
+    assert "tab" not in caught.value.diagnostics[0].help
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [(f'{{"a": {"9" * 5000}}}', "E015"), (f'{{"a": {"[" * 2000}{"]" * 2000}}}', "E001"),
+     (f'{{"a": {"[" * 200}{"]" * 200}}}', "E001")],
+)  # fmt: skip
+def test_what_no_json_spec_needs_is_refused(tmp_path: Path, text: str, code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        _read(tmp_path, text, "a.json")
+    (found,) = caught.value.diagnostics
+    assert found.code == code
+    assert "YAML" not in found.message
+
+
+def test_aliases_inside_each_other_are_refused_before_the_stack_is_full(tmp_path: Path) -> None:
+    deep = [f"a{i}: &a{i} {'[' * 90}{'x' if i == 0 else f'*a{i - 1}'}{']' * 90}" for i in range(20)]
+    with pytest.raises(InputError) as caught:
+        _read(tmp_path, "\n".join(deep))
+    assert caught.value.diagnostics[0].code == "E003"
 
 
 def test_many_aliases_are_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
@@ -76,8 +117,15 @@ def test_a_byte_that_is_not_utf8_is_told_with_its_offset(tmp_path: Path) -> None
     (found,) = caught.value.diagnostics
     assert found.code == "E006"
     assert "0xe9 at offset 11" in found.message
-    assert found.position is not None
-    assert found.position.line == 2
+    assert found.position == Position("a.yaml", 2, 7, 1, "b: caf\ufffd")
+
+
+def test_a_byte_order_mark_counts_in_an_offset_and_in_no_column(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        _read(tmp_path, b"\xef\xbb\xbfa: \xe9 x\r\n")
+    (found,) = caught.value.diagnostics
+    assert "0xe9 at offset 6" in found.message
+    assert found.position == Position("a.yaml", 1, 4, 1, "a: \ufffd x")
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
@@ -86,7 +134,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
 
 
 def test_json_with_tabs_and_surrogate_pairs_is_read_as_json_reads_it(tmp_path: Path) -> None:
-    text = '{\n\t"a": "\\ud83d\\ude00 \\/",\n\t"b": {"c": 1e3}\n}'
+    text = '{\n\t"a": "\\ud83d\\ude00 \\/\x7f",\n\t"b": {"c": 1e3}\n}'
     document = _read(tmp_path, text, "a.json")
     assert document.value == json.loads(text)  # type: ignore[attr-defined]
     assert document.position(("b", "c")).line == 3  # type: ignore[attr-defined]

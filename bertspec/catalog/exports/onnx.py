@@ -27,7 +27,8 @@ class Onnx(Export):
     opset: int = Field(default=18, ge=18, le=23, description="ONNX operator set version.")
 
     def packages(self) -> tuple[str, ...]:
-        return ("onnx", "onnxruntime", "onnxscript")
+        # onnx-ir is what torch.onnx.export builds the graph with.
+        return ("onnx", "onnx-ir", "onnxruntime", "onnxscript")
 
     def write(self, module: "torch.nn.Module", path: Path) -> None:
         import onnx

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Hub(Source):
     """A hub data set. Nothing of it is executed: it must be data files, not a script."""
 
-    packages: ClassVar[tuple[str, ...]] = ("datasets", "pyarrow")
+    packages: ClassVar[tuple[str, ...]] = ("datasets", "huggingface_hub", "pandas", "pyarrow")
 
     type: Literal["hub"] = Field(description="A data set on the Hugging Face hub.")
     id: HubId = Field(description="Its id, such as `stanfordnlp/imdb`.")

@@ -4,19 +4,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bertspec.compiler.checks.finding import warning
+from bertspec.compiler.checks.local_paths import local_paths
+from bertspec.compiler.checks.sources_are_inside import unusable
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import nearest_file
 from bertspec.spec.load import LoadedSpec
 
 
 def check(loaded: LoadedSpec, root: Path) -> Iterator[Diagnostic]:
-    spec = loaded.spec
-    for place, names in (
-        (("data", "source"), spec.data.source.dependencies()),
-        (("model", "base"), spec.model.base.dependencies()),
-    ):
-        for name in names:
-            if not (root / name).exists():
-                near = [p.name for p in (root / name).parent.glob("*")]
-                advice = did_you_mean(Path(name).name, near) if near else "check the path"
-                yield warning("E110", loaded, place, f"there is no {name} yet", advice)
+    for place, name in local_paths(loaded):
+        if not unusable(name) and not _exists(root / name):
+            yield warning(
+                "E110", loaded, place, f"there is no {name} yet", nearest_file(root / name)
+            )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # such as a name that is too long
+        return False

@@ -16,8 +16,8 @@ def lower_data_set(
     dumped = data.model_dump(mode="json")
     params = {section: dumped[section] for section in SECTIONS}
 
-    def param(section: str) -> tuple[tuple[str, ...], object]:
-        return (f"datasets.{name}.{section}",), params[section]
+    def key(section: str) -> str:
+        return f"datasets.{name}.{section}"
 
     raw, prepared = layout.raw(name), layout.prepared(name)
     fetch = make_stage(
@@ -25,7 +25,7 @@ def lower_data_set(
         name,
         lock,
         origin=origin,
-        params={"source": param("source")},
+        params={"source": key("source")},
         inputs={},
         outputs={"raw": Output(raw, OutputKind.ARTIFACT)},
         packages=data.source.packages,
@@ -36,7 +36,7 @@ def lower_data_set(
         name,
         lock,
         origin=origin,
-        params={"columns": param("columns"), "split": param("split")},
+        params={"columns": key("columns"), "split": key("split")},
         inputs={"raw": raw},
         outputs={"prepared": Output(prepared, OutputKind.ARTIFACT)},
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bertspec.compiler.passes.shared import base_name, tokenization_key
+from bertspec.compiler.passes.shared import base_name, tokenization_key, tokenization_name
 from bertspec.compiler.passes.stages import make_stage
 from bertspec.core.manifest import manifest_path
 from bertspec.pipeline import layout
@@ -23,11 +23,8 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
     exports = loaded.spec.export
 
     def stage(kind: str, sections: dict[str, str], **options: Any) -> Stage:
-        values = {
-            role: ((f"{name}.{section}",), _at(params, section))
-            for role, section in sections.items()
-        }
-        return make_stage(kind, name, lock, origin=loaded.document.name, params=values, **options)
+        keys = {role: f"{name}.{section}" for role, section in sections.items()}
+        return make_stage(kind, name, lock, origin=loaded.document.name, params=keys, **options)
 
     train = stage(
         "train",
@@ -63,7 +60,7 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
         exporting.append(
             stage(
                 "export",
-                {"task": "task", "tokenization": "tokenization", "export": "export"},
+                {"task": "task", "export": "export"},
                 inputs={"tokenized": tokenized, "trained": trained},
                 outputs={
                     "export": Output(export, OutputKind.ARTIFACT),
@@ -94,21 +91,15 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
 
 
 def spec_params(loaded: LoadedSpec) -> dict[str, Any]:
-    """The resolved spec: every default written out; its data set and base by name."""
+    """The resolved spec: every default written out; what specs can share by name."""
     dumped = loaded.spec.model_dump(mode="json")
     for key in ("bertspec", "name", "description", "extends"):
         del dumped[key]
     dumped["data"] = loaded.dataset_name
     dumped["model"]["base"] = base_name(loaded)
+    dumped["tokenization"] = tokenization_name(loaded)
     return dumped
 
 
 def _curve(path: str, x: str, y: str, title: str) -> Output:
     return Output(path, OutputKind.PLOT, {"x": x, "y": y, "title": title})
-
-
-def _at(params: dict[str, Any], section: str) -> Any:
-    value: Any = params
-    for part in section.split("."):
-        value = value[part]
-    return value

@@ -1,6 +1,5 @@
 """Bases and tokenizations: named by a digest of what defines them, so that equal ones are one."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from bertspec.catalog.base import Base
@@ -23,16 +22,22 @@ def base_name(loaded: LoadedSpec) -> str:
 
 
 def tokenization_key(loaded: LoadedSpec) -> str:
-    """Equal exactly for the same tokenization of the same data for the same kind of task."""
+    """Equal exactly for the same tokenization of the same data for the same task."""
+    parts = [loaded.dataset_name, base_name(loaded), _tokenize_params(loaded)]
+    return digest(parts)[:KEY_LENGTH]
+
+
+def tokenization_name(loaded: LoadedSpec) -> str:
+    """Name of a spec's tokenization: its data set, and the key."""
+    return f"{loaded.dataset_name}-{tokenization_key(loaded)}"
+
+
+def _tokenize_params(loaded: LoadedSpec) -> dict[str, Any]:
     spec = loaded.spec
-    return digest(
-        [
-            loaded.dataset_name,
-            base_name(loaded),
-            spec.task.model_dump(mode="json"),
-            spec.tokenization.model_dump(mode="json"),
-        ]
-    )[:KEY_LENGTH]
+    return {
+        "task": spec.task.model_dump(mode="json"),
+        "tokenization": spec.tokenization.model_dump(mode="json"),
+    }
 
 
 def lower_base(
@@ -45,7 +50,7 @@ def lower_base(
         name,
         lock,
         origin=origin,
-        params={"base": ((f"bases.{name}",), params)},
+        params={"base": f"bases.{name}"},
         inputs={"prepared": layout.prepared(dataset)} if base.reads_data else {},
         outputs={"base": Output(layout.base(name), OutputKind.ARTIFACT)},
         packages=base.packages(),
@@ -54,27 +59,22 @@ def lower_base(
     return params, stage
 
 
-def lower_tokenization(key: str, sharing: Sequence[LoadedSpec], lock: Lock) -> Stage:
-    """One stage for all specs with this key. It watches the params of each of them."""
-    first = sharing[0]
-    names = sorted(loaded.spec.name for loaded in sharing)
-    dataset = first.dataset_name
-
-    def param(section: str, value: Any) -> tuple[tuple[str, ...], Any]:
-        return tuple(f"{name}.{section}" for name in names), value.model_dump(mode="json")
-
-    return make_stage(
+def lower_tokenization(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], Stage]:
+    """The tokenization's entry in params.yaml, and its stage."""
+    params = _tokenize_params(loaded)
+    name, key = tokenization_name(loaded), tokenization_key(loaded)
+    stage = make_stage(
         "tokenize",
-        f"{dataset}-{key}",
+        name,
         lock,
-        origin=first.document.name,
-        params={
-            "task": param("task", first.spec.task),
-            "tokenization": param("tokenization", first.spec.tokenization),
-        },
+        origin=loaded.document.name,
+        params={section: f"tokenizations.{name}.{section}" for section in params},
         inputs={
-            "prepared": layout.prepared(dataset),
-            "base": layout.base(base_name(first)),
+            "prepared": layout.prepared(loaded.dataset_name),
+            "base": layout.base(base_name(loaded)),
         },
-        outputs={"tokenized": Output(layout.tokenized(dataset, key), OutputKind.ARTIFACT)},
+        outputs={
+            "tokenized": Output(layout.tokenized(loaded.dataset_name, key), OutputKind.ARTIFACT)
+        },
     )
+    return params, stage

@@ -1,7 +1,6 @@
 """Build a stage from its kind, the lock, and the params that it reads."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from bertspec.core.errors import InputError
 from bertspec.core.manifest import manifest_path
@@ -17,7 +16,7 @@ def make_stage(
     lock: Lock,
     *,
     origin: str,
-    params: Mapping[str, tuple[tuple[str, ...], Any]],
+    params: Mapping[str, str],
     inputs: Mapping[str, str],
     outputs: Mapping[str, Output],
     packages: Iterable[str] = (),
@@ -25,8 +24,8 @@ def make_stage(
 ) -> Stage:
     """Stage `<owner>-<kind>`.
 
-    `params` gives for each param of the runner the keys of params.yaml that hold it, and its
-    value. `packages` are those of the kinds that the params name, beside the stage's own.
+    `params` gives for each param of the runner the key of params.yaml that holds it. `packages`
+    are those of the kinds that the params name, beside the stage's own.
     Raises InputError (E207) for a package that the lock has not.
     """
     about = STAGE_KINDS[kind]
@@ -41,8 +40,7 @@ def make_stage(
         origin=origin,
         packages=_locked(lock, {*about.packages, *packages}),
         threads=lock.threads if about.threaded else None,
-        params={role: keys for role, (keys, _) in params.items()},
-        values={role: value for role, (_, value) in params.items()},
+        params=params,
         inputs=inputs,
         sources=tuple(sources),
         outputs=outputs,

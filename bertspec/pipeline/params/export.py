@@ -7,7 +7,6 @@ from pydantic import Field
 from bertspec.catalog.exports import AnyExport
 from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model
-from bertspec.pipeline.params.tokenize import Tokenization
 
 Exports = Annotated[tuple[AnyExport, ...], Field(strict=False)]
 
@@ -16,5 +15,4 @@ class ExportParams(Model):
     """Params of an export stage."""
 
     task: AnyTask
-    tokenization: Tokenization
     export: Exports

@@ -1,0 +1,213 @@
+"""`bertspec predict`: where texts come from, what is printed, and what bad input is told."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.projects import Project
+
+
+def test_predict_reads_files_and_standard_input_in_order(built: Project) -> None:
+    folder = built.root
+    texts = ["a warm and funny film", "we hated every minute", "", "x" * 5000, "naïve 😀"]
+    (folder / "t.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    (folder / "t.jsonl").write_text("".join(json.dumps({"body": t}) + "\n" for t in texts))
+    by_file = built.run("bertspec", "predict", "tiny", "--file", "t.txt", "--format", "json").stdout
+    rows = [json.loads(line) for line in by_file.splitlines()]
+    assert [r["text"] for r in rows] == texts
+    assert all(abs(sum(r["probabilities"].values()) - 1) < 1e-9 for r in rows)
+    other = built.run(
+        "bertspec", "predict", "models/tiny/export", "--file", "t.jsonl", "--column", "body",
+        "--format", "json",
+    ).stdout  # fmt: skip
+    assert other == by_file
+    piped = subprocess.run(
+        [Path(sys.executable).parent / "bertspec", "predict", "tiny", "--format", "json"],
+        cwd=folder, input="\n".join(texts) + "\n", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert piped.stdout == by_file
+
+
+FILES: dict[str, bytes] = {
+    "bad.txt": b"good\n\xff\xfe\n",
+    "bad.jsonl": b'{"text": "a"}\n\n{',
+    "list.jsonl": b'{"text": "a"}\n[1]\n',
+    "string.jsonl": b'"x"\n',
+    "deep.jsonl": b"[" * 100_000,
+    "good.jsonl": b'{"text": "a"}\n',
+    "number.jsonl": b'{"text": 7}\n',
+    "latin.csv": b"text\ngood\n\xe4\n",
+    "open.csv": b'text\n"no end\n',
+    "comma.csv": b"text,id\nwell, no,1\n",
+    "header.csv": b"txet,id\n",
+    "short.tsv": b"id\ttext\n1\n",
+    "a.xlsx": b"",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nothing", "x"), ["E451", "no exported model `nothing`", "`tiny`"]),
+        (("tinny", "x"), ["E451", "did you mean `tiny`?"]),
+        (("models/tiny", "x"), ["E451", "models/tiny has no bundle.json"]),
+        (("tiny", "--file", "none.txt"), ["E301", "none.txt does not exist"]),
+        (("tiny", "--file", "data"), ["E301", "data is a folder"]),
+        (("tiny", "--file", "a.xlsx"), ["E452", "a.xlsx", ".jsonl"]),
+        (("tiny", "--file", "bad.txt"), ["E302", "bad.txt, line 2"]),
+        (("tiny", "--file", "latin.csv"), ["E302", "latin.csv, line 3"]),
+        (("tiny", "--file", "bad.jsonl"), ["E452", "bad.jsonl, line 3"]),
+        (("tiny", "--file", "deep.jsonl"), ["E452", "deep.jsonl, line 1"]),
+        (("tiny", "--file", "list.jsonl"), ["E452", "list.jsonl, line 2", "object"]),
+        (("tiny", "--file", "string.jsonl"), ["E452", "string.jsonl, line 1", "object"]),
+        (("tiny", "--file", "number.jsonl"), ["E452", "number.jsonl, line 1", "`text`"]),
+        (("tiny", "--file", "open.csv"), ["E452", "open.csv, line 2"]),
+        (("tiny", "--file", "comma.csv"), ["E452", "comma.csv, row 1", "quote"]),
+        (("tiny", "--file", "short.tsv"), ["E452", "short.tsv, row 1"]),
+        (("tiny", "--file", "header.csv"), ["E309", "header.csv", "`text`", "mean `txet`?"]),
+        (
+            ("tiny", "--file", "good.jsonl", "--column", "texts"),
+            ["E309", "good.jsonl, line 1", "`texts`", "mean `text`?"],
+        ),
+        (("tiny", "--file", "good.jsonl", "--pair-column", "text"), ["E453", "single texts"]),
+        (("tiny", "--file", "good.jsonl", "a text"), ["--file", "not both"]),
+        (("tiny", "--pair-column", "b", "a text"), ["--pair-column", "--file"]),
+    ],
+)
+def test_predict_tells_what_is_wrong(
+    built: Project, arguments: tuple[str, ...], words: list[str]
+) -> None:
+    for name, content in FILES.items():
+        (built.root / name).write_bytes(content)
+    said = built.bertspec("predict", *arguments, code=2)
+    assert all(word in said for word in words), said
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def _in_bundle(**values: object) -> Callable[[Path], None]:
+    """Change values of bundle.json."""
+
+    def change(path: Path) -> None:
+        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("model.onnx", _truncate, ["model.onnx cannot be loaded"]),
+        ("model.onnx", Path.unlink, ["model.onnx is missing", "dvc pull"]),
+        ("tokenizer.json", _truncate, ["tokenizer.json cannot be loaded"]),
+        ("tokenizer.json", Path.unlink, ["tokenizer.json is missing"]),
+        ("bundle.json", Path.unlink, ["has no bundle.json"]),
+        ("bundle.json", lambda path: path.write_text("{"), ["bundle.json cannot be read"]),
+        ("bundle.json", lambda path: path.write_text("[]"), ["bundle.json", "version"]),
+        ("bundle.json", _in_bundle(version=2, new=1), ["bundle version 2"]),
+        ("bundle.json", _in_bundle(labels=["a", "b", "c"]), ["3 labels", "model.onnx"]),
+        ("bundle.json", _in_bundle(labels=[1, 2]), ["bundle.json", "labels"]),
+        ("bundle.json", _in_bundle(max_length="long", pad_id=None), ["max_length, pad_id"]),
+        ("bundle.json", _in_bundle(models={"onnx": 5}), ["bundle.json", "models"]),
+        ("bundle.json", _in_bundle(models={}), ["no ONNX model"]),
+        ("bundle.json", _in_bundle(max_length=500), ["model.onnx cannot label"]),
+    ],
+)
+def test_a_broken_export_is_wrong_input(
+    built: Project, tmp_path: Path, name: str, damage: Callable[[Path], None], words: list[str]
+) -> None:
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    damage(folder / name)
+    result = built.run("bertspec", "predict", str(folder), "film " * 600, code=2)
+    assert all(word in result.stderr for word in ["error[E451]", *words]), result.stderr
+    assert result.stderr.count("\n") <= 2, "onnxruntime says nothing of its own"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("e.txt", ""),
+        ("e.csv", ""),
+        ("h.csv", "text,id\n"),
+        ("h.tsv", "id\ttext\n"),
+        ("e.jsonl", ""),
+    ],
+)
+def test_no_texts_give_no_output(built: Project, name: str, content: str) -> None:
+    (built.root / name).write_text(content)
+    assert built.bertspec("predict", "tiny", "--file", name) == ""
+
+
+def test_a_closed_standard_input_is_told(built: Project) -> None:
+    assert "--file" in built.run("bash", "-c", "bertspec predict tiny <&-", code=2).stderr
+
+
+def test_a_byte_order_mark_is_no_text(built: Project) -> None:
+    for name, content in (("b.txt", "one"), ("b.csv", "text\none"), ("b.jsonl", '{"text": "one"}')):
+        (built.root / name).write_text(content + "\n", encoding="utf-8-sig")
+        assert _texts(built, name) == ["one"]
+
+
+def test_fields_of_tables_may_be_long_and_hold_line_breaks(built: Project) -> None:
+    texts = ["x" * 200_000, "one\ntwo", "three\r\nfour", 'say "no"', ""]
+    with (built.root / "f.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["id", "text"], *enumerate(texts)])
+    assert _texts(built, "f.csv") == texts
+    (built.root / "f.tsv").write_text(f'id\ttext\n1\t{"x" * 200_000}\n2\tsay "no\n')
+    assert _texts(built, "f.tsv") == ["x" * 200_000, 'say "no']
+    (built.root / "mac.CSV").write_bytes(b"text\rone\rtwo\r")
+    assert _texts(built, "mac.CSV") == ["one", "two"]
+
+
+def _texts(built: Project, name: str) -> list[str]:
+    shown = built.run("bertspec", "predict", "tiny", "--file", name, "--format", "json").stdout
+    return [json.loads(line)["text"] for line in shown.splitlines()]
+
+
+def test_a_built_model_is_meant_before_a_folder_of_the_same_name(built: Project) -> None:
+    (built.root / "tiny").mkdir(exist_ok=True)
+    assert "%" in built.bertspec("predict", "tiny", "a warm film")
+    assert "tiny has no bundle.json" in built.bertspec("predict", "./tiny", "x", code=2)
+
+
+def test_what_the_terminal_cannot_show_is_shown_as_an_escape(built: Project) -> None:
+    (built.root / "s.jsonl").write_text('{"text": "a \\ud800 b"}\n')
+    assert _texts(built, "s.jsonl") == ["a \ud800 b"]
+    assert "a \\ud800 b" in built.bertspec("predict", "tiny", "--file", "s.jsonl")
+    arguments = ("predict", "tiny", "a 😀")
+    assert "a \\U0001f600" in built.bertspec(*arguments, PYTHONIOENCODING="latin-1")
+    json_format = (*arguments, "--format", "json")
+    shown = built.run("bertspec", *json_format, PYTHONIOENCODING="latin-1").stdout
+    assert json.loads(shown)["text"] == "a 😀"
+
+
+def test_predictions_are_those_of_the_trained_model(built: Project) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+
+    texts = ["a warm and funny film", "poor cast and a limp script number 7"]
+    result = built.run("bertspec", "predict", "tiny", *texts, "--format", "json").stdout
+    rows = [json.loads(line) for line in result.splitlines()]
+    folder = built.root / "models/tiny/trained"
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    for text, row in zip(texts, rows, strict=True):
+        with torch.no_grad():
+            logits = model(**tokenizer(text, return_tensors="pt")).logits[0]
+        expected = torch.softmax(logits, 0).tolist()
+        assert list(row["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_naughty_strings_are_predicted(built: Project, shared: Path) -> None:
+    texts = json.loads((shared / "naughty-strings" / "blns.json").read_text(encoding="utf-8"))
+    (built.root / "n.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    result = built.run("bertspec", "predict", "tiny", "--file", "n.jsonl", "--format", "json")
+    assert [json.loads(line)["text"] for line in result.stdout.split("\n")[:-1]] == texts
