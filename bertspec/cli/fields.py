@@ -5,7 +5,10 @@ import click
 
 @click.command()
 @click.argument("prefix", default="")
-@click.option("--format", "fmt", type=click.Choice(["text", "json", "markdown"]), default="text")
+@click.option(
+    "--format", "fmt", type=click.Choice(["text", "json", "markdown"]), default="text",
+    help="`markdown` is the table of docs/fields.md.",
+)  # fmt: skip
 def command(prefix: str, fmt: str) -> None:
     """List every field of a spec, or those below PREFIX such as `training`.
 

@@ -7,7 +7,10 @@ import click
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--format", "fmt", type=click.Choice(["text", "json", "github"]), default="text")
+@click.option(
+    "--format", "fmt", type=click.Choice(["text", "json", "github"]), default="text",
+    help="`github` writes annotations of a GitHub workflow.",
+)  # fmt: skip
 def command(paths: tuple[Path, ...], fmt: str) -> int:
     """Check specs and data sets; show everything that is wrong in all of them.
 
