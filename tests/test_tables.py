@@ -27,6 +27,13 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("sources", "csv"): {"files": {"train": "a.csv"}},
     ("sources", "tsv"): {"files": {"train": "a.tsv"}},
     ("sources", "jsonl"): {"files": {"train": "a.jsonl"}},
+    ("sources", "conll"): {"files": {"train": "a.conll"}},
+    ("sources", "squad"): {"files": {"train": "a.json"}},
+    ("sources", "sql"): {"database": "a.db", "query": {"train": "select a from b order by a"}},
+    ("sources", "url"): {
+        "files": {"train": {"url": "https://example.org/a.csv", "sha256": "0" * 64}},
+        "format": {"type": "csv"},
+    },
     ("sources", "hub"): {"id": "a/b", "revision": SHA},
     ("bases", "hub"): {"id": "a/b", "revision": SHA},
     ("bases", "local"): {"path": "models/mine"},

@@ -3,9 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bertspec.core.model import Model
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -38,9 +41,9 @@ class Base(Model, ABC):
         """The model's config.json when it can be had at once and without a network."""
 
     @abstractmethod
-    def build(self, target: Path, root: Path, prepared: Path | None) -> None:
+    def build(self, target: Path, root: Path, training: "pa.Table | None") -> None:
         """Write CONFIG, WEIGHTS and TOKENIZER into the folder `target`.
 
-        `prepared` is the folder of the prepared data set where `reads_data`, else None.
+        `training` is the prepared training split where `reads_data`, else None.
         Raises InputError for what is not a usable base, EnvironmentFault when it cannot be reached.
         """

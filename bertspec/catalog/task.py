@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
-    from tokenizers import Tokenizer
     from transformers import PreTrainedModel
+
+    from bertspec.catalog.encoding.encoder import Encoder
 
 ID_COLUMN = "id"
 """Digest of a row's content; made by prepare, carried through tokens and predictions."""
@@ -62,12 +63,12 @@ class Task(Model, ABC):
         """
 
     @abstractmethod
-    def encode(self, rows: "pa.Table", tokenizer: "Tokenizer") -> "pa.Table":
+    def encode(self, rows: "pa.Table", encoder: "Encoder") -> "pa.Table":
         """Rows of the prepared table as token ids and targets.
 
-        `tokenizer` truncates already and adds special tokens. The result has ID_COLUMN,
-        `input_ids` (list<int32>), `token_type_ids` (list<int8>) and the task's own target
-        columns, one row for each row given, in order. Raises InputError as `check_targets` does.
+        The result has ID_COLUMN, `input_ids` (list<int32>), `token_type_ids` (list<int8>),
+        `length` and `unknown` (int32, see `Encoded`) and the task's own target columns, one row
+        for each row given, in order. The targets are those that `check_targets` let pass.
         """
 
     @abstractmethod

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+_BOM = "\N{BYTE ORDER MARK}"
+
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
@@ -14,7 +16,7 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
     """Write dvc.yaml and params.yaml from specs.
 
     PATHS are all specs of the project, by default those in `specs`: stages of others disappear.
-    Stages and params of your own stay. The files are written only when they change.
+    Stages and params of your own stay. The files are written only when what they say changes.
     """
     from bertspec.compiler.checks import load_checked
     from bertspec.compiler.emit import emit_dvc, emit_params
@@ -49,7 +51,8 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
             click.echo(f"{' and '.join(changed)} would change: run `bertspec compile`", err=True)
         return 1 if changed else 0
     for name in changed:
-        write_if_changed(root / name, new[name])
+        mark = _BOM if _has_mark(root / name) else ""
+        write_if_changed(root / name, mark + new[name])
     count = len(loaded.specs)
     specs = f"{count} spec{'s' if count != 1 else ''}"
     click.echo(f"{specs}, {len(pipeline.stages)} stages: {_did(changed)}")
@@ -61,17 +64,26 @@ def _did(changed: list[str]) -> str:
 
 
 def _read(path: Path) -> str | None:
-    """The text of a file with its line ends. Raises InputError (E209) when it is not UTF-8."""
+    """The text of a file with its line ends and without a byte-order mark.
+
+    Raises InputError (E209) for what is no file, or is not UTF-8.
+    """
     from bertspec.core.errors import InputError
 
-    if not path.is_file():
+    if not path.exists():
         return None
+    if not path.is_file():
+        raise InputError.of("E209", f"{path.name} is not a file", "move it away, or remove it")
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError.of(
             "E209", f"{path.name} is not UTF-8 (byte {error.start + 1})", "save it as UTF-8"
         ) from None
+
+
+def _has_mark(path: Path) -> bool:
+    return path.exists() and path.read_bytes().startswith(_BOM.encode())
 
 
 def _show_difference(name: str, old: str, new: str) -> None:

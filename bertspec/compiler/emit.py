@@ -1,13 +1,14 @@
 """A pipeline -> the text of params.yaml and of dvc.yaml, whose other stages stay as they are."""
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 import yaml
 
-from bertspec.compiler.keep import TRUE, Content, Present, check_kept, column
+from bertspec.compiler.keep import Content, Present, check_kept, column
 from bertspec.core.errors import InputError
-from bertspec.core.yaml import dump
+from bertspec.core.yaml import dump, load_plain
 from bertspec.pipeline.layout import DVC_FILE, PARAMS_FILE
 from bertspec.pipeline.stage import RECORDS, Output, OutputKind, Pipeline, Stage
 
@@ -16,12 +17,16 @@ COMMAND = "bertspec stage "
 
 DVC_HEADER = (
     "# The stages whose command is `bertspec stage` are compiled from specs/: change the spec and\n"
-    "# run `bertspec compile`. Other stages are yours, and stay as they are.\n"
+    "# run `bertspec compile`, which drops comments in them. Other stages are yours, and stay.\n"
 )
 PARAMS_HEADER = (
-    "# Compiled from specs/ by `bertspec compile`: every default written out. Keys that are not\n"
-    "# listed in `bertspec.compiled` are yours, and stay as they are.\n"
+    "# Compiled from specs/ by `bertspec compile`, which drops comments in it: every default\n"
+    "# written out. Top-level keys not listed in `bertspec.compiled` are yours, and stay.\n"
 )
+
+_ORIGIN = "compiled by bertspec from "
+_KEPT = ("frozen", "always_changed", "meta")
+"""Keys of a compiled stage that are the user's: they change no result. `dvc freeze` writes one."""
 
 
 def emit_params(pipeline: Pipeline, existing: str | None) -> str:
@@ -46,7 +51,7 @@ def emit_params(pipeline: Pipeline, existing: str | None) -> str:
         text = present.replace(gone, min(gone, default=present.top), block)
         theirs |= Present.read(dump(own), PARAMS_FILE).content
     check_kept(text, PARAMS_FILE, theirs, {})
-    return text
+    return _unless_same(present, text)
 
 
 def emit_dvc(pipeline: Pipeline, existing: str | None) -> str:
@@ -59,17 +64,32 @@ def emit_dvc(pipeline: Pipeline, existing: str | None) -> str:
     stages = _stages(present)
     generated = {name: stage for name, stage in stages.items() if _is_generated(name, stage)}
     theirs = {name: stage for name, stage in stages.items() if name not in generated}
+    _refuse_changed({stage.name for stage in pipeline.stages}, theirs)
     _refuse_clash(f"{DVC_FILE} has a stage", {s.name for s in pipeline.stages} & theirs.keys())
-    # `dvc freeze` writes this last in a stage: it is the user's, in an entry of ours.
-    frozen = {name for name, stage in generated.items() if stage.get("frozen") == TRUE}
+    values = load_plain(present.text)["stages"] if generated else {}
     own = {
-        stage.name: _dvc_stage(stage) | ({"frozen": True} if stage.name in frozen else {})
+        stage.name: _dvc_stage(stage)
+        | (_kept(values[stage.name]) if stage.name in generated else {})
         for stage in pipeline.stages
     }
     text = _with_stages(_without(present, generated.keys()), own)
-    wanted = {"stages": Present.read(dump(own), DVC_FILE).content | theirs}
+    compiled = Present.read(dump(own), DVC_FILE).content
+    for name in own.keys() & generated.keys():
+        compiled[name] |= _kept(generated[name])
+    wanted = {"stages": compiled | theirs}
     check_kept(text, DVC_FILE, present.content | wanted, {"stages": {}})
-    return text
+    return _unless_same(present, text)
+
+
+def _kept(stage: Mapping[str, Any]) -> dict[str, Any]:
+    # In the order that they stand in: DVC adds a key below the others.
+    return {key: value for key, value in stage.items() if key in _KEPT}
+
+
+def _unless_same(present: Present, text: str) -> str:
+    """`text`, or the present text where it says the same, as DVC writes it after an experiment."""
+    same = Present.read(text, present.file).content == present.content
+    return present.text if same else text
 
 
 def _compiled(present: Present) -> list[str]:
@@ -94,6 +114,18 @@ def _stages(present: Present) -> dict[Content, Content]:
             "E209", f"`stages` in {DVC_FILE} is not a mapping", "write `name:` and its keys below"
         )
     return stages
+
+
+def _refuse_changed(names: AbstractSet[str], theirs: Mapping[Content, Content]) -> None:
+    for name in sorted(names & theirs.keys()):
+        stage = theirs[name]
+        desc = stage.get("desc") if isinstance(stage, dict) else None
+        if isinstance(desc, str) and desc.startswith(_ORIGIN):
+            raise InputError.of(
+                "E210",
+                f"the command of the compiled stage `{name}` in {DVC_FILE} was changed",
+                f"write `cmd: {COMMAND}{name}` again; to keep yours, give the stage another name",
+            )
 
 
 def _refuse_clash(what: str, names: AbstractSet[Content]) -> None:
@@ -150,7 +182,7 @@ def _dvc_stage(stage: Stage) -> dict[str, Any]:
     outputs = sorted(stage.outputs.values(), key=lambda output: output.path)
     params = set(stage.params.values())
     entry: dict[str, Any] = {
-        "desc": f"compiled by bertspec from {stage.origin}",
+        "desc": _ORIGIN + stage.origin,
         "cmd": COMMAND + stage.name,
         "deps": sorted({*stage.inputs.values(), *stage.sources}),
         "params": sorted({*params, f"{RECORDS}.stages.{stage.name}"}),

@@ -1,11 +1,12 @@
-"""A present YAML file, read so that some of its entries can be replaced and every other byte stays.
+"""A present YAML file, read so that some of its entries can be replaced and every byte outside of
+them stays. What is inside, comments as well, goes with them.
 
 Where an entry stands is known from the marks of its nodes, never guessed from indentation.
 """
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -17,12 +18,11 @@ Content = Any
 """What a node says, for comparing: None, str, dict or list; any other scalar is a pair of its type
 and its value, because `1`, `1.0` and `true` are three values in YAML and equal in Python."""
 
-TRUE: Content = ("bool", "True")
-
 _MAX_VALUES = 200_000
 """Bound on a file, aliases expanded, so that a few lines cannot fill the memory."""
 
 _STR = "tag:yaml.org,2002:str"
+_CONFLICT = ("<<<<<<< ", ">>>>>>> ")
 _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
@@ -63,13 +63,16 @@ class Present:
         except yaml.YAMLError as error:
             raise _unreadable(error, file, lines) from None
         if not isinstance(content, dict):
-            raise InputError.of("E209", f"{file} is not a mapping", "delete it and compile again")
-        if not isinstance(root, yaml.MappingNode):
-            return cls(file, text, lines, top, None, content)
-        if not content:
-            bare = cls(file, text, lines, top, None, {}).without_value(root)
-            return cls.read(bare if bare.strip() else "", file)
-        return cls(file, text, lines, top, root, content)
+            raise InputError.of(
+                "E209", f"{file} is not a mapping", "write it as one, `key: value` in each line"
+            )
+        if content and isinstance(root, yaml.MappingNode):
+            return cls(file, text, lines, top, root, content)
+        bare = cls(file, text, lines, top, None, {})
+        if not _is_written(root, text):
+            return bare
+        rest = bare.without_value(root)
+        return cls.read(rest if rest.strip() else "", file)
 
     @property
     def indent(self) -> int:
@@ -210,13 +213,30 @@ def _is_null(node: yaml.Node) -> bool:
     return is_plain(node) and resolve(node.value) is None
 
 
+def _is_written(root: yaml.Node | None, text: str) -> TypeGuard[yaml.Node]:
+    """Whether an empty root takes room in the text, as `{}` and `null` do."""
+    if isinstance(root, yaml.ScalarNode):
+        # With a tag or an anchor it is more than its value, and stays.
+        there = text[root.start_mark.index : root.end_mark.index]
+        return bool(there) and there == root.value
+    return root is not None
+
+
 def _unreadable(error: yaml.YAMLError, file: str, lines: list[str]) -> BertspecError:
+    for number, line in enumerate(lines, 1):
+        if line.startswith(_CONFLICT):
+            return InputError.of(
+                "E209",
+                f"{file} holds the marks of a git conflict, such as `<<<<<<<`",
+                "keep one side of each; what is compiled is written anew, whichever you keep",
+                Position(file, number, 1, len("<<<<<<<"), line.rstrip("\r\n")),
+            )
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or reason(error)
     return InputError.of(
         "E209",
         f"{file} cannot be read: {problem}",
-        "put it right, or delete it and compile again",
+        "put it right, or delete what is compiled and compile again",
         _position(file, lines, mark) if mark else None,
     )
 

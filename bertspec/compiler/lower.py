@@ -55,6 +55,7 @@ def packages_used(specs: Sequence[LoadedSpec]) -> tuple[str, ...]:
     used = {p for kind in STAGE_KINDS.values() for p in kind.packages}
     for loaded in specs:
         spec = loaded.spec
-        used |= {*spec.data.source.packages, *spec.model.base.packages()}
+        used |= {*spec.data.source.packages, *spec.data.contract.packages()}
+        used |= set(spec.model.base.packages())
         used |= {p for export in spec.export for p in export.packages()}
     return tuple(sorted({distribution_name(p) for p in used}))

@@ -6,8 +6,11 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+WRITABLE = 0o200
+"""A file that its owner cannot write is meant to be so, and stays so."""
 
 
 def write_if_changed(path: Path, text: str) -> bool:
@@ -20,10 +23,14 @@ def write_if_changed(path: Path, text: str) -> bool:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Replace the file in one step: a reader, or a crash, sees the old bytes or the new ones."""
+    """Replace the file in one step: a reader, or a crash, sees the old bytes or the new ones.
+
+    A link stays one, and the file that it leads to is replaced.
+    """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -42,38 +49,64 @@ def publish(places: Mapping[Path, Path]) -> None:
     """Move finished files and folders to their places, over what was there: all, or none.
 
     `places` maps each to its place, which may be on another file system. The files get the mode
-    that a new file has here, whatever the library that wrote them chose.
+    that a new file has here, whatever the library that wrote them chose. When a failure cannot be
+    undone either, what was there stays beside its place, as `.NAME.old`.
     """
     beside = {target: target.with_name(f".{target.name}.new") for target in places.values()}
     aside = {target: target.with_name(f".{target.name}.old") for target in places.values()}
     try:
         for source, target in places.items():
             for file in [source, *source.rglob("*")]:
-                if file.is_file():
-                    file.chmod(0o666 & ~_umask())
+                if file.is_file() and file.stat().st_mode & WRITABLE:
+                    set_mode(file, 0o666)
             target.parent.mkdir(parents=True, exist_ok=True)
             remove(beside[target])
-            remove(aside[target])
             shutil.move(source, beside[target])
         with _uninterrupted():
             _swap(beside, aside)
     finally:
-        for path in (*beside.values(), *aside.values()):
+        for path in beside.values():
             remove(path)
 
 
 def _swap(beside: Mapping[Path, Path], aside: Mapping[Path, Path]) -> None:
+    placed: list[Path] = []
+    moved: list[Path] = []
     try:
         for target, new in beside.items():
             if target.exists() or target.is_symlink():
+                # One that a killed run left is removed only now: it may be all that there is.
+                remove(aside[target])
                 target.rename(aside[target])
+                moved.append(target)
             new.rename(target)
-    except OSError:
-        for target, old in aside.items():
-            if old.exists() or old.is_symlink():
-                remove(target)
-                old.rename(target)
+            placed.append(target)
+    except BaseException as error:
+        _put_back(placed, {target: aside[target] for target in moved}, error)
         raise
+    for old in aside.values():
+        # All is in place; what cannot be removed now goes when this stage is next published.
+        with contextlib.suppress(OSError):
+            remove(old)
+
+
+def _put_back(placed: Iterable[Path], moved: Mapping[Path, Path], error: BaseException) -> None:
+    """Undo a part of a swap, as far as it can be; `error` gets a note of what cannot."""
+    for target in placed:
+        try:
+            remove(target)
+        except OSError as problem:
+            error.add_note(f"{target} could not be removed: {problem}")
+    for target, old in moved.items():
+        try:
+            old.rename(target)
+        except OSError as problem:
+            error.add_note(f"what was at {target} is at {old} now: {problem}")
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Give a file a mode, without what this process's umask takes from new files."""
+    path.chmod(mode & ~_umask())
 
 
 def remove(path: Path) -> None:
@@ -86,18 +119,23 @@ def remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block has ended. Only a main thread is ever interrupted."""
+    """Hold Ctrl-C and SIGTERM back until the block has ended. Only a main thread gets them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     held: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
+    before = {
+        number: signal.signal(number, lambda number, _frame: held.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not None  # None: a handler that is not Python's
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if held:
-        raise KeyboardInterrupt
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught in held:
+            signal.raise_signal(caught)
 
 
 def _umask() -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,14 @@ class Manifest:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def digest_files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file below a folder, by relative POSIX path."""
+def digest_files(folder: Path, known: Mapping[Path, str] | None = None) -> dict[str, str]:
+    """SHA-256 of every file below a folder, by relative POSIX path, except what is `known`."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {p.relative_to(folder).as_posix(): file_digest(p) for p in paths}
+    found = dict(known or {})
+    new = [p for p in paths if p not in found]
+    with ThreadPoolExecutor() as threads:  # hashing leaves Python's lock
+        found |= zip(new, threads.map(file_digest, new), strict=True)
+    return {p.relative_to(folder).as_posix(): found[p] for p in paths}
 
 
 def digest_artifact(path: Path) -> str:

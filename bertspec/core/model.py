@@ -33,7 +33,7 @@ class Model(BaseModel):
         """
         values = cast("dict[str, Any]", handler(self))
         for name, field in type(self).model_fields.items():
-            if isinstance(getattr(self, name), dict):  # the order of free keys means nothing
+            if name in values and isinstance(getattr(self, name), dict):  # the order of free keys means nothing
                 values[name] = dict(sorted(values[name].items()))
             added_later = extra(field).get("since", 1) > 1
             if added_later and getattr(self, name) == field.get_default(call_default_factory=True):
@@ -41,9 +41,13 @@ class Model(BaseModel):
         return values
 
 
-def affecting(*stages: str, description: str, **options: Any) -> Any:
-    """A field with the kinds of stage whose result it changes; the fields below it inherit that."""
-    return Field(description=description, json_schema_extra={"affects": list(stages)}, **options)
+def affecting(*stages: str, description: str, since: int = 1, **options: Any) -> Any:
+    """A field with the kinds of stage whose result it changes; the fields below it inherit that.
+
+    `since` is the version of the language that added it.
+    """
+    about: dict[str, Any] = {"affects": list(stages)} | ({"since": since} if since > 1 else {})
+    return Field(description=description, json_schema_extra=about, **options)
 
 
 def extra(field: Any) -> dict[str, Any]:
@@ -67,3 +71,8 @@ def either_text_or_mapping() -> Discriminator:
     With it an error is reported for the member that the user meant, not for both.
     """
     return Discriminator(lambda value: "text" if isinstance(value, str) else "mapping")
+
+
+def either_text_or_list() -> Discriminator:
+    """As `either_text_or_mapping`, for members tagged `text` and `list`."""
+    return Discriminator(lambda value: "text" if isinstance(value, str) else "list")

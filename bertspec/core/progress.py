@@ -1,5 +1,6 @@
 """Progress of long work on a terminal; silent anywhere else."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -14,6 +15,9 @@ class Bar(Protocol):
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Bar]:
     """Show a bar on standard error while the block runs; `total` None shows a pulse."""
+    if not sys.stderr.isatty():
+        yield lambda advance=1, note="": None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -30,7 +34,7 @@ def progress(title: str, total: int | None) -> Iterator[Bar]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
         console=(console := Console(stderr=True)),
-        disable=not console.is_terminal,
+        disable=not console.is_terminal,  # which TERM and others may deny
         transient=True,
     )
     with bars:

@@ -2,16 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from bertspec.core.model import Model
-from bertspec.pipeline.params.base import BaseParams
-from bertspec.pipeline.params.evaluate import EvaluateParams
-from bertspec.pipeline.params.export import ExportParams
-from bertspec.pipeline.params.fetch import FetchParams
-from bertspec.pipeline.params.prepare import PrepareParams
-from bertspec.pipeline.params.report import ReportParams
-from bertspec.pipeline.params.tokenize import TokenizeParams
-from bertspec.pipeline.params.train import TrainParams
 
 
 @dataclass(frozen=True)
@@ -20,7 +13,6 @@ class StageKind:
 
     version: int
     """STAGE_VERSION: raise it when the runner's result changes for the same params."""
-    params: type[Model]
     packages: tuple[str, ...] = ()
     """Distributions whose version is part of the stage, beside those of the kinds it names."""
     threaded: bool = False
@@ -28,24 +20,33 @@ class StageKind:
 
 
 STAGE_KINDS: Mapping[str, StageKind] = {
-    "fetch": StageKind(1, FetchParams),
-    "prepare": StageKind(1, PrepareParams, ("pyarrow",)),
-    "base": StageKind(1, BaseParams),
-    "tokenize": StageKind(2, TokenizeParams, ("pyarrow", "tokenizers")),
+    "fetch": StageKind(2),
+    "prepare": StageKind(2, ("pyarrow",)),
+    "contract": StageKind(1, ("numpy", "pyarrow")),
+    "base": StageKind(1),
+    "tokenize": StageKind(3, ("numpy", "pyarrow", "tokenizers")),
     "train": StageKind(
         1,
-        TrainParams,
         # numpy shuffles the rows, and may do so in another way in another version (NEP 19).
         ("numpy", "safetensors", "scikit-learn", "torch", "transformers"),
         threaded=True,
     ),
     "evaluate": StageKind(
-        1,
-        EvaluateParams,
+        2,
         ("numpy", "pyarrow", "scikit-learn", "torch", "transformers"),
         threaded=True,
     ),
-    "export": StageKind(2, ExportParams, ("torch", "transformers"), threaded=True),
-    "report": StageKind(1, ReportParams, ("jinja2",)),
+    "export": StageKind(2, ("torch", "transformers"), threaded=True),
+    "report": StageKind(1, ("jinja2",)),
 }
 """In the order of a build."""
+
+
+def params_model(kind: str) -> type[Model]:
+    """What a stage of this kind reads: `FetchParams` of `params/fetch.py`, and so on.
+
+    It is imported here, so that a stage need not import those of all others.
+    """
+    module = import_module(f"bertspec.pipeline.params.{kind}")
+    model: type[Model] = getattr(module, f"{kind.capitalize()}Params")
+    return model

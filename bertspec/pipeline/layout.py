@@ -15,6 +15,14 @@ def prepared(dataset: str) -> str:
     return f"data/{dataset}/prepared"
 
 
+def contract(dataset: str) -> str:
+    return f"data/{dataset}/contract"
+
+
+def verdict(dataset: str) -> str:
+    return f"data/{dataset}/contract-verdict.txt"
+
+
 def tokenized(dataset: str, key: str) -> str:
     return f"data/{dataset}/tokenized/{key}"
 

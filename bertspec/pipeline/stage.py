@@ -82,7 +82,8 @@ class Stage:
             inputs=dict(self.inputs),
             outputs={role: output.path for role, output in self.outputs.items()},
         )
-        return record.model_dump(mode="json")
+        # Without a null, which DVC writes in another way than we do.
+        return record.model_dump(mode="json", exclude_none=True)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from bertspec.core.model import Model
+from bertspec.runtime.reuse import Reuse
 
 P = TypeVar("P", bound=Model)
 
@@ -26,3 +27,6 @@ class Context(Generic[P]):
     Folders exist already and are empty; parents of files exist.
     """
     threads: int | None
+    identity: str
+    """Digest of all that the stage's result depends on beside its inputs."""
+    reuse: Reuse

@@ -43,7 +43,7 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
     deterministic(0, context.threads)
     read_tokenized(context.inputs["tokenized"], task)
     model, pad_id = load_trained(trained), pad_id_of(trained)
-    splits = {s: read_tokens(context.inputs["tokenized"] / f"{s}.arrow", task) for s in SPLITS}
+    splits = {s: read_tokens(context.inputs["tokenized"], s, task) for s in SPLITS}
     if not len(splits["test"]):
         raise InputError.of("E409", "the test split has no row", "give it a share in `data.split`")
     metrics: dict[str, Any] = {}

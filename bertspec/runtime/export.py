@@ -36,7 +36,7 @@ def run(context: Context[ExportParams]) -> None:
     deterministic(0, context.threads)
     model, pad_id = load_trained(trained), pad_id_of(trained)
     about = read_tokenized(context.inputs["tokenized"], params.task)
-    tokens = read_tokens(context.inputs["tokenized"] / "test.arrow", params.task)
+    tokens = read_tokens(context.inputs["tokenized"], "test", params.task)
     expected, _ = infer(model, params.task, tokens, pad_id)
     # An exporter puts a module back into the mode that it found: the wrapper's must be eval, too.
     module = _logits_only(model).eval()

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 def verdict(
     headline: str, metrics: dict[str, dict[str, float]], test: "pa.Table", options: Fit
 ) -> dict[str, Any]:
-    """`overfitting` when train is above test by more than `max_gap`; else `underfitting` when
-    train is not above the share of the most frequent label by `min_gain`; else `good fit`.
+    """`underfitting` when train is not above the share of the most frequent label by `min_gain`;
+    else `overfitting` when train is above test by more than `max_gap`; else `good fit`.
+
+    In this order: who has not learned the training split cannot have learned it by heart, however
+    much worse the test split is.
 
     `metrics` has the headline metric of `train` and `test`; `test` the predictions there.
     """
@@ -21,12 +24,12 @@ def verdict(
     gold = Counter(test["gold"].to_pylist())
     majority = max(gold.values()) / len(test)
     gap = train - unseen
-    if gap > options.max_gap:
-        word = "overfitting"
-        reason = f"the gap of {gap:.3f} is above {options.max_gap:g}"
-    elif train < majority + options.min_gain:
+    if train < majority + options.min_gain:
         word = "underfitting"
         reason = f"train is less than {options.min_gain:g} above always saying the commonest label"
+    elif gap > options.max_gap:
+        word = "overfitting"
+        reason = f"the gap of {gap:.3f} is above {options.max_gap:g}"
     else:
         word = "good fit"
         reason = f"the gap of {gap:.3f} is not above {options.max_gap:g}"

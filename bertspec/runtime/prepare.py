@@ -1,158 +1,182 @@
-"""prepare: columns get their meaning, rows an id and a split."""
+"""prepare: columns get their meaning, rows an id and a split, shard by shard."""
 
-from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertspec.catalog.source import FILE_COLUMN, ROW_COLUMN, SPLITS, SplitName
+from bertspec.catalog.source import SPLITS, SplitName
 from bertspec.catalog.task import ID_COLUMN
+from bertspec.core.digest import digest, file_digest
 from bertspec.core.errors import InputError
-from bertspec.core.names import did_you_mean
-from bertspec.pipeline.params.prepare import Columns, HashSplit, PrepareParams
+from bertspec.core.progress import progress
+from bertspec.pipeline.params.prepare import PrepareParams
+from bertspec.pipeline.params.split import GivenSplit, HashSplit, KFoldSplit, TimeSplit
 from bertspec.runtime.context import Context
-from bertspec.runtime.splitting import row_digest, split_of
-from bertspec.runtime.tables import read_parquet, write_parquet
+from bertspec.runtime.mapping import Shard, key_column, map_columns
+from bertspec.runtime.shards import ROW, Index, ShardFile, file_name, read_index, read_split
+from bertspec.runtime.splitting import (
+    assign,
+    count_strata,
+    key_json,
+    require_strata,
+    row_digests,
+)
+from bertspec.runtime.tables import parquet_shape, read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SHOWN = 10
-"""Rows that an error names before it only counts."""
-
 
 def run(context: Context[PrepareParams]) -> None:
-    """Write train, validation and test as Parquet; a split without rows is an empty table.
+    """Write the rows of each split as Parquet shards; a split without rows has an empty one.
 
-    Columns: id (text), those of `columns` (text), file and row (provenance).
-    Raises InputError naming file and row: E309 for a missing column, E310 for an empty value,
-    E311 for a train or test split without rows.
+    Columns: id (text), those of `columns`, row (place in the raw shard).
+    Raises InputError naming file and row, as `map_columns` and `assign` do; E311 for a train or
+    test split without rows, E324 for a stratum whose shares do not hold.
     """
-    params, raw = context.params, context.inputs["raw"]
-    split = params.split
-    group = split.group if isinstance(split, HashSplit) else None
-    given: dict[SplitName, pa.Table] = {}
-    for name in SPLITS:
-        if (raw / f"{name}.parquet").is_file():
-            table = read_parquet(raw / f"{name}.parquet")
-            given[name] = _mapped(table, params.columns, group)
-    divided = _divide(_with_ids(given), params)
-    sizes = ", ".join(f"{name} {len(table)}" for name, table in divided.items())
-    for name in ("train", "test"):
-        if not len(divided[name]):
-            raise InputError.of(
-                "E311", f"no row falls into `{name}` ({sizes})", "change the shares or the salt"
-            )
-    for name, table in divided.items():
-        write_parquet(table, context.outputs["prepared"] / f"{name}.parquet")
+    raw, prepared = context.inputs["raw"], context.outputs["prepared"]
+    index = read_index(raw)
+    _require_splittable(context.params, tuple(index.splits))
+    splits: dict[SplitName, list[ShardFile]] = {split: [] for split in SPLITS}
+    with progress("prepare", sum(index.rows(split) for split in SPLITS)) as bar:
+        for given, shards in index.splits.items():
+            for shard in shards:
+                _prepare(context, index, given, shard, splits)
+                bar(shard.rows)
+    _require_rows(splits)
+    columns = [ID_COLUMN, *context.params.columns.mapped()]
+    _write_empty(splits, prepared)
+    Index(columns, splits).write(prepared)
+    _require_strata(context, index)
 
 
-def _mapped(table: "pa.Table", columns: Columns, group: str | None) -> "pa.Table":
-    """The mapped columns as text, `_group` when rows are grouped, and provenance."""
-    import pyarrow as pa
-
-    wanted = {name: column for name, column in columns if column is not None}
-    if group is not None:
-        wanted["_group"] = group
-    known = [c for c in table.column_names if c not in (FILE_COLUMN, ROW_COLUMN)]
-    for name, column in wanted.items():
-        if column not in known:
-            field = "data.split.group" if name == "_group" else f"data.columns.{name}"
-            raise InputError.of(
-                "E309",
-                f"{table[FILE_COLUMN][0]} has no column `{column}`, which `{field}` names",
-                f"{did_you_mean(column, known)} (columns: {', '.join(known)})",
-            )
-    mapped = {name: _as_text(table, column) for name, column in wanted.items()}
-    result = pa.table(
-        mapped | {"file": table[FILE_COLUMN].cast(pa.string()), "row": table[ROW_COLUMN]}
-    )
-    for name in mapped:
-        _refuse_empty(result, name, wanted[name])
-    return result
-
-
-def _as_text(table: "pa.Table", column: str) -> "pa.ChunkedArray":
-    """Raises InputError (E314) for a list, a struct, or bytes that are not UTF-8."""
-    import pyarrow as pa
-
-    try:
-        return table[column].cast(pa.string())
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        kind = table.schema.field(column).type
-        raise InputError.of(
-            "E314",
-            f"{table[FILE_COLUMN][0]}: column `{column}` holds {kind}, which is not text",
-            "name a column of text, numbers or booleans",
-        ) from None
-
-
-def _refuse_empty(table: "pa.Table", name: str, column: str) -> None:
-    from pyarrow import compute as pc
-
-    blank = pc.equal(pc.utf8_trim_whitespace(table[name]), "")
-    empty = table.filter(pc.fill_null(blank, fill_value=True))
-    if len(empty):
-        rows = empty.slice(0, SHOWN)
-        places = ", ".join(
-            f"{file} row {row}"
-            for file, row in zip(rows["file"].to_pylist(), rows["row"].to_pylist(), strict=True)
-        )
-        count = f"{len(empty)} rows" if len(empty) > 1 else "1 row"
-        more = f" and {len(empty) - SHOWN} more" if len(empty) > SHOWN else ""
-        raise InputError.of(
-            "E310",
-            f"column `{column}` is empty in {count}: {places}{more}",
-            "fill them in or remove the rows",
-        )
-
-
-def _with_ids(given: "dict[SplitName, pa.Table]") -> "dict[SplitName, pa.Table]":
-    """Each table with an id that is a digest of the row, numbered where equal rows repeat."""
-    import pyarrow as pa
-
-    seen: Counter[str] = Counter()
-    result: dict[SplitName, pa.Table] = {}
-    for name, table in given.items():
-        content = table.drop_columns(["file", "row"])
-        ids = []
-        for row in content.to_pylist():
-            row.pop("_group", None)
-            key = row_digest(row)
-            seen[key] += 1
-            ids.append(key if seen[key] == 1 else f"{key}-{seen[key]}")
-        result[name] = table.add_column(0, ID_COLUMN, pa.array(ids, pa.string()))
-    return result
-
-
-def _divide(
-    given: "dict[SplitName, pa.Table]", params: PrepareParams
-) -> "dict[SplitName, pa.Table]":
-    import pyarrow as pa
-
-    split = params.split
-    validation = split.validation if "validation" not in given else 0.0
-    test = split.test if isinstance(split, HashSplit) else 0.0
-    salt = split.salt if isinstance(split, HashSplit) else ""
-    if isinstance(split, HashSplit) and set(given) != {"train"}:
-        raise InputError.of(
-            "E311",
-            f"`type: hash` divides `train`, and the source has {', '.join(given)}",
-            "give only `train`, or write `split: {type: given}`",
-        )
+def _require_splittable(params: PrepareParams, given: Sequence[SplitName]) -> None:
     if "train" not in given:
         raise InputError.of(
             "E311", f"the source names no `train`, only {', '.join(given)}", "name its file"
         )
-    train = given["train"]
-    by = ["_group"] if "_group" in train.column_names else [
-        c for c in ("text", "text_pair") if c in train.column_names
-    ]  # fmt: skip
-    keys = train.select(by).to_pylist()
-    chosen = [split_of(tuple(key.values()), validation, test, salt) for key in keys]
-    result: dict[SplitName, pa.Table] = {}
+    if not isinstance(params.split, GivenSplit) and given != ("train",):
+        raise InputError.of(
+            "E311",
+            f"`type: {params.split.type}` divides `train`, and the source has {', '.join(given)}",
+            "give only `train`, or write `split: {type: given}`",
+        )
+
+
+def _prepare(
+    context: Context[PrepareParams],
+    index: Index,
+    given: SplitName,
+    shard: ShardFile,
+    splits: dict[SplitName, list[ShardFile]],
+) -> None:
+    """Prepare one raw shard: its rows go to the next shard of each split that they are in."""
+    folder = context.outputs["prepared"]
+    raw = context.inputs["raw"]
+
+    def make(work: Path) -> None:
+        for name, table in _divided(raw, shard, index, given, context.params).items():
+            if len(table):
+                write_parquet(table, work / f"{name}.parquet")
+
+    def place(name: str) -> Path:
+        split = _split_of_file(name)
+        return folder / file_name(split, len(splits[split]), ".parquet")
+
+    key = digest([context.identity, shard.sha256, index.columns, given])
+    for name, sha256 in context.reuse.place(key, make, place).items():
+        path, split = place(name), _split_of_file(name)
+        splits[split].append(
+            ShardFile(path.name, parquet_shape(path)[0], sha256, shard.file, shard.first)
+        )
+
+
+def _split_of_file(name: str) -> SplitName:
+    return next(split for split in SPLITS if name == f"{split}.parquet")
+
+
+def _mapped(
+    raw: Path, shard: ShardFile, index: Index, params: PrepareParams
+) -> tuple["pa.Table", Shard]:
+    """The mapped rows of a raw shard, and the shard with those rows taken."""
+    whole = Shard.whole(
+        read_parquet(raw / shard.path),
+        index.columns,
+        lambda i: f"{shard.file} row {shard.first + i}",
+    )
+    mapped = map_columns(whole.table, params.columns, params.where, whole.known, whole.place)
+    return mapped, whole.taken(mapped[ROW].to_numpy())
+
+
+def _keys(params: PrepareParams, mapped: "pa.Table", shard: Shard) -> "list[pa.Array]":
+    """What a row's split depends on, see `assign`."""
+    split = params.split
+    if isinstance(split, TimeSplit):
+        return [shard.raw(split.column, "data.split.column")]
+    if isinstance(split, HashSplit | KFoldSplit) and split.group is not None:
+        return [key_column(shard, split.group, "data.split.group")]
+    texts = [
+        c
+        for c in ("text", "text_pair", "tokens", "question", "context")
+        if c in mapped.column_names
+    ]
+    return [mapped[name] for name in texts]
+
+
+def _divided(
+    raw: Path, shard: ShardFile, index: Index, given: SplitName, params: PrepareParams
+) -> "dict[SplitName, pa.Table]":
+    """The rows of a raw shard by their split."""
+    from pyarrow import compute as pc
+
+    mapped, taken = _mapped(raw, shard, index, params)
+    table = mapped.add_column(0, ID_COLUMN, row_digests(mapped))
+    takes_validation = "validation" not in index.splits
+    if given != "train" or (isinstance(params.split, GivenSplit) and not takes_validation):
+        return {given: table}
+    splits = assign(params.split, _keys(params, mapped, taken), taken)
+    return {name: table.filter(pc.equal(splits, name)) for name in SPLITS}
+
+
+def _require_rows(splits: dict[SplitName, list[ShardFile]]) -> None:
+    rows = {name: sum(shard.rows for shard in shards) for name, shards in splits.items()}
+    sizes = ", ".join(f"{name} {count}" for name, count in rows.items())
+    for name in ("train", "test"):
+        if not rows[name]:
+            raise InputError.of(
+                "E311", f"no row falls into `{name}` ({sizes})", "change the shares or the salt"
+            )
+
+
+def _write_empty(splits: dict[SplitName, list[ShardFile]], folder: Path) -> None:
+    """An empty shard for a split without rows, so that its columns are known."""
+    for name, shards in splits.items():
+        if not shards:
+            like = splits["train"][0]
+            path = folder / file_name(name, 0, ".parquet")
+            write_parquet(read_parquet(folder / like.path).slice(0, 0), path)
+            shards.append(ShardFile(path.name, 0, file_digest(path), like.file, like.first))
+
+
+def _require_strata(context: Context[PrepareParams], index: Index) -> None:
+    """Raise InputError (E324) when the shares do not hold for each value of `stratify`."""
+    import pyarrow as pa
+
+    params, split = context.params, context.params.split
+    if not isinstance(split, HashSplit) or split.stratify is None:
+        return
+    field = split.stratify
+    counts = count_strata(pa.array([], pa.string()), pa.array([], pa.string()))
     for name in SPLITS:
-        if name in given and name != "train":
-            table = given[name]
-        else:
-            table = train.filter(pa.array([c == name for c in chosen], pa.bool_()))
-        result[name] = table.drop_columns([c for c in table.column_names if c == "_group"])
-    return result
+        strata = read_split(context.outputs["prepared"], name, [field])[field]
+        counts += count_strata(strata, pa.repeat(pa.scalar(name), len(strata)))
+
+    def keys() -> pa.Table:
+        tables = []
+        for shard in index.splits["train"]:
+            mapped, taken = _mapped(context.inputs["raw"], shard, index, params)
+            key = key_json(_keys(params, mapped, taken))
+            tables.append(pa.table({"key": key, "stratum": mapped[field]}))
+        return pa.concat_tables(tables)
+
+    require_strata(split, counts, keys)

@@ -9,16 +9,18 @@ import yaml
 from pydantic import ValidationError
 
 from bertspec.core.diagnostics import Diagnostic
+from bertspec.core.digest import digest
 from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError
 from bertspec.core.files import publish, remove
 from bertspec.core.manifest import Manifest, digest_artifact, digest_files
 from bertspec.core.model import Model
 from bertspec.core.names import did_you_mean
 from bertspec.core.packages import public_version
-from bertspec.pipeline.kinds import STAGE_KINDS, StageKind
+from bertspec.pipeline.kinds import STAGE_KINDS, params_model
 from bertspec.pipeline.layout import PARAMS_FILE, WORK_FOLDER
 from bertspec.pipeline.stage import MANIFEST, RECORDS, StageRecord
 from bertspec.runtime.context import Context
+from bertspec.runtime.reuse import Reuse
 
 M = TypeVar("M", bound=Model)
 
@@ -36,7 +38,8 @@ def run_stage(name: str, root: Path) -> None:
     params = _read_params(root)
     record = _record(params, name)
     values = {role: _value(params, key) for role, key in record.params.items()}
-    model = _validate(_stage_kind(record, name).params, values, name)
+    _require_compiled(record, name)
+    model = _validate(params_model(record.kind), values, name)
     check_packages(record.packages)
     work = root / WORK_FOLDER / "work" / name
     remove(work)
@@ -49,7 +52,11 @@ def run_stage(name: str, root: Path) -> None:
         inputs = {role: root / path for role, path in record.inputs.items()}
         _require_inputs(inputs, root)
         runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
-        failures = runner(Context(name, model, root, inputs, outputs, record.threads))
+        identity = digest([record.kind, record.version, record.packages, values])
+        reuse = Reuse(root / WORK_FOLDER / "shards" / name)
+        failures = runner(
+            Context(name, model, root, inputs, outputs, record.threads, identity, reuse)
+        )
         if manifest is not None:
             artifact = next(path for path in outputs.values() if path.is_dir())
             Manifest(
@@ -59,9 +66,10 @@ def run_stage(name: str, root: Path) -> None:
                 packages=record.packages,
                 threads=record.threads,
                 inputs={p: digest_artifact(root / p) for p in sorted(record.inputs.values())},
-                files=digest_files(artifact),
+                files=digest_files(artifact, reuse.digests),
             ).write(manifest)
         publish({work / r / Path(p).name: root / p for r, p in record.outputs.items()})
+        reuse.keep_used()
     finally:
         remove(work)
     if failures:
@@ -114,7 +122,7 @@ def _record(params: Mapping[str, Any], name: str) -> StageRecord:
     return _validate(StageRecord, records[name], name)
 
 
-def _stage_kind(record: StageRecord, name: str) -> StageKind:
+def _require_compiled(record: StageRecord, name: str) -> None:
     kind = STAGE_KINDS.get(record.kind)
     if kind is None or kind.version != record.version:
         raise InputError.of(
@@ -123,7 +131,6 @@ def _stage_kind(record: StageRecord, name: str) -> StageKind:
             f"{record.version}",
             "run `bertspec compile`",
         )
-    return kind
 
 
 def _value(params: Mapping[str, Any], key: str) -> Any:

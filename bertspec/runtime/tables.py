@@ -1,5 +1,6 @@
 """Tables on disk: the same rows give the same bytes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,21 @@ def write_parquet(table: "pa.Table", path: Path) -> None:
     )
 
 
-def read_parquet(path: Path) -> "pa.Table":
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> "pa.Table":
+    """The table, or those of its columns in this order."""
     from pyarrow import parquet
 
-    return parquet.read_table(path)
+    # `read_table` gives the same, and imports pandas on the way.
+    with parquet.ParquetFile(path) as file:
+        return file.read(None if columns is None else list(columns))
+
+
+def parquet_shape(path: Path) -> tuple[int, list[str]]:
+    """Number of rows and names of the columns, without reading them."""
+    from pyarrow import parquet
+
+    metadata = parquet.read_metadata(path)
+    return metadata.num_rows, metadata.schema.to_arrow_schema().names
 
 
 def write_arrow(table: "pa.Table", path: Path) -> None:

@@ -1,69 +1,80 @@
-"""tokenize: prepared rows become token ids and targets, one Arrow file a split."""
+"""tokenize: prepared rows become token ids and targets, shard by shard."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.base import TOKENIZER
-from bertspec.catalog.source import SPLITS
+from bertspec.catalog.encoding.encoder import Encoder
+from bertspec.catalog.source import SPLITS, SplitName
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.core.digest import digest, file_digest
 from bertspec.core.errors import InputError
 from bertspec.core.progress import progress
+from bertspec.pipeline.params.columns import TARGETS
 from bertspec.pipeline.params.tokenize import TokenizeParams
+from bertspec.runtime.budgets import over_budget
 from bertspec.runtime.context import Context
+from bertspec.runtime.shards import Index, ShardFile, file_name, read_index, read_split
 from bertspec.runtime.tables import read_parquet, write_arrow
 from bertspec.runtime.tokenized import Tokenized
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from tokenizers import Tokenizer
 
-CHUNK = 4096
-"""Rows encoded at once: enough for all cores, few enough for the progress bar to move."""
+NAME = "tokens.arrow"
 
 
-def run(context: Context[TokenizeParams]) -> None:
-    """Write train, validation and test with the columns of `Task.encode`, and what they are of.
+def run(context: Context[TokenizeParams]) -> list[Diagnostic]:
+    """Write each prepared shard with the columns of `Task.encode`, and what they are of.
 
-    Raises InputError naming file and row for a target that the task does not have.
+    Raises InputError naming file and row for a target that the task does not have. Returns a
+    finding for each budget that is exceeded.
     """
-    task, folder = context.params.task, context.outputs["tokenized"]
-    tokenizer = load_tokenizer(context.inputs["base"], context.params.tokenization.max_length)
-    tables = {s: read_parquet(context.inputs["prepared"] / f"{s}.parquet") for s in SPLITS}
-    for table in tables.values():
-        task.check_targets(table)
-    with progress("tokenize", sum(len(t) for t in tables.values())) as bar:
-        for split, table in tables.items():
-            chunks = []
-            for start in range(0, max(1, len(table)), CHUNK):
-                rows = table.slice(start, CHUNK)
-                chunks.append(task.encode(rows, tokenizer))
-                bar(len(rows))
-            write_arrow(_concat(chunks), folder / f"{split}.arrow")
+    params, folder = context.params, context.outputs["tokenized"]
+    base, prepared = context.inputs["base"], context.inputs["prepared"]
+    max_length = params.tokenization.max_length
+    encoder = Encoder(load_tokenizer(base), max_length)
+    index = read_index(prepared)
+    _check_targets(context, index)
+    identity = [context.identity, file_digest(base / TOKENIZER)]
+    splits: dict[SplitName, list[ShardFile]] = {split: [] for split in SPLITS}
+    with progress("tokenize", sum(index.rows(split) for split in SPLITS)) as bar:
+        for split, shards in index.splits.items():
+            for number, shard in enumerate(shards):
+
+                def make(work: Path, shard: ShardFile = shard) -> None:
+                    rows = read_parquet(prepared / shard.path)
+                    write_arrow(params.task.encode(rows, encoder), work / NAME)
+
+                name = file_name(split, number, ".arrow")
+                key = digest([*identity, shard.sha256])
+                made = context.reuse.place(key, make, {NAME: folder / name}.__getitem__)
+                splits[split].append(
+                    ShardFile(name, shard.rows, made[NAME], shard.file, shard.first)
+                )
+                bar(shard.rows)
+    Index((), splits).write(folder)
     Tokenized(
-        task=task.model_dump(mode="json"),
-        pairs="text_pair" in tables["train"].column_names,
-        max_length=context.params.tokenization.max_length,
+        task=params.task.model_dump(mode="json"),
+        pairs="text_pair" in index.columns,
+        max_length=max_length,
     ).write(folder)
+    return over_budget(params.tokenization, folder, prepared)
 
 
-def load_tokenizer(folder: Path, max_length: int) -> "Tokenizer":
-    """The tokenizer of a folder, truncating to `max_length` tokens, the longer of a pair first.
+def _check_targets(context: Context[TokenizeParams], index: Index) -> None:
+    targets = [column for column in index.columns if column in TARGETS]
+    for split in SPLITS:
+        context.params.task.check_targets(read_split(context.inputs["prepared"], split, targets))
 
-    Raises InputError (E312) for a file that is not a tokenizer.
-    """
+
+def load_tokenizer(folder: Path) -> "Tokenizer":
+    """The tokenizer of a folder. Raises InputError (E312) for a file that is not a tokenizer."""
     from tokenizers import Tokenizer
 
     try:
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        return Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # noqa: BLE001 - tokenizers raises bare Exception
         raise InputError.of(
             "E312", f"{folder / TOKENIZER} is not a tokenizer: {error}", "build the base again"
         ) from None
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length, strategy="longest_first")
-    return tokenizer
-
-
-def _concat(chunks: "list[pa.Table]") -> "pa.Table":
-    import pyarrow as pa
-
-    return pa.concat_tables(chunks)

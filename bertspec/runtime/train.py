@@ -31,8 +31,8 @@ def run(context: Context[TrainParams]) -> None:
     quiet()
     deterministic(params.training.seed, context.threads)
     read_tokenized(tokenized, params.task)
-    train_tokens = read_tokens(tokenized / "train.arrow", params.task)
-    validation_tokens = read_tokens(tokenized / "validation.arrow", params.task)
+    train_tokens = read_tokens(tokenized, "train", params.task)
+    validation_tokens = read_tokens(tokenized, "validation", params.task)
     _require_every_label(params.task, train_tokens)
     model = _build(params, base)
     for tokens in (train_tokens, validation_tokens):

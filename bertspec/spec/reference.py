@@ -23,20 +23,35 @@ class FieldInfo:
     description: str
 
 
-def fields_of(
-    model: type[Model], prefix: str = "", affects: tuple[str, ...] = ()
+def fields_of(model: type[Model]) -> Iterator[FieldInfo]:
+    """The fields of a model and of the models in it, in the order of the language.
+
+    Those of a model that several fields hold are listed once, below the first of them.
+    """
+    return _fields_of(model, "", (), {})
+
+
+def _fields_of(
+    model: type[Model],
+    prefix: str,
+    affects: tuple[str, ...],
+    listed: dict[tuple[type[Model], tuple[str, ...]], str],
 ) -> Iterator[FieldInfo]:
-    """The fields of a model and of the models in it, in the order of the language."""
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
         own = tuple(extra(field).get("affects", affects))
         inner = list(submodels(field.annotation))
+        known = sorted({listed[sub, own] for sub in inner if (sub, own) in listed})
+        as_in = f" Fields as in `{'`, `'.join(known)}`." if known else ""
         yield FieldInfo(
-            path, _type(field.annotation), _default(field), own, field.description or ""
+            path, _type(field.annotation), _default(field), own, f"{field.description}{as_in}"
         )
         for sub in inner:
+            if (sub, own) in listed:
+                continue
             kind = f"({kinds[0]})" if (kinds := _kinds(sub)) and len(inner) > 1 else ""
-            yield from fields_of(sub, f"{path}{kind}.", own)
+            listed[sub, own] = f"{path}{kind}"
+            yield from _fields_of(sub, f"{path}{kind}.", own, listed)
 
 
 def _kinds(model: type[Model]) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from bertspec.catalog.sources import AnySource
 from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model, affecting, either_text_or_mapping
 from bertspec.core.names import NAME_PATTERN
+from bertspec.pipeline.params.contract import Contract
 from bertspec.pipeline.params.evaluate import Evaluation
 from bertspec.pipeline.params.export import Exports
-from bertspec.pipeline.params.prepare import Columns, Split
+from bertspec.pipeline.params.prepare import Columns, Split, Where
 from bertspec.pipeline.params.tokenize import Tokenization
 from bertspec.pipeline.params.train import Head, Training
 
@@ -42,7 +43,19 @@ class DataSet(Model):
     description: str = Field(default="", description="For readers; affects nothing.")
     source: AnySource = affecting("fetch", description="Where the rows come from.")
     columns: Columns = affecting("prepare", description="Which column means what.")
+    where: Annotated[tuple[Where, ...], Field(strict=False)] = affecting(
+        "prepare",
+        default=(),
+        since=2,
+        description="Conditions on the source's columns; rows that meet all are taken.",
+    )
     split: Split = affecting("prepare", description="How rows are split.")
+    contract: Contract = affecting(
+        "contract",
+        default=Contract(),
+        since=2,
+        description="What must hold of the rows before anything is trained on them.",
+    )
 
 
 class DataSetFile(DataSet):

@@ -1,16 +1,20 @@
 """Each rule across fields: a spec that breaks it, where that is told; a good one is silent."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bertspec.compiler.checks import PROJECT_RULES, RULES, load_checked
+from bertspec.compiler.checks import PROJECT_RULES, RULES, load_checked, sampling_has_labels
 from bertspec.core.diagnostics import Severity
+from bertspec.spec.load import load
 from tests.projects import SPEC, Project
 
 THREE = ["a", "b", "c"]
+STARS = {"column": "stars", "map": {"1": "bad", "5": "good"}}
 
 BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E101", "3:11", {"name": "bases"}),
@@ -20,6 +24,13 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E105", "27:16", {"data.split.group": "verdict"}),
     ("E106", "23:14", {"data.split.test": 0.9}),
     ("E106", "26:15", {"data.split.test": 0.0}),
+    ("E105", "33:16", {"data.columns.label": STARS, "data.split.group": "stars"}),
+    ("E104", "21:16", {"data.columns.label": STARS | {"column": "review"}}),
+    ("E106", "23:14", {"data.split": {"type": "k-fold", "folds": 2, "fold": 0}}),
+    ("E106", "23:14",
+     {"data.split": {"type": "k-fold", "folds": 4, "fold": 0, "validation": 0.75}}),
+    ("E107", "24:14",
+     {"data.source.files.test": "data/reviews.csv", "data.split": {"type": "k-fold", "fold": 0}}),
     ("E107", "24:14", {"data.source.files.test": "data/reviews.csv"}),
     ("E108", "13:15", {"data.split": {"type": "given"}}),
     ("E109", "16:18", {"data.source.files.train": "../x.csv"}),
@@ -42,6 +53,9 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E112", "37:24", {"model.base.config.num_attention_heads": 3}),
     ("E113", "58:7", {"training.class_weights": {"bad": 1, "good": 1, "god": 2}}),
     ("E114", "55:30", {"training.metric_for_best_model": "acuracy"}),
+    ("E115", "55:23",
+     {"data.split": {"type": "time", "column": "day", "test_from": "2024-01-01"},
+      "training.early_stopping": {"patience": 1}}),
     ("E115", "55:23", {"data.split.validation": 0.0, "training.early_stopping": {"patience": 1}}),
     ("E116", "55:23", {"training.early_stopping": {"patience": 10}}),
     ("E117", "40:22",
@@ -54,6 +68,19 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E121", "63:19", {"evaluation.require": {"accuracy": "> 1"}}),
     ("E123", "67:5", {"export": [{"type": "onnx"}, {"type": "onnx"}]}),
     ("E124", "63:13", {"export": [{"type": "torchscript"}]}),
+    ("E127", "27:19", {"data.split.stratify": "lable"}),
+    ("E127", "27:19", {"data.split.stratify": "text_pair"}),
+    ("E128", "27:26", {"data.split": {"type": "time", "column": "day", "test_from": "2024-01-01",
+                                      "validation_from": "2024-01-01T01:00+01:00"}}),
+    ("E129", "26:15", {"data.split": {"type": "k-fold", "folds": 5, "fold": 5}}),
+    ("E130", "31:20", {"data.where": [{"column": "review", "matches": "(?=a)"}]}),
+    ("E131", "25:16", {"data.columns.label": STARS | {"map": {"1": "bad", "5": "god"}}}),
+    ("E131", "27:18", {"data.columns.label": STARS | {"other": "god"}}),
+    ("E131", "22:18", {"data.columns.label": {"value": "god"}}),
+    ("E132", "20:15", {"data.columns.text": {"column": "review", "list": True}}),
+    ("E132", "21:16", {"data.columns.label": {"column": "stars", "number": True}}),
+    ("E134", "58:22", {"training.sampling": {"type": "balanced"},
+                       "training.class_weights": "balanced"}),
 ]  # fmt: skip
 """Code, line and column in specs/tiny.json, and what is changed in the good spec."""
 
@@ -99,8 +126,39 @@ def test_every_rule_is_broken_by_a_case_above() -> None:
     for module in modules:
         doc = __import__(module, fromlist=["x"]).__doc__ or ""
         codes.add(doc[:4])
-    # E122 cannot be broken yet: the one task has every export there is.
-    assert codes - {code for code, _, _ in BROKEN} == {"E122", "E125", "E126"}
+    # E122 cannot be broken yet: the one task has every export there is. E133 is broken below.
+    assert codes - {code for code, _, _ in BROKEN} == {"E122", "E125", "E126", "E133"}
+
+
+GOOD: list[dict[str, Any]] = [
+    {"data.columns.label": STARS},
+    {"data.columns.label": STARS | {"map": {"1": "bad"}, "other": "good"}},
+    {"data.columns.text_pair": {"value": "film"}},
+    {"data.split.stratify": "label", "data.split.group": "film"},
+    {"data.split": {"type": "k-fold", "folds": 3, "fold": 2}},
+    {"data.split": {"type": "time", "column": "day", "test_from": "2024-01-01",
+                    "validation_from": "2023-12-31T23:00Z"}},
+    {"data.where": [{"column": "review", "matches": r"^\d+$"}]},
+    {"training.sampling": {"type": "balanced"}},
+    {"training.sampling": {"type": "cap", "per_label": 5}, "training.class_weights": "balanced"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", GOOD)
+def test_what_breaks_no_rule(project: Project, changes: dict[str, Any]) -> None:
+    project.write_spec(_with(changes))
+    assert load_checked([Path("specs")], project.root).diagnostics == ()
+
+
+def test_rows_are_drawn_by_label_only_where_there_are_labels(project: Project) -> None:
+    project.write_spec(_with({"training.sampling": {"type": "cap", "per_label": 5}}))
+    (loaded,) = load([Path("specs")], project.root).specs
+    assert list(sampling_has_labels.check(loaded, project.root)) == []
+    task = SimpleNamespace(type="regression", label_names=tuple)
+    without = replace(loaded, spec=loaded.spec.model_copy(update={"task": task}))
+    (found,) = sampling_has_labels.check(without, project.root)
+    assert found.code == "E133"
+    assert "regression has no labels" in found.message
 
 
 def test_warnings_do_not_fail(project: Project) -> None:

@@ -15,7 +15,7 @@ from bertspec.compiler.lower import lower, packages_used
 from bertspec.core.errors import InputError
 from bertspec.core.yaml import compose, load_plain
 from bertspec.pipeline.lock import Lock
-from bertspec.pipeline.stage import Pipeline
+from bertspec.pipeline.stage import Pipeline, StageRecord
 from bertspec.spec.load import load
 from tests.projects import Project
 
@@ -147,6 +147,7 @@ def test_params_of_the_user_stay_to_the_byte(pipeline: Pipeline, text: str) -> N
 
 
 EMPTY = ["", "\n", "{}", "{}\n", "--- {}\n", "{ # none\n}\n"]
+EMPTY += ["null\n", "~", "Null # none\n", "# mine\n--- ~\n"]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +227,8 @@ UNREADABLE = {
     "a huge number as key": f"{'1' * 500}{'1' * 600}: a\n",
     "a flow root": '{"mine": 1}\n',
     "a tagged root": "!!map\nmine: 1\n",
-    "null written out": "null\n",
+    "a tagged null": "!mine null\n",
+    "conflict marks": "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> topic\n",
 }
 
 BAD_DVC = {
@@ -446,7 +448,7 @@ def test_a_frozen_stage_stays_frozen(project: Project) -> None:
     project.run("dvc", "freeze", "tiny-train", "tiny-report")
     frozen = path.read_bytes()
     assert "up to date" in project.bertspec("compile"), "it stands where DVC writes it"
-    path.write_bytes(frozen.replace(b"    outs:", b"\n    outs:"))
+    path.write_bytes(frozen.replace(b"desc: compiled", b"desc: Compiled"))
     project.bertspec("compile")
     assert path.read_bytes() == frozen
     project.run("dvc", "unfreeze", "tiny-train", "tiny-report")
@@ -470,4 +472,147 @@ def test_line_ends_of_a_file_stay(project: Project) -> None:
     path.write_bytes(_crlf(MINE).encode())
     project.compile()
     assert path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n") > 20
+    assert "up to date" in project.bertspec("compile")
+
+
+@pytest.mark.parametrize("emit", [emit_dvc, emit_params])
+def test_conflict_marks_are_called_so_at_their_line(small: Pipeline, emit: Emit) -> None:
+    lines = emit(small, None).splitlines(keepends=True)
+    text = "".join([*lines[:6], "<<<<<<< HEAD\n", lines[6], "=======\n", ">>>>>>> topic\n"])
+    with pytest.raises(InputError, match="conflict") as caught:
+        emit(small, text)
+    position = caught.value.diagnostics[0].position
+    assert position is not None
+    assert position.line == 7
+
+
+KEPT = """\
+    always_changed: true
+    frozen: true
+    meta:
+      owner: me
+      1: [a, {b: 1.50}]
+      note: "two\\n\\nlines"
+"""
+
+
+def _with_meta(pipeline: Pipeline, meta: str) -> tuple[str, str]:
+    """The name of the first compiled stage, and dvc.yaml with `meta` at its end."""
+    text = emit_dvc(pipeline, None)
+    first, second = list(load_plain(text)["stages"])[:2]
+    return first, text.replace(f"  {second}:\n", f"{meta}  {second}:\n", 1)
+
+
+def test_what_a_user_adds_to_a_compiled_stage_and_changes_no_result_stays(small: Pipeline) -> None:
+    name, text = _with_meta(small, KEPT)
+    assert emit_dvc(small, text) == text
+    changed = emit_dvc(small, text.replace("desc: compiled", "desc: Compiled"))
+    assert load_plain(changed) == load_plain(text)
+    assert list(load_plain(changed)["stages"][name])[-3:] == ["always_changed", "frozen", "meta"]
+    assert emit_dvc(small, changed) == changed
+
+
+def test_meta_that_would_not_be_the_same_is_not_overwritten(small: Pipeline) -> None:
+    _, text = _with_meta(small, "    meta: {a: !mine 1}\n")
+    with pytest.raises(InputError) as caught:
+        emit_dvc(small, text)
+    assert caught.value.diagnostics[0].code == "E209"
+
+
+@pytest.mark.parametrize("emit", [emit_dvc, emit_params])
+def test_headers_say_that_comments_go(small: Pipeline, emit: Emit) -> None:
+    """And they do, once something is changed."""
+    text = emit(small, None)
+    assert "drops comments in" in text.partition("\n")[0] + text.splitlines()[1]
+    key = "kind: train" if emit is emit_params else "cmd: bertspec stage tiny-report"
+    lines = [f"{line} # mine" if key in line else line for line in text.splitlines()]
+    commented = "\n".join(lines) + "\n"
+    assert commented != text
+    assert emit(small, commented) == commented, "nothing is changed, so nothing is written"
+    other = commented.replace("desc: compiled", "desc: x").replace("version: ", "version: 9")
+    assert emit(small, other) == text
+
+
+def _as_dvc_writes(text: str) -> str:
+    """As `dvc exp run --set-param` leaves params.yaml."""
+    import io
+
+    from ruamel.yaml import YAML
+
+    writer, out = YAML(), io.StringIO()
+    writer.dump(writer.load(text), out)
+    return out.getvalue()
+
+
+def test_another_layout_of_the_same_values_is_up_to_date(small: Pipeline) -> None:
+    words = " ".join(["a long description that is folded"] * 6)
+    long = Pipeline(small.stages, {"tiny": {"epsilon": 1e-08, "none": None, "words": words}})
+    for text in (None, PARAMS_FILES["plain"]):
+        compiled = emit_params(long, text)
+        rewritten = _as_dvc_writes(compiled)
+        assert rewritten != compiled, "it folds lines, and leaves nulls out"
+        assert emit_params(long, rewritten) == rewritten
+        experiment = rewritten.replace("1e-08", "1e-07").replace("1.0e-08", "1.0e-07")
+        assert experiment != rewritten
+        assert load_plain(emit_params(long, experiment)) == load_plain(compiled), "and restored"
+
+
+def test_a_record_has_no_nulls(pipeline: Pipeline) -> None:
+    assert any(stage.threads is None for stage in pipeline.stages)
+    for stage in pipeline.stages:
+        assert ("threads" in stage.record) == (stage.threads is not None)
+        assert StageRecord.model_validate(stage.record).threads == stage.threads
+
+
+def test_a_changed_command_of_a_compiled_stage_is_called_so(small: Pipeline) -> None:
+    text = emit_dvc(small, None).replace("stage tiny-train", "stage tiny-train --debug")
+    with pytest.raises(InputError, match="command of the compiled stage `tiny-train`") as caught:
+        emit_dvc(small, text)
+    assert caught.value.diagnostics[0].code == "E210"
+    assert "bertspec stage tiny-train" in caught.value.diagnostics[0].help
+
+
+def test_every_key_of_a_spec_in_params_yaml_is_read_by_a_stage(pipeline: Pipeline) -> None:
+    """`dvc exp run --set-param` of one that is not would do nothing, and not say so."""
+    read = {key for stage in pipeline.stages for key in stage.params.values()}
+
+    def unread(value: Any, key: str) -> list[str]:
+        if key in read:
+            return []
+        if not isinstance(value, dict):
+            return [key]
+        return [name for k, v in value.items() for name in unread(v, f"{key}.{k}")]
+
+    assert [name for k, v in pipeline.params.items() for name in unread(v, k)] == []
+
+
+@pytest.mark.parametrize("name", ["dvc.yaml", "params.yaml"])
+def test_a_folder_in_place_of_a_file_is_told(project: Project, name: str) -> None:
+    project.compile()
+    (project.root / name).unlink()
+    (project.root / name).mkdir()
+    said = project.bertspec("compile", code=2)
+    assert "E209" in said
+    assert f"{name} is not a file" in said
+
+
+@pytest.mark.parametrize("name", ["dvc.yaml", "params.yaml"])
+def test_a_link_stays_one(project: Project, name: str) -> None:
+    (project.root / "elsewhere").mkdir()
+    (project.root / name).symlink_to(f"elsewhere/{name}")
+    project.compile()
+    assert (project.root / name).is_symlink()
+    assert load_plain((project.root / "elsewhere" / name).read_text())
+    assert [p.name for p in (project.root / "elsewhere").iterdir()] == [name]
+
+
+def test_a_byte_order_mark_stays(project: Project) -> None:
+    for name in ("dvc.yaml", "params.yaml"):
+        (project.root / name).write_bytes(b"\xef\xbb\xbfmine: 1\n")
+    project.compile()
+    for name in ("dvc.yaml", "params.yaml"):
+        content = (project.root / name).read_bytes()
+        assert content.startswith(b"\xef\xbb\xbf#")
+        assert content.count(b"\xef\xbb\xbf") == 1
+        assert len(content) > 200
     assert "up to date" in project.bertspec("compile")

@@ -86,7 +86,7 @@ def test_first_losses_are_those_of_plain_pytorch_without_dropout(
     texts = table["text"].to_pylist()
     targets = [["bad", "good"].index(label) for label in table["label"].to_pylist()]
     (folder,) = [p for p in (project.root / "data/reviews/tokenized").iterdir() if p.is_dir()]
-    lengths = read_tokens(folder / "train.arrow", TASK).lengths
+    lengths = read_tokens(folder, "train", TASK).lengths
     tokenizer = AutoTokenizer.from_pretrained(base)
     torch.set_num_threads(1)
     torch.manual_seed(13)

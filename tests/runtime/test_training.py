@@ -68,7 +68,7 @@ def test_the_losses_are_those_of_a_plain_pytorch_loop(project: Project) -> None:
 
     (base,) = [p for p in (project.root / "models/bases").iterdir() if p.is_dir()]
     (folder,) = [p for p in (project.root / "data/reviews/tokenized").iterdir() if p.is_dir()]
-    tokens = read_tokens(folder / "train.arrow", TASKS["text-classification"](**spec["task"]))
+    tokens = read_tokens(folder, "train", TASKS["text-classification"](**spec["task"]))
     torch.manual_seed(13)
     model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)
     decay = [p for n, p in model.named_parameters() if "bias" not in n and "LayerNorm" not in n]

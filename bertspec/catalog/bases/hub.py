@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ from bertspec.catalog.base import Base
 from bertspec.catalog.bases.folder import WANTED, take_folder
 from bertspec.catalog.hub import HubId, Revision, hub_faults, quiet_unless_terminal
 from bertspec.core.names import slugify
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class HubBase(Base):
@@ -28,7 +31,7 @@ class HubBase(Base):
     def known_config(self, root: Path) -> Mapping[str, Any] | None:
         return None
 
-    def build(self, target: Path, root: Path, prepared: Path | None) -> None:
+    def build(self, target: Path, root: Path, training: "pa.Table | None") -> None:
         from huggingface_hub import snapshot_download
         from huggingface_hub.utils.tqdm import disable_progress_bars
 

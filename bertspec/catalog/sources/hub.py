@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from bertspec.catalog.hub import HubId, Revision, hub_faults, quiet_unless_terminal
-from bertspec.catalog.source import SPLITS, Source, SplitName, with_provenance
+from bertspec.catalog.source import SPLITS, Piece, Source, SplitName
+from bertspec.catalog.tables import pieces_of
 from bertspec.core.errors import EnvironmentFault, InputError, reason
 from bertspec.core.names import did_you_mean
 
@@ -37,7 +38,7 @@ class Hub(Source):
     def given_splits(self) -> tuple[SplitName, ...]:
         return tuple(s for s in SPLITS if s in self.splits)
 
-    def read(self, root: Path) -> Iterator[tuple[SplitName, "pa.Table"]]:
+    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
         import datasets
         from huggingface_hub.utils import logging
 
@@ -58,7 +59,8 @@ class Hub(Source):
                 raise InputError.of(
                     "E307", f"{self.id} has no split `{name}`", did_you_mean(name, loaded)
                 )
-            yield split, with_provenance(_table(loaded[name]), f"hub:{self.id}/{name}")
+            for piece in pieces_of([_table(loaded[name])], f"hub:{self.id}/{name}"):
+                yield split, piece
 
     def _refuse_another_revision(self, builder: Any) -> None:
         """Without the hub, datasets takes what it cached last: any revision, any configuration."""

@@ -1,34 +1,40 @@
 """JSON Lines: one JSON object a line."""
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.source import FileSource
-from bertspec.catalog.text_file import read_utf8
+from bertspec.catalog.file_source import Place, TextSource
+from bertspec.catalog.files.cutting import Ends
+from bertspec.catalog.files.records import line_ends
 from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Jsonl(FileSource):
-    """JSON Lines files in UTF-8; each object's keys are the columns. Numbers become text."""
+class Jsonl(TextSource):
+    """JSON Lines files; each object's keys are the columns. What is no text becomes its JSON."""
 
     type: Literal["jsonl"] = Field(description="One JSON object a line.")
 
-    def read_file(self, path: Path, name: str) -> "pa.Table":
-        import pyarrow as pa
+    ends: ClassVar[Ends] = staticmethod(line_ends)
 
+    def parse(self, text: str, place: Place, header: str | None) -> "pa.Table":
         # Only a line feed ends a line: U+2028 and others may stand inside a JSON string.
-        lines = enumerate(read_utf8(path, name).split("\n"), start=1)
-        rows = [_object(line, f"{name}, line {n}") for n, line in lines if line.strip()]
-        columns = dict.fromkeys(key for row in rows for key in row)
-        return pa.table(
-            {c: pa.array([_text(row.get(c)) for row in rows], pa.string()) for c in columns}
-        )
+        lines = enumerate(text.split("\n"))
+        return table_of([_object(line, place.at_line(n)) for n, line in lines if line.strip()])
+
+
+def table_of(rows: list[dict[str, Any]]) -> "pa.Table":
+    """JSON objects as columns of text; a key that an object lacks is null."""
+    import pyarrow as pa
+
+    columns = dict.fromkeys(key for row in rows for key in row)
+    return pa.table(
+        {c: pa.array([_text(row.get(c)) for row in rows], pa.string()) for c in columns}
+    )
 
 
 def _object(line: str, place: str) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from bertspec.catalog.files.cutting import Ends
+from bertspec.catalog.files.records import line_ends
 from bertspec.catalog.sources.csv import Csv
 
 
@@ -14,3 +16,4 @@ class Tsv(Csv):
 
     delimiter: ClassVar[str] = "\t"
     quoting: ClassVar[bool] = False
+    ends: ClassVar[Ends] = staticmethod(line_ends)

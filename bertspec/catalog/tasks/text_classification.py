@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
-    from tokenizers import Tokenizer
     from transformers import PreTrainedModel
+
+    from bertspec.catalog.encoding.encoder import Encoder
 
 Label = Annotated[str, StringConstraints(min_length=1)]
 
@@ -77,20 +78,19 @@ class TextClassification(Task):
             )
         return None
 
-    def encode(self, rows: "pa.Table", tokenizer: "Tokenizer") -> "pa.Table":
+    def encode(self, rows: "pa.Table", encoder: "Encoder") -> "pa.Table":
         import pyarrow as pa
         from pyarrow import compute as pc
 
-        self.check_targets(rows)
-        texts = rows["text"].to_pylist()
-        if "text_pair" in rows.column_names:
-            texts = list(zip(texts, rows["text_pair"].to_pylist(), strict=True))
-        encodings = tokenizer.encode_batch(texts)
+        pairs = rows["text_pair"] if "text_pair" in rows.column_names else None
+        encoded = encoder.encode(rows["text"], pairs)
         return pa.table(
             {
                 ID_COLUMN: rows[ID_COLUMN],
-                "input_ids": pa.array([e.ids for e in encodings], pa.list_(pa.int32())),
-                "token_type_ids": pa.array([e.type_ids for e in encodings], pa.list_(pa.int8())),
+                "input_ids": encoded.input_ids,
+                "token_type_ids": encoded.token_type_ids,
+                "length": encoded.lengths,
+                "unknown": encoded.unknown,
                 "label": pc.index_in(rows["label"], value_set=pa.array(self.labels, pa.string())),
             }
         )

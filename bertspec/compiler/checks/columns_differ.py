@@ -5,14 +5,16 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
+from bertspec.pipeline.params.columns import source_column
 from bertspec.spec.load import LoadedSpec
 
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     columns = loaded.spec.data.columns
     seen: dict[str, str] = {}
-    for name, column in columns:
-        if column is None:
+    for name, value in columns.mapped().items():
+        column = source_column(value)
+        if column is None:  # one value for all rows
             continue
         if column in seen:
             yield finding(

@@ -10,7 +10,7 @@ from bertspec.spec.load import LoadedSpec
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     task, columns = loaded.spec.task, loaded.spec.data.columns
-    given = {name for name, column in columns if column is not None}
+    given = set(columns.mapped())
     for name in task.required_columns:
         if name not in given:
             yield finding(

@@ -10,7 +10,7 @@ from bertspec.spec.load import LoadedSpec
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     data, training = loaded.spec.data, loaded.spec.training
-    if data.split.validation > 0 or "validation" in data.source.given_splits():
+    if data.split.has_validation() or "validation" in data.source.given_splits():
         return
     if training.early_stopping is not None:
         yield finding(

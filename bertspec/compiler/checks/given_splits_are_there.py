@@ -5,12 +5,13 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
+from bertspec.pipeline.params.split import GivenSplit
 from bertspec.spec.load import LoadedSpec
 
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     data = loaded.spec.data
-    if data.split.type != "given":
+    if not isinstance(data.split, GivenSplit):
         return
     given = data.source.given_splits()
     for split in ("train", "test"):

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
+from bertspec.pipeline.params.columns import source_column
 from bertspec.spec.load import LoadedSpec
 
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     data = loaded.spec.data
     group = getattr(data.split, "group", None)
-    if group is not None and group == data.columns.label:
+    if group is not None and group == source_column(data.columns.label):
         yield finding(
             "E105",
             loaded,

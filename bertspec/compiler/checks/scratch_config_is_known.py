@@ -1,18 +1,26 @@
-"""E112: a new model's config has the keys that its architecture needs."""
+"""E112: a new model's config has the keys that its architecture needs, and sizes that are some."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from bertspec.catalog.bases.scratch import ScratchBase
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.spec.load import LoadedSpec
 
+_USUAL = {
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 512,
+}
+
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     base = loaded.spec.model.base
-    if base.type != "scratch":
+    if not isinstance(base, ScratchBase):
         return
-    config = base.known_config(_root) or {}
+    config = base.config
     if "model_type" not in config:
         yield finding(
             "E112",
@@ -21,8 +29,17 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             "`config` has no `model_type`",
             "write the architecture's name in transformers, such as `model_type: bert`",
         )
+    wrong = dict(base.wrong_sizes())
+    for key, message in wrong.items():
+        yield finding(
+            "E112",
+            loaded,
+            ("model", "base", "config", key),
+            message,
+            f"write a number, such as `{key}: {_USUAL[key]}`",
+        )
     hidden, heads = config.get("hidden_size"), config.get("num_attention_heads")
-    if isinstance(hidden, int) and isinstance(heads, int) and heads > 0 and hidden % heads:
+    if not wrong and isinstance(hidden, int) and isinstance(heads, int) and hidden % heads:
         yield finding(
             "E112",
             loaded,

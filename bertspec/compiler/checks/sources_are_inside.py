@@ -11,8 +11,8 @@ from bertspec.core.diagnostics import Diagnostic
 from bertspec.pipeline import layout
 from bertspec.spec.load import LoadedSpec
 
-_FILES = (layout.metrics("*"), layout.parity("*"), layout.report("*"))
-_ARTIFACTS = (layout.raw("*"), layout.prepared("*"), layout.trained("*"),
+_FILES = (layout.verdict("*"), layout.metrics("*"), layout.parity("*"), layout.report("*"))
+_ARTIFACTS = (layout.raw("*"), layout.prepared("*"), layout.contract("*"), layout.trained("*"),
               layout.evaluation("*"), layout.export("*"))  # fmt: skip
 _FOLDERS = (layout.tokenized("*", "*"), layout.base("*"), layout.plot("*", "*"))
 _WRITTEN = (

@@ -1,4 +1,4 @@
-"""Data sets: one fetch and one prepare each, however many specs name them."""
+"""Data sets: one fetch, prepare and contract each, however many specs name them."""
 
 from bertspec.compiler.passes.stages import make_stage
 from bertspec.pipeline import layout
@@ -6,7 +6,7 @@ from bertspec.pipeline.lock import Lock
 from bertspec.pipeline.stage import Output, OutputKind, Stage
 from bertspec.spec.sections import DataSet
 
-SECTIONS = ("source", "columns", "split")
+PREPARED_BY = ("columns", "where", "split")
 
 
 def lower_data_set(
@@ -14,7 +14,9 @@ def lower_data_set(
 ) -> tuple[dict[str, object], list[Stage]]:
     """The data set's entry in params.yaml, and its stages."""
     dumped = data.model_dump(mode="json")
-    params = {section: dumped[section] for section in SECTIONS}
+    sections = [section for section in PREPARED_BY if section in dumped]
+    params = {section: dumped[section] for section in ("source", *sections)}
+    params["contract"] = data.contract.model_dump(mode="json")
 
     def key(section: str) -> str:
         return f"datasets.{name}.{section}"
@@ -36,8 +38,21 @@ def lower_data_set(
         name,
         lock,
         origin=origin,
-        params={"columns": key("columns"), "split": key("split")},
+        params={section: key(section) for section in sections},
         inputs={"raw": raw},
         outputs={"prepared": Output(prepared, OutputKind.ARTIFACT)},
     )
-    return params, [fetch, prepare]
+    contract = make_stage(
+        "contract",
+        name,
+        lock,
+        origin=origin,
+        params={"contract": key("contract")},
+        inputs={"prepared": prepared},
+        outputs={
+            "contract": Output(layout.contract(name), OutputKind.ARTIFACT),
+            "verdict": Output(layout.verdict(name), OutputKind.FILE),
+        },
+        packages=data.contract.packages(),
+    )
+    return params, [fetch, prepare, contract]

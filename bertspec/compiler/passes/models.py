@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bertspec.compiler.passes.shared import base_name, tokenization_key, tokenization_name
+from bertspec.compiler.passes.shared import base_name, tokenization_key
 from bertspec.compiler.passes.stages import make_stage
 from bertspec.core.manifest import manifest_path
 from bertspec.pipeline import layout
@@ -29,7 +29,12 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
     train = stage(
         "train",
         {"task": "task", "head": "model.head", "training": "training"},
-        inputs={"base": base, "tokenized": tokenized},
+        # The verdict alone: a changed warning must not train again.
+        inputs={
+            "base": base,
+            "tokenized": tokenized,
+            "verdict": layout.verdict(loaded.dataset_name),
+        },
         outputs={
             "trained": Output(trained, OutputKind.ARTIFACT),
             "loss": _curve(curves["loss"], "step", "loss", "Training loss"),
@@ -91,13 +96,14 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
 
 
 def spec_params(loaded: LoadedSpec) -> dict[str, Any]:
-    """The resolved spec: every default written out; what specs can share by name."""
+    """The spec's own sections, every default written out.
+
+    What specs can share stands elsewhere: a key here that no stage reads could be changed in vain.
+    """
     dumped = loaded.spec.model_dump(mode="json")
-    for key in ("bertspec", "name", "description", "extends"):
+    for key in ("bertspec", "name", "description", "extends", "data", "tokenization"):
         del dumped[key]
-    dumped["data"] = loaded.dataset_name
-    dumped["model"]["base"] = base_name(loaded)
-    dumped["tokenization"] = tokenization_name(loaded)
+    del dumped["model"]["base"]
     return dumped
 
 

@@ -1,11 +1,49 @@
 """What tokenize reads."""
 
-from typing import Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model
+
+PERCENT = r"^([0-9]|[1-9][0-9])(\.[0-9]+)?%$"
+
+
+def _of_percent(value: Any) -> Any:
+    """`1%` is 0.01."""
+    if isinstance(value, str) and re.match(PERCENT, value):
+        return float(value[:-1]) / 100
+    return value
+
+
+if TYPE_CHECKING:
+    Part = float
+else:
+    Part = Annotated[
+        float,
+        Field(ge=0, lt=1),
+        BeforeValidator(_of_percent),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+                    {"type": "string", "pattern": PERCENT},
+                ]
+            }
+        ),
+    ]
+"""A share from 0 to 1, or in percent."""
+
+
+class Budget(Model):
+    """How large a share may be, of all tokens of a split and of each slice of it."""
+
+    budget: Part = Field(description="The largest share, such as `1%` or 0.01.")
+    severity: Literal["error", "warn"] = Field(
+        default="error", description="Whether the stage fails above it."
+    )
 
 
 class Truncate(Model):
@@ -24,6 +62,16 @@ class Tokenization(Model):
     )
     long_documents: Truncate = Field(
         default=Truncate(), description="What becomes of texts longer than `max_length`."
+    )
+    truncation: Budget | None = Field(
+        default=None,
+        description="How many of the tokens may be cut off; null for any number.",
+        json_schema_extra={"since": 2},
+    )
+    unknown: Budget | None = Field(
+        default=None,
+        description="How many of the tokens may be unknown to the tokenizer; null for any number.",
+        json_schema_extra={"since": 2},
     )
 
 

@@ -83,13 +83,43 @@ class EarlyStopping(Model):
     threshold: float = Field(default=0.0, ge=0, description="By how much a result must be better.")
 
 
+class AllRows(Model):
+    """Every row once."""
+
+    type: Literal["all"] = Field(description="Every row once.")
+
+
+class Balanced(Model):
+    """As many rows as there are, and each label equally often."""
+
+    type: Literal["balanced"] = Field(
+        description="As many rows as there are, each label equally often: of common labels some "
+        "rows, drawn anew in each epoch, and those of rare labels several times."
+    )
+
+
+class Cap(Model):
+    """A few rows of each label."""
+
+    type: Literal["cap"] = Field(description="A number of rows of each label at most.")
+    per_label: int = Field(ge=1, description="Rows of a label, drawn anew in each epoch.")
+
+
+if TYPE_CHECKING:
+    Sampling = AllRows | Balanced | Cap
+else:
+    Sampling = Annotated[AllRows | Balanced | Cap, Field(discriminator="type")]
+
+
 class Training(Model):
     """How the model is trained."""
 
     seed: int = Field(
         default=13, ge=0, lt=2**32, description="Seed of the head's weights, order and dropout."
     )
-    epochs: int = Field(default=3, ge=1, description="Passes over the training split.")
+    epochs: int = Field(
+        default=3, ge=1, le=10_000, description="Passes over the training split."
+    )
     learning_rate: float = Field(default=5e-5, gt=0, description="Peak learning rate.")
     batch: Batch = Field(default=Batch(), description="What one optimizer step sees.")
     optimizer: AdamW = Field(default=AdamW(), description="The optimizer.")
@@ -105,6 +135,11 @@ class Training(Model):
     class_weights: ClassWeights | None = Field(
         default=None,
         description="Weight of each label in the loss; `balanced` is inverse to its frequency.",
+    )
+    sampling: Sampling = Field(
+        default=AllRows(type="all"),
+        description="Which rows an epoch sees.",
+        json_schema_extra={"since": 2},
     )
     metric_for_best_model: str = Field(
         default="loss",

@@ -11,6 +11,7 @@ from bertspec.catalog.source import SPLITS
 from bertspec.core.digest import digest
 from bertspec.core.manifest import Manifest
 from bertspec.runtime.reporting.curves import Plot, Series, plot, smoothed
+from bertspec.runtime.shards import read_split
 from bertspec.runtime.tables import read_parquet
 
 WORST = 25
@@ -53,7 +54,7 @@ def worst_errors(inputs: Mapping[str, Path]) -> Sequence[Mapping[str, Any]]:
     for row in wrong:
         row["confidence"] = max(row["scores"])
     wrong.sort(key=lambda r: (-r["confidence"], r["id"]))
-    prepared = read_parquet(inputs["prepared"] / "test.parquet").to_pylist()
+    prepared = read_split(inputs["prepared"], "test").to_pylist()
     texts = {row["id"]: row for row in prepared}
     return [row | texts[row["id"]] for row in wrong[:WORST]]
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.source import SplitName
 from bertspec.catalog.task import ID_COLUMN, Task
+from bertspec.runtime.shards import numbered, read_index
 from bertspec.runtime.tables import read_arrow
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 class Tokens:
     """One tokenized split. Row `i` is `ids[offsets[i]:offsets[i + 1]]`."""
 
-    row_ids: "pa.ChunkedArray"
+    row_ids: "pa.Array"
     ids: "np.ndarray"
     type_ids: "np.ndarray"
     offsets: "np.ndarray"
@@ -32,15 +34,17 @@ class Tokens:
         return self.offsets[1:] - self.offsets[:-1]
 
 
-def read_tokens(path: Path, task: Task) -> Tokens:
-    """A split that tokenize wrote, memory-mapped."""
+def read_tokens(folder: Path, split: SplitName, task: Task) -> Tokens:
+    """A split that tokenize wrote."""
     import numpy as np
+    import pyarrow as pa
 
-    table = read_arrow(path)
+    shards = read_index(folder).splits[split]
+    table = pa.concat_tables([read_arrow(folder / shard.path) for shard in shards])
     column = table["input_ids"].combine_chunks()
     types = table["token_type_ids"].combine_chunks()
     return Tokens(
-        row_ids=table[ID_COLUMN],
+        row_ids=numbered(table[ID_COLUMN]),
         ids=column.flatten().to_numpy(),
         type_ids=types.flatten().to_numpy(),
         offsets=np.concatenate([[0], np.cumsum(column.value_lengths().to_numpy())]).astype(int),
@@ -88,17 +92,18 @@ WINDOW = 16
 
 
 def training_order(
-    lengths: "np.ndarray", seed: int, epoch: int, size: int
+    lengths: "np.ndarray", seed: int, epoch: int, size: int, rows: "np.ndarray | None" = None
 ) -> "Sequence[np.ndarray]":
-    """Rows of each batch of an epoch: a function of lengths, seed and epoch alone.
+    """Rows of each batch of an epoch: a function of lengths, seed, epoch and `rows` alone.
 
-    Rows are shuffled; those of each window of batches are sorted by length, so that a batch has
-    little padding; then the batches are shuffled (transformers' `group_by_length` does likewise).
+    `rows` are those of the epoch; None is every row once. They are shuffled; those of
+    each window of batches are sorted by length, so that a batch has little padding; then the
+    batches are shuffled (transformers' `group_by_length` does likewise).
     """
     import numpy as np
 
     generator = np.random.default_rng([seed, epoch])
-    order = generator.permutation(len(lengths))
+    order = generator.permutation(len(lengths) if rows is None else rows)
     batches = []
     for start in range(0, len(order), size * WINDOW):
         window = order[start : start + size * WINDOW]

@@ -14,6 +14,7 @@ from bertspec.pipeline.params.train import Training
 from bertspec.runtime.inference import infer
 from bertspec.runtime.training.batches import Batch, Tokens, collate, training_order
 from bertspec.runtime.training.optimization import make_optimizer, rate_factor
+from bertspec.runtime.training.sampling import epoch_size, sample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -46,7 +47,9 @@ def train(
 
     loss_options = LossOptions(options.label_smoothing, _class_weights(task, options, train_tokens))
     optimizer = make_optimizer(model, options.optimizer, options.learning_rate)
-    per_epoch = math.ceil(len(train_tokens) / options.batch.examples)
+    per_epoch = math.ceil(
+        epoch_size(options.sampling, train_tokens.targets) / options.batch.examples
+    )
     steps = per_epoch * options.epochs
     curves, best = Curves(), _Best(options)
     step, started, seen = 0, time.monotonic(), 0
@@ -54,8 +57,9 @@ def train(
         for epoch in range(options.epochs):
             model.train()
             losses = []
+            drawn = sample(options.sampling, train_tokens.targets, options.seed, epoch)
             for rows in training_order(
-                train_tokens.lengths, options.seed, epoch, options.batch.examples
+                train_tokens.lengths, options.seed, epoch, options.batch.examples, drawn
             ):
                 batch = collate(train_tokens, rows, pad_id)
                 rate = options.learning_rate * rate_factor(options.schedule, step, steps)

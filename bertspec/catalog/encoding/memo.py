@@ -1,0 +1,71 @@
+"""Token ids of the words seen so far."""
+
+from itertools import repeat
+
+import numpy as np
+import pyarrow as pa
+from tokenizers import Tokenizer
+
+from bertspec.catalog.encoding.ragged import Ragged, encode_texts, offsets_of, spread
+from bertspec.catalog.encoding.words import Words
+
+WORDS = 1 << 20
+"""With more words than these it starts anew: they need some hundred bytes each."""
+
+SIZE = 1 << 26
+"""The same for bytes of words and their token ids together."""
+
+
+class Memo:
+    """Encodes each word once, until it holds too many."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._clear()
+
+    def encode(self, words: Words) -> Ragged:
+        """The token ids of all words of each row."""
+        coded = words.pieces.dictionary_encode()
+        slots = self._slots(coded.dictionary)[coded.indices.to_numpy()]
+        lengths = self._lengths[slots]
+        values = self._ids[spread(self._starts[slots], lengths)]
+        return Ragged(values, offsets_of(lengths)[words.rows])
+
+    def _clear(self) -> None:
+        self._places: dict[str, int] = {}
+        self._size = 0
+        self._used = 0
+        self._ids = np.zeros(0, np.int32)
+        self._starts = np.zeros(0, np.int64)
+        self._lengths = np.zeros(0, np.int64)
+
+    def _slots(self, distinct: pa.LargeStringArray) -> np.ndarray:
+        if len(self._places) > WORDS or self._size > SIZE:
+            self._clear()
+        words = distinct.to_pylist()
+        slots = np.fromiter(map(self._places.get, words, repeat(-1)), np.int64, len(words))
+        new = np.flatnonzero(slots < 0)
+        if len(new):
+            slots[new] = np.arange(len(new)) + len(self._places)
+            self._add([words[place] for place in new.tolist()])
+        return slots
+
+    def _add(self, words: list[str]) -> None:
+        found, count = encode_texts(self._tokenizer, words), len(self._places)
+        self._ids = _put(self._ids, self._used, found.values)
+        self._starts = _put(self._starts, count, found.offsets[:-1] + self._used)
+        self._lengths = _put(self._lengths, count, found.lengths)
+        self._used += len(found.values)
+        self._size += 4 * sum(map(len, words)) + found.values.nbytes
+        self._places.update(zip(words, range(count, count + len(words)), strict=True))
+
+
+def _put(table: np.ndarray, used: int, more: np.ndarray) -> np.ndarray:
+    """The table with values put after the used ones; it doubles, so that few calls copy it."""
+    needed = used + len(more)
+    if needed > len(table):
+        grown = np.zeros(max(needed, 2 * len(table)), table.dtype)
+        grown[:used] = table[:used]
+        table = grown
+    table[used:needed] = more
+    return table

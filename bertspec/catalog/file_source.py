@@ -1,0 +1,120 @@
+"""Sources of local files: which files, and the records of those that are text."""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field, Tag
+
+from bertspec.catalog.files.cutting import Chunk, Ends, cut
+from bertspec.catalog.files.opening import BOM, UTF8, Encoding, decode, read_blocks
+from bertspec.catalog.files.patterns import fixed_part, matching
+from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName
+from bertspec.core.digest import digest
+from bertspec.core.model import either_text_or_list
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+if TYPE_CHECKING:
+    FilePaths = str | tuple[str, ...]
+else:
+    FilePaths = Annotated[
+        Annotated[FilePath, Tag("text")]
+        | Annotated[tuple[FilePath, ...], Field(strict=False, min_length=1), Tag("list")],
+        either_text_or_list(),
+    ]
+
+
+class FileSource(Source):
+    """A source of local files, for each split one or more."""
+
+    files: dict[SplitName, FilePaths] = Field(
+        min_length=1,
+        description="The file of each split, relative to the project, or a list of files. `*`, "
+        "`?`, `[...]` and `**` stand for all that match, in the order of their names; `.gz`, "
+        "`.bz2`, `.xz` and `.zst` are unpacked. Give only `train` when `split` divides it.",
+    )
+
+    def dependencies(self) -> tuple[str, ...]:
+        return tuple(sorted({fixed_part(p) for split in self.files for p in self._patterns(split)}))
+
+    def given_splits(self) -> tuple[SplitName, ...]:
+        return tuple(s for s in SPLITS if s in self.files)
+
+    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+        for split in self.given_splits():
+            for pattern in self._patterns(split):
+                for name in matching(root, pattern):
+                    for piece in self.read_file(root / name, name):
+                        yield split, piece
+
+    def _patterns(self, split: SplitName) -> tuple[str, ...]:
+        patterns = self.files[split]
+        return (patterns,) if isinstance(patterns, str) else patterns
+
+    @abstractmethod
+    def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+        """The rows of one file. `name` is its path in the project, for messages."""
+
+
+class TextSource(FileSource):
+    """Files of text, a record after another, of which each piece is read on its own."""
+
+    encoding: Encoding = Field(
+        default=UTF8,
+        description="Encoding of the files, such as `latin-1`. A byte-order mark is left out.",
+        json_schema_extra={"since": 2},
+    )
+
+    ends: ClassVar[Ends]
+    """Where records end."""
+
+    @abstractmethod
+    def parse(self, text: str, place: "Place", header: str | None) -> "pa.Table":
+        """The rows of some whole records. Raises InputError naming file and line."""
+
+    def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+        header: str | None = None
+        for chunk in cut(read_blocks(path, name, self.encoding), type(self).ends, name):
+            if chunk.offset == 0:
+                chunk = without_mark(chunk)  # noqa: PLW2901
+                header, chunk = self.split_header(chunk, name)  # noqa: PLW2901
+            key = digest([self._options(), header, hashlib.sha256(chunk.data).hexdigest()])
+            yield Piece(name, key, partial(self._read, chunk, name, header))
+
+    def split_header(self, chunk: Chunk, name: str) -> tuple[str | None, Chunk]:
+        """What the first records say of all others, and the chunk without them."""
+        return None, chunk
+
+    def _options(self) -> dict[str, object]:
+        return self.model_dump(mode="json", exclude={"files", "encoding"})
+
+    def _read(self, chunk: Chunk, name: str, header: str | None, first: int) -> "pa.Table":
+        text = decode(chunk.data, name, chunk.offset, chunk.line)
+        return self.parse(text, Place(name, chunk.line, first), header)
+
+
+class Place:
+    """Where in a file a text is, for messages."""
+
+    def __init__(self, name: str, line: int, row: int) -> None:
+        self.name, self.line, self.row = name, line, row
+
+    def at_row(self, index: int) -> str:
+        """Row `index` (from 0) of the text."""
+        return f"{self.name}, row {self.row + index}"
+
+    def at_line(self, index: int) -> str:
+        """Line `index` (from 0) of the text."""
+        return f"{self.name}, line {self.line + index}"
+
+
+def without_mark(chunk: Chunk) -> Chunk:
+    """The first chunk of a file without a byte-order mark."""
+    if not chunk.data.startswith(BOM):
+        return chunk
+    return Chunk(chunk.data[len(BOM) :], chunk.offset + len(BOM), chunk.line)

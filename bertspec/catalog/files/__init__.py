@@ -1,0 +1,1 @@
+"""Local files as streams of records, cut into pieces that stay the same when others change."""

@@ -1,0 +1,148 @@
+"""Cut a stream of records where its content says so, so that an edit moves no cut far away.
+
+Content-defined chunking (LBFS, Muthitacharoen et al., 2001), between records: whether there is a
+cut after a record is a function of the 32 bytes before it and of its length, so equal stretches
+of two files are cut alike wherever they are.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bertspec.core.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of chunks, in bytes."""
+
+    target: int = 1 << 20
+    """About the mean. A power of two."""
+    longest_record: int = 1 << 26
+
+    @property
+    def least(self) -> int:
+        return self.target // 4
+
+    @property
+    def most(self) -> int:
+        """A chunk is longer only when a single record is."""
+        return self.target * 8
+
+
+SIZES = Sizes()
+WINDOW = 32
+"""Bytes before a cut that decide it."""
+
+Ends = Callable[["np.ndarray"], "np.ndarray"]
+"""Bytes (uint8) that begin with a record -> where complete records end in them, ascending."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some whole records, one after another."""
+
+    data: bytes
+    offset: int
+    """Of its first byte in the stream."""
+    line: int
+    """Number of its first line, from 1."""
+
+
+def cut(blocks: Iterable[bytes], ends: Ends, name: str, sizes: Sizes = SIZES) -> Iterator[Chunk]:
+    """The stream as chunks, independent of how it is divided into blocks.
+
+    Raises InputError (E316) for a record longer than `sizes.longest_record`.
+    """
+    import numpy as np
+
+    source = iter(blocks)
+    rest, offset, line, final = b"", 0, 1, False
+    while not final:
+        size = 4 * sizes.most
+        rest, final = _filled(rest, source, size)
+        found = ends(np.frombuffer(rest, np.uint8))
+        while not len(found) and not final:
+            if len(rest) > sizes.longest_record:
+                raise InputError.of(
+                    "E316",
+                    f"{name}, line {line}: a record of more than {sizes.longest_record >> 20} MiB",
+                    "is the file of this type, with a line break behind each record and every "
+                    "quote closed?",
+                )
+            size *= 2
+            rest, final = _filled(rest, source, size)
+            found = ends(np.frombuffer(rest, np.uint8))
+        if final and rest and not (len(found) and found[-1] == len(rest)):
+            found = np.append(found, len(rest))  # the last record needs no end
+        start = 0
+        for end in cuts(np.frombuffer(rest, np.uint8), found, sizes, final=final):
+            data = rest[start:end]
+            yield Chunk(data, offset, line)
+            offset, line, start = offset + len(data), line + data.count(b"\n"), end
+        rest = rest[start:]
+
+
+def _filled(rest: bytes, source: Iterator[bytes], size: int) -> tuple[bytes, bool]:
+    """`rest` and what follows it, at least `size` bytes; and whether that is all."""
+    parts, length = [rest], len(rest)
+    while length < size:
+        block = next(source, None)
+        if block is None:
+            return b"".join(parts), True
+        parts.append(block)
+        length += len(block)
+    return b"".join(parts), False
+
+
+def cuts(data: "np.ndarray", ends: "np.ndarray", sizes: Sizes, *, final: bool) -> Iterator[int]:
+    """Where chunks end in bytes whose records end at `ends`, as far as that is certain.
+
+    With `final`, nothing follows the bytes, and all of them are in a chunk.
+    """
+    import numpy as np
+
+    wanted = ends[_wants_cut(data, ends, sizes)]
+    start = 0
+    while start < len(data):
+        place = np.searchsorted(wanted, start + sizes.least)
+        if place < len(wanted) and wanted[place] <= start + sizes.most:
+            end = int(wanted[place])
+        elif len(data) - start > sizes.most:
+            last = int(np.searchsorted(ends, start + sizes.most, "right")) - 1
+            if last < 0 or ends[last] <= start:  # one record is longer
+                last += 1
+            if last >= len(ends):
+                return
+            end = int(ends[last])
+        elif final:
+            end = len(data)
+        else:
+            return
+        yield end
+        start = end
+
+
+def _wants_cut(data: "np.ndarray", ends: "np.ndarray", sizes: Sizes) -> "np.ndarray":
+    """For each record, whether its last bytes ask for a cut behind it.
+
+    The chance is the record's length over the target, so that chunks of short records and of long
+    ones are about equally long.
+    """
+    import numpy as np
+
+    lengths = np.minimum(np.diff(ends, prepend=0), sizes.target - 1).astype(np.uint64)
+    if len(data) < WINDOW:
+        return np.zeros(len(ends), bool)
+    # The first records may have fewer bytes before them, and are too near to the start for a cut.
+    windows = np.lib.stride_tricks.sliding_window_view(data, WINDOW)
+    words = windows[np.maximum(ends - WINDOW, 0)].view("<u8")
+    mixed = np.zeros(len(ends), np.uint64)
+    for column in range(words.shape[1]):  # multiply and shift, as in xorshift generators
+        mixed = (mixed ^ words[:, column]) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    scale = np.uint64((1 << 64) // sizes.target)
+    return mixed < lengths * scale

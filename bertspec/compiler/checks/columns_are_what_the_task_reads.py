@@ -1,0 +1,31 @@
+"""E132: columns are lists or numbers only where the task reads such."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertspec.compiler.checks.finding import finding
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.pipeline.params.columns import kind_of
+from bertspec.spec.load import LoadedSpec
+
+
+def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
+    task = loaded.spec.task
+    kinds = getattr(task, "column_kinds", {})
+    for name, column in loaded.spec.data.columns.mapped().items():
+        kind, reads = kind_of(column), kinds.get(name, "text")
+        if kind != reads and name in (*task.required_columns, *task.optional_columns):
+            yield finding(
+                "E132",
+                loaded,
+                ("data", "columns", name),
+                f"`{name}` is a {kind}, and {task.type} reads a {reads} there",
+                _HELP[reads],
+            )
+
+
+_HELP = {
+    "text": "write the column alone, without `list`, `separator` or `number`",
+    "list": "write `{column: ..., list: true}` or `{column: ..., separator: ...}`",
+    "number": "write `{column: ..., number: true}`",
+}
