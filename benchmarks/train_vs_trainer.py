@@ -16,7 +16,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared" / "data"
@@ -84,16 +87,16 @@ def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None
     from transformers.data.data_collator import DataCollatorWithPadding
 
     from bertspec.core.yaml import load_plain
-    from bertspec.runtime.tables import read_arrow
 
     params = load_plain((folder / "params.yaml").read_text())
     record = params["bertspec"]["stages"][f"{name}-train"]
-    options, longest = params[name]["training"], params[name]["tokenization"]["max_length"]
+    options, tokenized = params[name]["training"], folder / record["inputs"]["tokenized"]
+    longest = json.loads((tokenized / "about.json").read_text())["max_length"]
     torch.set_num_threads(record["threads"])
 
     class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
         def __init__(self, split: str) -> None:
-            table = read_arrow(folder / record["inputs"]["tokenized"] / f"{split}.arrow")
+            table = read_rows(tokenized, split)
             self.ids, self.labels = table["input_ids"].to_pylist(), table["label"].to_pylist()
 
         def __len__(self) -> int:
@@ -132,9 +135,17 @@ def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None
     print(json.dumps({"evaluate": time.perf_counter() - start, "accuracy": accuracy}))
 
 
+def read_rows(tokenized: Path, split: str) -> "pa.Table":
+    """All shards of a tokenized split."""
+    import pyarrow as pa
+
+    from bertspec.runtime.tables import read_arrow
+
+    return pa.concat_tables([read_arrow(path) for path in sorted(tokenized.glob(f"{split}-*"))])
+
+
 def compare(name: str, data: Path, seeds: int, rows: int | None, *, pad_to_max: bool) -> None:
     from bertspec.core.yaml import load_plain
-    from bertspec.runtime.tables import read_arrow
 
     results: dict[str, list[dict[str, float]]] = {"bertspec": [], "Trainer": []}
     with tempfile.TemporaryDirectory() as place:
@@ -159,7 +170,7 @@ def compare(name: str, data: Path, seeds: int, rows: int | None, *, pad_to_max: 
             results["Trainer"].append(measure_trainer(folder, name, seed, pad_to_max=pad_to_max))
             shutil.rmtree(folder / "trainer", ignore_errors=True)
         tokenized = stages[f"{name}-train"]["inputs"]["tokenized"]
-        table = read_arrow(folder / tokenized / "train.arrow")
+        table = read_rows(folder / tokenized, "train")
         tokens = sum(map(len, table["input_ids"].to_pylist())) * params[name]["training"]["epochs"]
         report(name, len(table), tokens, results)
 

@@ -34,6 +34,14 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
         "files": {"train": {"url": "https://example.org/a.csv", "sha256": "0" * 64}},
         "format": {"type": "csv"},
     },
+    ("sources", "json"): {"files": {"train": "a.json"}},
+    ("sources", "parquet"): {"files": {"train": "a.parquet"}},
+    ("sources", "arrow"): {"files": {"train": "a.arrow"}},
+    ("sources", "text"): {"files": {"train": "a.txt"}},
+    ("sources", "folder"): {"folders": {"train": "a"}},
+    ("sources", "joined"): {
+        "parts": [{"source": {"type": "csv", "files": {"train": "a.csv"}}, "tag": "a"}]
+    },
     ("sources", "hub"): {"id": "a/b", "revision": SHA},
     ("bases", "hub"): {"id": "a/b", "revision": SHA},
     ("bases", "local"): {"path": "models/mine"},

@@ -78,8 +78,12 @@ class TextSource(FileSource):
         """The rows of some whole records. Raises InputError naming file and line."""
 
     def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+        yield from self.pieces(path, name, type(self).ends)
+
+    def pieces(self, path: Path, name: str, ends: Ends) -> Iterator[Piece]:
+        """The file in pieces of whole records, which end where `ends` says."""
         header: str | None = None
-        for chunk in cut(read_blocks(path, name, self.encoding), type(self).ends, name):
+        for chunk in cut(read_blocks(path, name, self.encoding), ends, name):
             if chunk.offset == 0:
                 chunk = without_mark(chunk)  # noqa: PLW2901
                 header, chunk = self.split_header(chunk, name)  # noqa: PLW2901

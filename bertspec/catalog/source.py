@@ -17,6 +17,11 @@ SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
+TAKEN = "_taken"
+"""A column that a source may add: whether the row is taken. Rows that are not stay in the raw
+table, so that numbers of rows are those of the file.
+"""
+
 FilePath = Annotated[str, StringConstraints(min_length=1)]
 
 

@@ -39,6 +39,17 @@ def _with_last(tables: Iterable["pa.Table"]) -> Iterator[tuple["pa.Table | None"
     yield None, True
 
 
+def decoded(table: "pa.Table") -> "pa.Table":
+    """The table with the values of columns that a dictionary stands for."""
+    import pyarrow as pa
+
+    for index, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            values = table.column(index).cast(field.type.value_type)
+            table = table.set_column(index, field.name, values)
+    return table
+
+
 def _piece(table: "pa.Table", file: str) -> Piece:
     return Piece(file, None, partial(_given, table))
 
@@ -54,6 +65,15 @@ def _ends(table: "pa.Table", sizes: Sizes, *, final: bool) -> Iterator[int]:
     data, ends = _as_bytes(table)
     for end in cuts(data, ends, sizes, final=final):
         yield int(np.searchsorted(ends, end)) + 1
+
+
+def row_bytes(table: "pa.Table") -> Iterator[bytes]:
+    """Bytes that stand for each row: equal for equal rows."""
+    data, ends = _as_bytes(table)
+    content, start = data.tobytes(), 0
+    for end in ends.tolist():
+        yield content[start:end]
+        start = end
 
 
 def _as_bytes(table: "pa.Table") -> tuple["np.ndarray", "np.ndarray"]:

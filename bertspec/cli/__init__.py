@@ -16,6 +16,7 @@ COMMANDS = {
     "lock": "Fix package versions and threads in bertspec.lock.",
     "compile": "Write dvc.yaml and params.yaml from specs.",
     "stage": "Run one compiled stage; DVC calls this.",
+    "data": "Show what is in a data set: labels, lengths, samples, findings.",
     "predict": "Label texts with an exported model.",
     "show": "Show metrics, and where the artifacts are.",
     "schema": "Print the JSON Schema of the language.",

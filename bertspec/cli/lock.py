@@ -20,6 +20,7 @@ def command(paths: tuple[Path, ...], threads: int | None) -> None:
 
     A lock that cannot be read, such as after a merge, is written anew.
     """
+    from bertspec.catalog.bases.package import PackageBase
     from bertspec.compiler.checks import load_checked
     from bertspec.compiler.lower import packages_used
     from bertspec.core.diagnostics import Severity
@@ -33,6 +34,9 @@ def command(paths: tuple[Path, ...], threads: int | None) -> None:
     loaded = load_checked(paths or (Path("specs"),), root)
     if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
         raise InputError(loaded.diagnostics)
+    for spec in (each.spec for each in loaded.specs):
+        if isinstance(spec.model.base, PackageBase):
+            spec.model.base.check_distribution()
     try:
         old = read_lock(root)
     except InputError:

@@ -1,35 +1,67 @@
 """`bertspec validate`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from bertspec.runtime.data_check import DataCheck
+    from bertspec.spec.load import Loaded
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
+    "--data", "with_data", is_flag=True,
+    help="Read the data of local files, too, and check it by the data contract.",
+)  # fmt: skip
+@click.option(
     "--format", "fmt", type=click.Choice(["text", "json", "github"]), default="text",
     help="`github` writes annotations of a GitHub workflow.",
 )  # fmt: skip
-def command(paths: tuple[Path, ...], fmt: str) -> int:
+def command(paths: tuple[Path, ...], with_data: bool, fmt: str) -> int:  # noqa: FBT001
     """Check specs and data sets; show everything that is wrong in all of them.
 
     PATHS are files and folders, by default `specs`. A folder stands for the specs in it and the
     data sets in its folder `datasets`. Exit code 2 when something is wrong.
+
+    With --data the rows of each valid spec are read and prepared in a temporary folder, and the
+    contract's quick rules look at them. Nothing is built and nothing is downloaded. Exit code 2
+    also for data that cannot be read, and 1 when only the contract is broken.
     """
     from bertspec.compiler.checks import load_checked
     from bertspec.core.diagnostics import Severity, render
 
     loaded = load_checked(paths or (Path("specs"),), Path.cwd())
-    errors = [d for d in loaded.diagnostics if d.severity is Severity.ERROR]
-    if loaded.diagnostics or fmt == "json":
-        click.echo(render(loaded.diagnostics, fmt))
+    data = _check_data(loaded) if with_data else None
+    found = [*loaded.diagnostics, *(data.found if data else ())]
+    errors = [d for d in found if d.severity is Severity.ERROR]
+    if found or fmt == "json":
+        click.echo(render(found, fmt))
+    for note in data.notes if data else ():
+        click.echo(f"note: {note}", err=True)
     if fmt == "text":
-        count = len(loaded.files)
-        files = f"{count} file{'s' if count != 1 else ''}"
+        files = _count(len(loaded.files), "file")
         if errors:
-            number = f"{len(errors)} error{'s' if len(errors) != 1 else ''}"
-            click.echo(f"\n{number}{f' in {files}' if count else ''}", err=True)
+            place = f" in {files}" if loaded.files else ""
+            place += f" and {_count(len(data.rows), 'data set')}" if data and data.rows else ""
+            click.echo(f"\n{_count(len(errors), 'error')}{place}", err=True)
         else:
-            click.echo(f"{files} valid")
-    return 2 if errors else 0
+            click.echo(f"{files} valid{_read(data) if data else ''}")
+    broken = data.broken if data else ()
+    return 0 if not errors else 1 if all(d in broken for d in errors) else 2
+
+
+def _check_data(loaded: "Loaded") -> "DataCheck":
+    from bertspec.runtime.data_check import check_data
+
+    return check_data(loaded, Path.cwd())
+
+
+def _read(data: "DataCheck") -> str:
+    return f", {_count(len(data.rows), 'data set')} with {_count(sum(data.rows.values()), 'row')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"

@@ -33,7 +33,8 @@ class Model(BaseModel):
         """
         values = cast("dict[str, Any]", handler(self))
         for name, field in type(self).model_fields.items():
-            if name in values and isinstance(getattr(self, name), dict):  # the order of free keys means nothing
+            # The order of free keys means nothing.
+            if name in values and isinstance(getattr(self, name), dict):
                 values[name] = dict(sorted(values[name].items()))
             added_later = extra(field).get("since", 1) > 1
             if added_later and getattr(self, name) == field.get_default(call_default_factory=True):

@@ -12,11 +12,15 @@ class Bar(Protocol):
     def __call__(self, advance: int = 1, note: str = "") -> None: ...
 
 
+def _no_bar(advance: int = 1, note: str = "") -> None:
+    pass
+
+
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Bar]:
     """Show a bar on standard error while the block runs; `total` None shows a pulse."""
     if not sys.stderr.isatty():
-        yield lambda advance=1, note="": None
+        yield _no_bar
         return
     from rich.console import Console
     from rich.progress import (

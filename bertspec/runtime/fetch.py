@@ -51,6 +51,7 @@ def _placed(context: Context[FetchParams], piece: Piece, first: int, target: Pat
 
     if piece.key is None:  # it is read already, so the file itself says what is in it
         write_parquet(piece.read(first), target)
-        return file_digest(target)
+        context.reuse.digests[target] = file_digest(target)
+        return context.reuse.digests[target]
     key = digest([context.identity, piece.key])
     return context.reuse.place(key, make, {NAME: target}.__getitem__)[NAME]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bertspec.catalog.source import TAKEN
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
@@ -165,6 +166,8 @@ def _selected(shard: Shard, where: Sequence[Where]) -> "np.ndarray":
     from pyarrow import compute as pc
 
     taken = np.ones(len(shard.rows), bool)
+    if TAKEN in shard.table.column_names:
+        taken &= shard.table[TAKEN].to_numpy()
     for index, condition in enumerate(where):
         text = shard.text(condition.column, f"data.where.{index}.column")
         holds = _holds(condition, pc.fill_null(text, ""))
@@ -206,6 +209,8 @@ def _field(shard: Shard, name: str, column: AnyColumn) -> "pa.Array":
         if name in TARGETS:
             _refuse_missing(shard, source, pc.is_null(values))
         return _map_items(shard, values, options, field)
+    if name == "answers" and pa.types.is_struct((found := shard.raw(source, field)).type):
+        return found  # as SQuAD has them
     text = pc.fill_null(shard.text(source, field), "")
     if options.map is not None:
         import numpy as np

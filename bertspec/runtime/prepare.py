@@ -83,7 +83,8 @@ def _prepare(
         split = _split_of_file(name)
         return folder / file_name(split, len(splits[split]), ".parquet")
 
-    key = digest([context.identity, shard.sha256, index.columns, given])
+    # Whether rows of train become validation depends on what else the source names.
+    key = digest([context.identity, shard.sha256, index.columns, list(index.splits), given])
     for name, sha256 in context.reuse.place(key, make, place).items():
         path, split = place(name), _split_of_file(name)
         splits[split].append(

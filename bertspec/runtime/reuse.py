@@ -3,6 +3,7 @@
 DVC removes a stage's outputs before it runs the stage, so they are kept outside of them.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from pathlib import Path
 from bertspec.core.digest import file_digest
 from bertspec.core.files import remove, set_mode
 
-LIST = "list"
-"""File of an entry: SHA-256, size, time of change and name of each file in it."""
+LIST = "list.json"
+"""File of an entry: SHA-256, size, time of change and name of each file in it. Cut short by a
+crash it is no JSON, where plain lines would look like an entry of fewer files.
+"""
 
 
 class Reuse:
@@ -62,12 +65,12 @@ def _make(entry: Path, make: Callable[[Path], None]) -> None:
     remove(new)
     new.mkdir()
     make(new)
-    lines = []
+    files = []
     for file in sorted(new.iterdir()):
         set_mode(file, 0o444)
         about = file.stat()
-        lines.append(f"{file_digest(file)} {about.st_size} {about.st_mtime_ns} {file.name}\n")
-    (new / LIST).write_text("".join(lines), encoding="utf-8")
+        files.append([file_digest(file), about.st_size, about.st_mtime_ns, file.name])
+    (new / LIST).write_text(json.dumps(files), encoding="utf-8")
     new.rename(entry)
 
 
@@ -75,10 +78,9 @@ def _digests(entry: Path) -> dict[str, str] | None:
     """SHA-256 of each file of an entry; None when it is not there or not what it was."""
     found = {}
     try:
-        for line in (entry / LIST).read_text(encoding="utf-8").splitlines():
-            digest, size, changed, name = line.split(" ", 3)
+        for digest, size, changed, name in json.loads((entry / LIST).read_text(encoding="utf-8")):
             about = (entry / name).stat()
-            if (about.st_size, about.st_mtime_ns) != (int(size), int(changed)):
+            if (about.st_size, about.st_mtime_ns) != (size, changed):
                 return None
             found[name] = digest
     except (OSError, ValueError):

@@ -95,7 +95,7 @@ def numbered(ids: "pa.ChunkedArray") -> "pa.Array":
     import numpy as np
     import pyarrow as pa
 
-    encoded = pa.concat_arrays(ids.chunks).dictionary_encode()
+    encoded = ids.combine_chunks().dictionary_encode()
     codes = encoded.indices.to_numpy()
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))

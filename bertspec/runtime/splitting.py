@@ -355,12 +355,12 @@ _SPECIAL = r'["\\\x00-\x1f]'
 
 
 def _json(values: "pa.Array | pa.ChunkedArray") -> "pa.Array":
-    """Canonical JSON of each value: a text, a list of texts, or a number."""
+    """Canonical JSON of each value: a text, a list of texts, a number, or SQuAD's answers."""
     import pyarrow as pa
     from pyarrow import compute as pc
 
     values = as_array(values)
-    if pa.types.is_floating(values.type):
+    if pa.types.is_floating(values.type) or pa.types.is_struct(values.type):
         return pa.array([canonical_json(value) for value in values.to_pylist()], pa.string())
     if not pa.types.is_list(values.type):
         return _json_of_text(values)

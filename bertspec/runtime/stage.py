@@ -1,5 +1,6 @@
 """Run one stage: read its record, check the machine, call its runner, publish what it made."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from bertspec.core.diagnostics import Diagnostic
+from bertspec.core.diagnostics import Diagnostic, Severity, render
 from bertspec.core.digest import digest
 from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError
 from bertspec.core.files import publish, remove
@@ -25,7 +26,10 @@ from bertspec.runtime.reuse import Reuse
 M = TypeVar("M", bound=Model)
 
 Runner = Callable[[Context[Any]], Sequence[Diagnostic] | None]
-"""Returns what failed although the outputs are complete, such as a bound that does not hold."""
+"""Returns what is to be told although the outputs are complete, such as a bound that does not hold.
+
+An error among it fails the stage.
+"""
 
 
 def run_stage(name: str, root: Path) -> None:
@@ -54,9 +58,7 @@ def run_stage(name: str, root: Path) -> None:
         runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
         identity = digest([record.kind, record.version, record.packages, values])
         reuse = Reuse(root / WORK_FOLDER / "shards" / name)
-        failures = runner(
-            Context(name, model, root, inputs, outputs, record.threads, identity, reuse)
-        )
+        found = runner(Context(name, model, root, inputs, outputs, record.threads, identity, reuse))
         if manifest is not None:
             artifact = next(path for path in outputs.values() if path.is_dir())
             Manifest(
@@ -72,8 +74,10 @@ def run_stage(name: str, root: Path) -> None:
         reuse.keep_used()
     finally:
         remove(work)
-    if failures:
-        raise CheckFailed(failures)
+    if found and any(d.severity == Severity.ERROR for d in found):
+        raise CheckFailed(found)
+    if found:
+        sys.stderr.write(render(found, "text") + "\n")
 
 
 def check_packages(locked: Mapping[str, str]) -> None:

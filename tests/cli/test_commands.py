@@ -153,7 +153,7 @@ def test_a_full_disk_is_a_fault_of_the_machine_and_leaves_nothing(project: Proje
     assert "E503" in result.stderr
     assert not (project.root / "data/reviews/raw").exists()
     project.bertspec("stage", "reviews-fetch")
-    assert (project.root / "data/reviews/raw/train.parquet").is_file()
+    assert (project.root / "data/reviews/raw/train-000000.parquet").is_file()
 
 
 def test_compile_writes_only_what_changes(project: Project) -> None:

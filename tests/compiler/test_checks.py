@@ -81,6 +81,8 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E132", "21:16", {"data.columns.label": {"column": "stars", "number": True}}),
     ("E134", "58:22", {"training.sampling": {"type": "balanced"},
                        "training.class_weights": "balanced"}),
+    ("E140", "17:18", {"data.source": {"type": "sql", "database": "data/a.db",
+                                       "query": {"train": "select * from reviews"}}}),
 ]  # fmt: skip
 """Code, line and column in specs/tiny.json, and what is changed in the good spec."""
 

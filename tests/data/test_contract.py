@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import jsonschema
@@ -34,11 +33,11 @@ from bertspec.core.diagnostics import Severity
 from bertspec.core.explanations import explanation, known_codes
 from bertspec.core.packages import public_version
 from bertspec.pipeline.params.contract import Contract, ContractParams
-from bertspec.runtime.context import Context
-from bertspec.runtime.contract import cheap_findings, check, run
+from bertspec.runtime.contract import cheap_findings, check
 from bertspec.runtime.contract_report import as_markdown, as_table, as_text
 from bertspec.runtime.splitting import split_of
 from tests.conftest import REPOSITORY
+from tests.stages import run_runner, write_shards
 
 Columns = Mapping[str, list[Any]]
 Place = tuple[str, int]
@@ -633,23 +632,33 @@ def test_findings_are_shown_in_a_terminal() -> None:
     assert as_text(cheap_findings(CLEAN_TEXT, Contract())) == ""
 
 
+def _shards(table: pa.Table) -> list[pa.Table]:
+    """Prepared rows as they are on disk: in two shards, the rows of each counted from 0."""
+    half = (len(table) + 1) // 2
+    parts = [part for part in (table.slice(0, half), table.slice(half)) if len(part)] or [table]
+    return [
+        part.drop_columns(["file", "row"]).append_column("row", pa.array(range(len(part)), "int32"))
+        for part in parts
+    ]
+
+
 Stage = Callable[[PreparedData, Contract], tuple[Path, list[Any]]]
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+def stage(tmp_path: Path) -> Stage:
     """Run the stage on tables; its outputs' folder and what it returns."""
 
     def runs(data: PreparedData, contract: Contract) -> tuple[Path, list[Any]]:
         empty = data.tables["train"].slice(0, 0)
-        shards = SimpleNamespace(read_split=lambda _, split: data.tables.get(split, empty))
-        monkeypatch.setitem(sys.modules, "bertspec.runtime.shards", shards)
-        folder = tmp_path / "contract"
-        folder.mkdir(exist_ok=True)
-        outputs = {"contract": folder, "verdict": tmp_path / "verdict.txt"}
-        inputs = {"prepared": tmp_path}
+        shards = {split: _shards(data.tables.get(split, empty)) for split in SPLITS}
+        files: dict[SplitName, str] = {split: f"{split}.csv" for split in SPLITS}
+        prepared = write_shards(tmp_path / "prepared", shards, files)
+        outputs = {"contract": tmp_path / "contract", "verdict": tmp_path / "verdict.txt"}
         params = ContractParams(contract=contract)
-        return tmp_path, list(run(Context("s", params, tmp_path, inputs, outputs, None)))
+        return tmp_path, list(
+            run_runner("contract", params, tmp_path, {"prepared": prepared}, outputs)
+        )
 
     return runs
 

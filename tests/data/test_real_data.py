@@ -6,10 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from bertspec.runtime.stage import run_stage
+from bertspec.catalog.source import SPLITS
 from tests.projects import SPEC, Project
+from tests.stages import prepared_rows, run_kinds
 
 
 def _prepared(project: Project, data: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -17,11 +16,8 @@ def _prepared(project: Project, data: dict[str, Any]) -> dict[str, list[dict[str
     spec["task"]["labels"] = ["0", "1"]
     project.write_spec(spec)
     project.compile()
-    run_stage("real-fetch", project.root)
-    run_stage("real-prepare", project.root)
-    folder = project.root / "data/real/prepared"
-    splits = ("train", "validation", "test")
-    return {s: pq.read_table(folder / f"{s}.parquet").to_pylist() for s in splits}
+    run_kinds(project, "fetch", "prepare")
+    return {s: prepared_rows(project, s, "real").to_pylist() for s in SPLITS}
 
 
 def test_sst2_keeps_its_splits_and_every_quote(project: Project, shared: Path) -> None:

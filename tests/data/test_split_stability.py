@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from bertspec.catalog.source import SPLITS
 from bertspec.core.errors import InputError
-from bertspec.pipeline.params.prepare import PrepareParams
-from bertspec.runtime.context import Context
-from bertspec.runtime.prepare import run
-from bertspec.runtime.tables import write_parquet
+from bertspec.runtime.shards import read_split
+from tests.stages import run_runner, write_shards
+
+SHARD = 4
 
 Rows = list[tuple[str, str, str]]
 """Text, label, film."""
@@ -32,28 +32,30 @@ _SETTINGS = settings(
 def _split(rows: Rows, **split: Any) -> list[tuple[str, str, int]] | None:
     """(split, id, position in `rows`) of every row; None when train or test stays empty."""
     with tempfile.TemporaryDirectory() as folder:
-        raw, out = Path(folder, "raw"), Path(folder, "prepared")
-        raw.mkdir()
-        out.mkdir()
-        columns = {
-            name: pa.array(values, pa.string())
-            for name, values in zip("tlg", zip(*rows, strict=True), strict=True)
-        }
-        provenance = {"_file": ["f.csv"] * len(rows), "_row": range(1, len(rows) + 1)}
-        write_parquet(pa.table(columns | provenance), raw / "train.parquet")
+        root, out = Path(folder), Path(folder, "prepared")
+        # In shards of a few rows, so that equal texts come in several.
+        tables = [_table(rows[start : start + SHARD]) for start in range(0, len(rows), SHARD)]
+        raw = write_shards(root / "raw", {"train": tables}, "f.csv")
         options = {"type": "hash", "validation": 0.2, "test": 0.4} | split
-        params = PrepareParams.model_validate(
-            {"columns": {"text": "t", "label": "l"}, "split": options}
-        )
+        params = {"columns": {"text": "t", "label": "l"}, "split": options}
         try:
-            run(Context("s", params, Path(folder), {"raw": raw}, {"prepared": out}, None))
+            run_runner("prepare", params, root, {"raw": raw}, {"prepared": out})
         except InputError:
             return None
         return [
             (name, row["id"], row["row"] - 1)
-            for name in ("train", "validation", "test")
-            for row in pq.read_table(out / f"{name}.parquet").to_pylist()
+            for name in SPLITS
+            for row in read_split(out, name).to_pylist()
         ]
+
+
+def _table(rows: Rows) -> pa.Table:
+    return pa.table(
+        {
+            name: pa.array(values, pa.string())
+            for name, values in zip("tlg", zip(*rows, strict=True), strict=True)
+        }
+    )
 
 
 @_SETTINGS

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from tests.hub.server import HubServer
 from tests.projects import SPEC, Project
+from tests.stages import raw_rows
 
 CARD = """---
 configs:
@@ -68,21 +68,14 @@ def _fetch(project: Project, server: HubServer, code: int = 0, **options: Any) -
     return project.bertspec("stage", "reviews-fetch", code=code, **environment)
 
 
-def _raw(project: Project, split: str = "train") -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(
-        project.root / f"data/reviews/raw/{split}.parquet"
-    ).to_pylist()
-    return rows
-
-
 def test_class_indices_become_names_and_the_hubs_splits_ours(
     project: Project, server: HubServer
 ) -> None:
     assert _fetch(project, server, splits={"train": "train", "test": "dev"}) == ""
-    assert [row["verdict"] for row in _raw(project)] == ["bad", "good", "good"]
+    assert [row["verdict"] for row in raw_rows(project, "train")] == ["bad", "good", "good"]
     # -1 is how the hub marks a row without a label.
-    assert [row["verdict"] for row in _raw(project, "test")] == ["good", None]
-    assert [(row["_file"], row["_row"]) for row in _raw(project, "test")] == [
+    assert [row["verdict"] for row in raw_rows(project, "test")] == ["good", None]
+    assert [(row["file"], row["row"]) for row in raw_rows(project, "test")] == [
         ("hub:acme/films/dev", 1),
         ("hub:acme/films/dev", 2),
     ]
@@ -113,9 +106,9 @@ def test_without_the_hub_the_cache_gives_the_pinned_revision_and_no_other(
     project: Project, server: HubServer
 ) -> None:
     _fetch(project, server)
-    online = _raw(project)
+    online = raw_rows(project, "train")
     _fetch(project, server, HF_HUB_OFFLINE="1")
-    assert _raw(project) == online
+    assert raw_rows(project, "train") == online
     said = _fetch(project, server, code=3, revision="0" * 40, HF_HUB_OFFLINE="1")
     assert "E505" in said
     assert server.commit in said

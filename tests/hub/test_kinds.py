@@ -10,6 +10,7 @@ import pytest
 from bertspec.core.manifest import digest_files
 from tests.hub.server import HubServer
 from tests.projects import SPEC, Project, rows
+from tests.stages import prepared_rows
 
 MODEL = "owner/tiny-bert"
 DATA = "owner/reviews"
@@ -96,8 +97,6 @@ def test_a_hub_that_does_not_answer_is_a_fault_of_the_machine(
 
 
 def test_a_data_set_comes_from_the_hub(project: Project, hub_folder: Path) -> None:
-    import pyarrow.parquet as pq
-
     with HubServer(hub_folder) as server:
         spec = _spec(server.commit)
         spec["data"]["source"] = {
@@ -113,6 +112,6 @@ def test_a_data_set_comes_from_the_hub(project: Project, hub_folder: Path) -> No
         project.write_spec(spec)
         project.bertspec("compile")
         assert "E307" in _stage(project, server, "fetch", code=2)
-    table = pq.read_table(project.root / "data/reviews/prepared/test.parquet")
+    table = prepared_rows(project, "test")
     assert [(r["text"], r["label"]) for r in table.to_pylist()] == rows()[80:]
     assert table["file"][0].as_py() == f"hub:{DATA}/test"

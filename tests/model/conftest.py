@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from bertspec.runtime.torch_setup import quiet
@@ -9,12 +10,12 @@ from tests.model.models import build, prepare, scratch
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare(tmp_path_factory.mktemp("prepared"))
+def prepared() -> pa.Table:
+    return prepare()
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+def tiny(tmp_path_factory: pytest.TempPathFactory, prepared: pa.Table) -> Path:
     """A base folder: BERT with 2 layers of 32, for reading only."""
     quiet()
     root = tmp_path_factory.mktemp("tiny")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from bertspec.catalog.base import Base
 from bertspec.catalog.bases.scratch import ScratchBase
@@ -33,17 +32,14 @@ def scratch(entries: int = 200, *, without: str = "", **config: Any) -> ScratchB
     )
 
 
-def prepare(folder: Path) -> Path:
-    """A prepared data set with what a scratch base reads of one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = [text for text, _ in rows()] + ["Ünlike čafés, 映画!"]
-    parquet.write_table(pa.table({"text": texts}), folder / "train.parquet")
-    return folder
+def prepare() -> pa.Table:
+    """A training split with what a scratch base reads of one."""
+    return pa.table({"text": [text for text, _ in rows()] + ["Ünlike čafés, 映画!"]})
 
 
-def build(base: Base, target: Path, root: Path, prepared: Path | None = None) -> Path:
+def build(base: Base, target: Path, root: Path, training: pa.Table | None = None) -> Path:
     target.mkdir(parents=True)
-    base.build(target, root, prepared)
+    base.build(target, root, training)
     return target
 
 

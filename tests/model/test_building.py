@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 
@@ -70,7 +71,7 @@ def test_dropout_before_the_head_is_set(tiny: Path) -> None:
     assert TASK.build_model(tiny, None).get_submodule("dropout").p == 0.1
 
 
-def test_dropout_that_a_head_does_not_have_is_an_error(prepared: Path, tmp_path: Path) -> None:
+def test_dropout_that_a_head_does_not_have_is_an_error(prepared: pa.Table, tmp_path: Path) -> None:
     folder = build(scratch(model_type="mpnet"), tmp_path / "base", tmp_path, prepared)
     with pytest.raises(InputError, match="mpnet"):
         TASK.build_model(folder, 0.3)

@@ -6,10 +6,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from bertspec.core.yaml import load_plain
+from bertspec.runtime.shards import read_split
 from bertspec.runtime.stage import run_stage
 from tests.projects import Project
 
@@ -57,8 +57,8 @@ def test_shuffled_training_labels_end_near_chance(tmp_path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))[:SLICE]
     learnt = _test_accuracy(project, rows)
-    (prepared,) = project.root.glob("data/*/prepared/train.parquet")
-    train = [row - 1 for row in pq.read_table(prepared)["row"].to_pylist()]
+    (prepared,) = project.root.glob("data/*/prepared")
+    train = [row - 1 for row in read_split(prepared, "train")["row"].to_pylist()]
     labels = [rows[row]["sentiment"] for row in train]
     random.Random(1).shuffle(labels)  # noqa: S311
     for row, label in zip(train, labels, strict=True):

@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from bertspec.catalog.source import SplitName
 from bertspec.catalog.tasks.text_classification import TextClassification
 from bertspec.core.errors import CheckFailed, InputError
-from bertspec.runtime.stage import run_stage
-from bertspec.runtime.tables import read_arrow, write_arrow
 from tests.model.models import TASK, edit_weights
 from tests.projects import SPEC, Project
+from tests.stages import replace_tokens, run_kinds, tokenized_folder, tokens_of
 
 
 def _project(project: Project, max_length: int = 32, **training: Any) -> dict[str, Any]:
@@ -26,27 +26,19 @@ def _project(project: Project, max_length: int = 32, **training: Any) -> dict[st
 def _tokenize(project: Project, spec: dict[str, Any]) -> None:
     project.write_spec(spec)
     project.compile()
-    _run(project, "fetch", "prepare", "base", "tokenize")
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
 
 
-def _run(project: Project, *kinds: str) -> None:
-    for kind in kinds:
-        (name,) = [s for s in project.stages() if s.endswith(f"-{kind}")]
-        run_stage(name, project.root)
-
-
-def _change(project: Project, split: str, change: Any) -> None:
-    (path,) = (project.root / "data").rglob(f"{split}.arrow")
-    table = read_arrow(path)
+def _change(project: Project, split: SplitName, change: Any) -> None:
+    folder = tokenized_folder(project)
+    table = tokens_of(folder, split)
     columns = {name: table[name].to_pylist() for name in table.column_names}
-    changed = change(columns)
-    path.unlink()  # it is mapped: writing into it would change what was read
-    write_arrow(pa.table(changed, schema=table.schema), path)
+    replace_tokens(folder, split, pa.table(change(columns), schema=table.schema))
 
 
 def _failure(project: Project, kind: str) -> tuple[str, str]:
     with pytest.raises(InputError) as caught:
-        _run(project, kind)
+        run_kinds(project, kind)
     found = caught.value.diagnostics[0]
     assert found.help
     return found.code, found.message
@@ -100,7 +92,7 @@ def test_an_empty_training_split_is_an_error(project: Project) -> None:
 def test_an_empty_test_split_is_an_error(project: Project) -> None:
     _tokenize(project, _project(project))
     _change(project, "test", _nothing)
-    _run(project, "train")
+    run_kinds(project, "train")
     assert _failure(project, "evaluate") == ("E409", "the test split has no row")
 
 
@@ -109,7 +101,7 @@ def test_without_validation_the_last_epoch_is_kept_and_metrics_have_none(
 ) -> None:
     _tokenize(project, _project(project))
     _change(project, "validation", _nothing)
-    _run(project, "train", "evaluate")
+    run_kinds(project, "train", "evaluate")
     assert project.metrics().keys() == {"train", "test", "fit"}
     curve = (project.root / "models/tiny/plots/validation.csv").read_text().splitlines()
     assert curve[0] == "epoch,train_loss"
@@ -131,9 +123,9 @@ def test_a_split_of_one_label_is_evaluated_without_roc_auc(project: Project) -> 
     spec["evaluation"] = {"metrics": ["accuracy", "f1", "roc_auc"], "require": {"roc_auc": "> 0"}}
     _tokenize(project, spec)
     _change(project, "test", _one_label)
-    _run(project, "train")
+    run_kinds(project, "train")
     with pytest.raises(CheckFailed) as caught:
-        _run(project, "evaluate")
+        run_kinds(project, "evaluate")
     assert [d.code for d in caught.value.diagnostics] == ["E411"]
     metrics = project.metrics()
     assert "roc_auc" in metrics["train"]
@@ -148,9 +140,9 @@ def test_a_bound_on_every_metric_that_fails_is_reported(project: Project) -> Non
     bounds = {"accuracy": "> 0.99", "loss": "< 0.001", "f1": ">= 1", "recall": ">= 0"}
     spec["evaluation"] = {"metrics": ["accuracy", "f1", "recall"], "require": bounds}
     _tokenize(project, spec)
-    _run(project, "train")
+    run_kinds(project, "train")
     with pytest.raises(CheckFailed) as caught:
-        _run(project, "evaluate")
+        run_kinds(project, "evaluate")
     messages = [d.message for d in caught.value.diagnostics]
     assert [m.split()[0] for m in messages] == ["accuracy", "f1", "loss"]
     assert all(b in m for b, m in zip(["> 0.99", ">= 1", "< 0.001"], messages, strict=True))
@@ -194,7 +186,7 @@ def test_an_infinite_gradient_in_the_last_step_is_not_published(project: Project
 
 def test_a_damaged_trained_model_is_a_clear_error(project: Project) -> None:
     _tokenize(project, _project(project))
-    _run(project, "train")
+    run_kinds(project, "train")
     weights = project.root / "models/tiny/trained/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:500])
     code, message = _failure(project, "evaluate")

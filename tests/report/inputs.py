@@ -9,9 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from bertspec.core.manifest import Manifest
-from bertspec.pipeline.params.report import ReportParams
-from bertspec.runtime.context import Context
-from bertspec.runtime.report import run
+from tests.stages import run_runner, write_shards
 
 STAGES = ("raw", "prepared", "base", "tokenized", "trained", "evaluation", "export")
 TEXTS = ("one plain text", "another plain text")
@@ -48,10 +46,11 @@ def write_inputs(
     gold = [labels[i % len(labels)] for i in range(count)]
     said = [labels[(i + 1) % len(labels)] for i in range(count)]
     sure = [0.6 + 0.4 * (i + 1) / (count + 1) for i in range(count)]
-    table("prepared", "test.parquet", [
-        {"id": ids[i], "text": texts[i], "text_pair": texts[-1 - i], "label": gold[i],
-         "file": word, "row": i + 1} for i in range(count)
+    prepared = pa.Table.from_pylist([
+        {"id": ids[i], "text": texts[i], "text_pair": texts[-1 - i], "label": gold[i], "row": i}
+        for i in range(count)
     ])  # fmt: skip
+    inputs["prepared"] = write_shards(folder / "prepared", {"test": [prepared]}, word)
     table("evaluation", "predictions.parquet", [
         {"id": ids[i], "split": split, "gold": gold[i],
          "prediction": said[i] if split == "test" else gold[i],
@@ -92,5 +91,5 @@ def _csv(header: str, rows: Sequence[Sequence[Any]]) -> str:
 
 def render(inputs: dict[str, Path], out: Path) -> str:
     """The page that the runner writes."""
-    run(Context("by-hand-report", ReportParams(), out.parent, inputs, {"report": out}, None))
+    run_runner("report", {}, out.parent, inputs, {"report": out})
     return out.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bertspec.core.digest import digest
+from bertspec.core.digest import digest, file_digest
 from tests.projects import Project
 from tests.report.inputs import render, write_inputs
 
@@ -98,6 +98,10 @@ def test_what_a_stage_read_is_what_another_made(built: Project) -> None:
     made = {digest(m["files"]) for m in manifests}
     for manifest in manifests:
         for path, read in manifest["inputs"].items():
+            if path.endswith("-verdict.txt"):  # beside what contract makes, and no part of it
+                assert read == file_digest(built.root / path)
+                assert read in html
+                continue
             assert read in made, path
             assert html.count(read) > 1
 

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bertspec.catalog.sources import SOURCES
 from bertspec.core.errors import InputError
+from tests.stages import read_whole, source_of
 
 
 def _read(tmp_path: Path, kind: str, content: bytes | str, **options: Any) -> list[dict[str, Any]]:
     path = tmp_path / "data.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    source = SOURCES[kind].model_validate({"type": kind, "files": {"train": "data.txt"}, **options})
-    ((split, table),) = source.read(tmp_path)
+    source = source_of(kind, files={"train": "data.txt"}, **options)
+    ((split, table),) = read_whole(source, tmp_path).items()
     assert split == "train"
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
@@ -28,7 +28,10 @@ def _read(tmp_path: Path, kind: str, content: bytes | str, **options: Any) -> li
 def test_csv_keeps_quoted_commas_quotes_line_breaks_and_empty_fields(tmp_path: Path) -> None:
     rows = _read(tmp_path, "csv", '\ufefftext,label\r\n"a, ""b""\r\nc",\r\nNA,null\r\n')
     assert [(r["text"], r["label"]) for r in rows] == [('a, "b"\r\nc', ""), ("NA", "null")]
-    assert [(r["_file"], r["_row"]) for r in rows] == [("data.txt", 1), ("data.txt", 2)]
+    source = source_of("csv", files={"train": "data.txt"})
+    assert [(split, piece.file) for split, piece in source.read(tmp_path)] == [
+        ("train", "data.txt")
+    ]
 
 
 def test_tsv_takes_quotes_for_text_and_names_columns_without_a_header(tmp_path: Path) -> None:
@@ -98,7 +101,7 @@ def test_bad_files_are_told_with_file_and_row(
 
 def test_a_missing_file_is_told_with_the_nearest_one(tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").touch()
-    source = SOURCES["csv"].model_validate({"type": "csv", "files": {"train": "review.csv"}})
+    source = source_of("csv", files={"train": "review.csv"})
     with pytest.raises(InputError) as caught:
         list(source.read(tmp_path))
     assert "reviews.csv" in caught.value.diagnostics[0].help

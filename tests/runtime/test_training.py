@@ -18,7 +18,7 @@ from bertspec.core.manifest import digest_files
 from bertspec.pipeline.params.train import Constant, Cosine, Linear
 from bertspec.runtime.training.optimization import rate_factor
 from tests.projects import SPEC, Project
-from tests.runtime.test_data_stages import _run
+from tests.stages import run_kinds
 
 
 def _spec(**training: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def _spec(**training: Any) -> dict[str, Any]:
 def _tokenized(project: Project, spec: dict[str, Any]) -> Project:
     project.write_spec(spec)
     project.compile()
-    _run(project, "fetch", "prepare", "base", "tokenize")
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
     return project
 
 
@@ -61,7 +61,7 @@ def test_the_losses_are_those_of_a_plain_pytorch_loop(project: Project) -> None:
         "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
     }  # fmt: skip
     _tokenized(project, spec)
-    _run(project, "train")
+    run_kinds(project, "train")
 
     from bertspec.catalog.tasks import TASKS
     from bertspec.runtime.training.batches import read_tokens, training_order
@@ -177,9 +177,9 @@ def test_a_bound_that_does_not_hold_fails_after_writing(project: Project) -> Non
     spec = _spec(epochs=1)
     spec["evaluation"]["require"] = {"loss": "< 0.0001", "accuracy": ">= 0.0"}
     _tokenized(project, spec)
-    _run(project, "train")
+    run_kinds(project, "train")
     with pytest.raises(CheckFailed) as caught:
-        _run(project, "evaluate")
+        run_kinds(project, "evaluate")
     assert [d.code for d in caught.value.diagnostics] == ["E410"]
     assert "loss is" in caught.value.diagnostics[0].message
     assert project.metrics()["test"]["loss"] > 0.0001
@@ -188,7 +188,7 @@ def test_a_bound_that_does_not_hold_fails_after_writing(project: Project) -> Non
 def test_a_loss_that_is_no_number_stops_with_advice(project: Project) -> None:
     _tokenized(project, _spec(learning_rate=1e30, max_grad_norm=None))
     with pytest.raises(InputError) as caught:
-        _run(project, "train")
+        run_kinds(project, "train")
     assert caught.value.diagnostics[0].code == "E404"
     assert "learning_rate" in caught.value.diagnostics[0].help
     assert not (project.root / "models/tiny/trained").exists()
@@ -200,7 +200,7 @@ def test_a_label_without_a_training_row_is_an_error(project: Project) -> None:
     spec["evaluation"]["metrics"] = ["accuracy"]
     _tokenized(project, spec)
     with pytest.raises(InputError, match="`fair`"):
-        _run(project, "train")
+        run_kinds(project, "train")
 
 
 def test_a_truncated_weight_file_is_an_error_that_names_it(project: Project) -> None:
@@ -208,14 +208,14 @@ def test_a_truncated_weight_file_is_an_error_that_names_it(project: Project) -> 
     (weights,) = (project.root / "models/bases").rglob("model.safetensors")
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(InputError) as caught:
-        _run(project, "train")
+        run_kinds(project, "train")
     assert caught.value.diagnostics[0].code == "E402"
 
 
 def test_early_stopping_keeps_the_best_epoch(project: Project) -> None:
     spec = _spec(epochs=30, learning_rate=0.01, early_stopping={"patience": 2})
     _tokenized(project, spec)
-    _run(project, "train", "evaluate")
+    run_kinds(project, "train", "evaluate")
     losses = _curve(project, "validation", "validation_loss")
     best = losses.index(min(losses))
     assert len(losses) == min(30, best + 3)
@@ -226,7 +226,7 @@ def test_bf16_trains_and_its_weights_stay_32_bit(project: Project) -> None:
     from safetensors.torch import load_file
 
     _tokenized(project, _spec(precision="bf16"))
-    _run(project, "train")
+    run_kinds(project, "train")
     weights = load_file(project.root / "models/tiny/trained/model.safetensors")
     assert {t.dtype for t in weights.values()} == {torch.float32}
     assert _curve(project, "loss", "loss")[-1] < _curve(project, "loss", "loss")[0]

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from bertspec.catalog.sources import SOURCES
 from bertspec.compiler.checks import load_checked
 from bertspec.core.diagnostics import Diagnostic, Severity
 from bertspec.core.names import did_you_mean
@@ -152,7 +153,7 @@ def test_an_enumeration_of_the_language_is_one_in_the_schema() -> None:
     training = SCHEMA["$defs"]["Training"]["properties"]
     assert training["precision"]["enum"] == ["fp32", "bf16"]
     mapping = SCHEMA["$defs"]["DataSet"]["properties"]["source"]["discriminator"]["mapping"]
-    assert set(mapping) == {"csv", "tsv", "jsonl", "hub"}
+    assert set(mapping) == set(SOURCES)
 
 
 def _write(root: Path, name: str, text: str) -> Path:
@@ -245,10 +246,7 @@ def test_an_error_in_a_data_set_file_points_into_it_once(tmp_path: Path) -> None
         _write(tmp_path, f"specs/{name}.yaml", f"{head}data: d\nmodel:{tail}")
     loaded = load([tmp_path / "specs"], tmp_path)
     places = [(d.code, str(d.position)) for d in loaded.diagnostics]
-    assert sorted(places) == [
-        ("E010", "specs/datasets/d.yaml:3:11"),
-        ("E011", "specs/datasets/d.yaml:3:1"),
-    ]
+    assert places == [("E010", "specs/datasets/d.yaml:3:11")]
 
 
 def test_all_missing_keys_are_told(tmp_path: Path) -> None:

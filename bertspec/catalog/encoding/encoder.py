@@ -66,10 +66,10 @@ class Encoder:
         frame = self._frame(len(columns))
         sides = [self._ids(column) for column in columns]
         ids, types = frame.around(sides, self._max_length - frame.size)
-        offsets = pa.array(ids.offsets.astype(np.int32))
+        offsets = _column(pa.int32(), ids.offsets.astype(np.int32))
         return Encoded(
-            input_ids=pa.ListArray.from_arrays(offsets, pa.array(ids.values)),
-            token_type_ids=pa.ListArray.from_arrays(offsets, pa.array(types)),
+            input_ids=pa.ListArray.from_arrays(offsets, _column(pa.int32(), ids.values)),
+            token_type_ids=pa.ListArray.from_arrays(offsets, _column(pa.int8(), types)),
             lengths=(total([s.lengths for s in sides]) + frame.size).astype(np.int32),
             unknown=total([s.count(self._unknown) for s in sides]).astype(np.int32),
         )
@@ -91,6 +91,11 @@ class Encoder:
                 )
             self._frames[sides] = frame
         return self._frames[sides]
+
+
+def _column(kind: pa.DataType, values: np.ndarray) -> pa.Array:
+    """What `pa.array` makes of the values; that would import pandas."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 def _unknown_id(model: dict[str, Any]) -> int | None:

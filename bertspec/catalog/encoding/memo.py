@@ -4,6 +4,7 @@ from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import compute as pc
 from tokenizers import Tokenizer
 
 from bertspec.catalog.encoding.ragged import Ragged, encode_texts, offsets_of, spread
@@ -25,8 +26,10 @@ class Memo:
 
     def encode(self, words: Words) -> Ragged:
         """The token ids of all words of each row."""
-        coded = words.pieces.dictionary_encode()
-        slots = self._slots(coded.dictionary)[coded.indices.to_numpy()]
+        coded = pc.dictionary_encode(words.pieces)
+        # Not by `to_numpy`, which imports pandas.
+        codes = np.frombuffer(coded.indices.buffers()[1], np.int32, len(words.pieces))
+        slots = self._slots(coded.dictionary)[codes]
         lengths = self._lengths[slots]
         values = self._ids[spread(self._starts[slots], lengths)]
         return Ragged(values, offsets_of(lengths)[words.rows])

@@ -1,6 +1,7 @@
 """Learns from short texts what special tokens a tokenizer puts around texts."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import combinations_with_replacement, product
 
 import numpy as np
@@ -21,8 +22,11 @@ def learn(tokenizer: Tokenizer, sides: int) -> Frame:
 
     Raises InputError (E312) for a tokenizer that does more than to put fixed tokens around texts.
     """
-    probes = list(product(PROBES, repeat=sides))
-    plain = {probe: tokenizer.encode(probe, add_special_tokens=False).ids for probe in PROBES}
+    plain = {}
+    for probe in PROBES:
+        with suppress(Exception):  # there may be no unknown token for what it does not know
+            plain[probe] = tokenizer.encode(probe, add_special_tokens=False).ids
+    probes = list(product(plain, repeat=sides))
     texts = [Ragged.of([plain[probe[side]] for probe in probes]) for side in range(sides)]
     encodings = tokenizer.encode_batch([probe if sides > 1 else probe[0] for probe in probes])
     ids = Ragged.of([encoding.ids for encoding in encodings])

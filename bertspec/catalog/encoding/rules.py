@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bertspec.catalog.encoding.words import Cut, before_single_spaces, without_whitespace
+from bertspec.catalog.encoding.words import Cut, before_spaces, without_whitespace
 
 Part = Mapping[str, Any]
 """A part of a tokenizer, as its JSON has it."""
@@ -37,10 +37,11 @@ def safe_cut(tokenizer: Part) -> Cut | None:
         plain = NORMALIZERS.issuperset(n["type"] for n in normalizers)
         return without_whitespace if plain and _within_words(added, normalizers) else None
     if names == ["ByteLevel"] and splits[0]["use_regex"] and not normalizers:
-        # Its pattern takes a space with the word after it. `lstrip` takes the space too, and it is
-        # in the same piece; what `rstrip` takes would be in the next one.
+        # Its pattern takes nothing that has whitespace after something else, and looks at nothing
+        # before what it takes. `lstrip` takes whitespace in the same piece as the token; what
+        # `rstrip` takes would be in the next one.
         whole = not any(" " in token["content"] or token["rstrip"] for token in added)
-        return before_single_spaces if whole else None
+        return before_spaces if whole else None
     return None
 
 

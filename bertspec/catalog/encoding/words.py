@@ -13,15 +13,13 @@ SPACE, TAB, NEWLINE, RETURN = b" \t\n\r"
 DELETE = 0x7F
 BEYOND_ASCII = 0x80
 
-# The bytes of White_Space beyond ASCII, with U+180E and U+200B, which it had in older Unicode:
-# C2 85, C2 A0, E1 9A 80, E1 A0 8E, E2 80 80..8B, E2 80 A8, E2 80 A9, E2 80 AF, E2 81 9F, E3 80 80.
-# The tables below hold for other characters as well: there is no cut there, which is no harm.
-FIRST_OF_SPACES = np.zeros(256, bool)
-FIRST_OF_SPACES[[0xC2, 0xE1, 0xE2, 0xE3]] = True
-BEFORE_LAST_OF_SPACES = np.zeros(256, bool)
-BEFORE_LAST_OF_SPACES[[0xC2, 0x9A, 0xA0, 0x80, 0x81]] = True
-LAST_OF_SPACES = np.zeros(256, bool)
-LAST_OF_SPACES[[0x85, 0xA0, *range(0x80, 0x8C), 0x8E, 0xA8, 0xA9, 0xAF, 0x9F]] = True
+# The last two bytes of White_Space beyond ASCII, with U+180E and U+200B, which it had once: C2 85,
+# C2 A0, [E1] 9A 80, [E1] A0 8E, [E2] 80 80..8B, [E2] 80 A8, 80 A9, 80 AF, [E2] 81 9F, [E3] 80 80.
+# Other characters have such bytes too: there is no cut after them then, which is no harm.
+BEFORE_LAST = np.zeros(256, bool)
+BEFORE_LAST[[0xC2, 0x9A, 0xA0, 0x80, 0x81]] = True
+LAST = np.zeros(256, bool)
+LAST[[0x85, 0xA0, *range(0x80, 0x8C), 0x8E, 0xA8, 0xA9, 0xAF, 0x9F]] = True
 
 
 @dataclass(frozen=True)
@@ -70,20 +68,17 @@ def without_whitespace(text: Text) -> Words:
     return Words(_strings(offsets, data[kept]), np.searchsorted(starts, rows))
 
 
-def before_single_spaces(text: Text) -> Words:
-    """Cuts before each space that stands alone between two characters that are no whitespace."""
+def before_spaces(text: Text) -> Words:
+    """Cuts before each space that follows a character which is no whitespace."""
     data, rows = text.data, text.rows
     edges = np.zeros(len(data) + 1, bool)
     edges[rows] = True
     spaces = np.flatnonzero(data == SPACE)
-    spaces = spaces[~(edges[spaces] | edges[spaces + 1])]
-    before, after = data[spaces - 1], data[spaces + 1]
-    visible = (before > SPACE) & (before != DELETE) & (after > SPACE) & (after != DELETE)
-    visible &= ~((after >= BEYOND_ASCII) & FIRST_OF_SPACES[after])
+    spaces = spaces[~edges[spaces]]
+    before = data[spaces - 1]
     # Before the last byte of a character beyond ASCII there is another one of it.
-    wide = (before >= BEYOND_ASCII) & LAST_OF_SPACES[before]
-    visible &= ~(wide & BEFORE_LAST_OF_SPACES[data[spaces - 2]])
-    edges[spaces[visible]] = True
+    wide = (before >= BEYOND_ASCII) & LAST[before] & BEFORE_LAST[data[spaces - 2]]
+    edges[spaces[(before > SPACE) & (before != DELETE) & ~wide]] = True
     starts = np.flatnonzero(edges[:-1])
     offsets = np.append(starts, len(data))
     return Words(_strings(offsets, data), np.searchsorted(starts, rows))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bertspec.core.errors import InputError
+from bertspec.core.errors import BertspecError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,25 +55,22 @@ class Chunk:
 def cut(blocks: Iterable[bytes], ends: Ends, name: str, sizes: Sizes = SIZES) -> Iterator[Chunk]:
     """The stream as chunks, independent of how it is divided into blocks.
 
-    Raises InputError (E316) for a record longer than `sizes.longest_record`.
+    An empty stream is one empty chunk. Raises InputError (E316) for a record longer than
+    `sizes.longest_record`.
     """
     import numpy as np
 
     source = iter(blocks)
+    longest = max(sizes.longest_record, sizes.most)
     rest, offset, line, final = b"", 0, 1, False
     while not final:
         size = 4 * sizes.most
         rest, final = _filled(rest, source, size)
         found = ends(np.frombuffer(rest, np.uint8))
         while not len(found) and not final:
-            if len(rest) > sizes.longest_record:
-                raise InputError.of(
-                    "E316",
-                    f"{name}, line {line}: a record of more than {sizes.longest_record >> 20} MiB",
-                    "is the file of this type, with a line break behind each record and every "
-                    "quote closed?",
-                )
-            size *= 2
+            if len(rest) > longest:
+                raise _too_long(name, line, longest)
+            size = min(2 * size, longest + 1)
             rest, final = _filled(rest, source, size)
             found = ends(np.frombuffer(rest, np.uint8))
         if final and rest and not (len(found) and found[-1] == len(rest)):
@@ -81,9 +78,21 @@ def cut(blocks: Iterable[bytes], ends: Ends, name: str, sizes: Sizes = SIZES) ->
         start = 0
         for end in cuts(np.frombuffer(rest, np.uint8), found, sizes, final=final):
             data = rest[start:end]
+            if len(data) > longest:  # so it is a single record
+                raise _too_long(name, line, longest)
             yield Chunk(data, offset, line)
             offset, line, start = offset + len(data), line + data.count(b"\n"), end
         rest = rest[start:]
+    if not offset:
+        yield Chunk(b"", 0, 1)
+
+
+def _too_long(name: str, line: int, longest: int) -> BertspecError:
+    return InputError.of(
+        "E316",
+        f"{name}, line {line}: a record of more than {longest >> 20} MiB",
+        "is the file of this type, with a line break behind each record and every quote closed?",
+    )
 
 
 def _filled(rest: bytes, source: Iterator[bytes], size: int) -> tuple[bytes, bool]:

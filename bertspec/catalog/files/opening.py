@@ -13,7 +13,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from bertspec.core.diagnostics import Position
-from bertspec.core.errors import InputError, reason
+from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.names import did_you_mean
 
 BLOCK = 1 << 24
@@ -56,11 +56,7 @@ def read_blocks(path: Path, name: str, encoding: str = UTF8) -> Iterator[bytes]:
 @contextmanager
 def open_packed(path: Path, name: str) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked. Raises InputError: E301 for no file, E315 for a damaged one."""
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        near = [p.name for p in path.parent.glob("*") if p.is_file()]
-        advice = did_you_mean(path.name, near) if near else "check the path in `data.source`"
-        raise InputError.of("E301", f"{name} {what}", advice)
+    require_file(path, name)
     try:
         with _opener(path) as file:
             yield file
@@ -70,6 +66,15 @@ def open_packed(path: Path, name: str) -> Iterator[IO[bytes]]:
         raise InputError.of(
             "E315", f"{name} is damaged: {reason(error)}", "pack it again, or fetch it again"
         ) from None
+
+
+def require_file(path: Path, name: str) -> None:
+    """Raise InputError (E301) when there is no such file."""
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        near = [p.name for p in path.parent.glob("*") if p.is_file()]
+        advice = did_you_mean(path.name, near) if near else "check the path in `data.source`"
+        raise InputError.of("E301", f"{name} {what}", advice)
 
 
 def _opener(path: Path) -> Any:
@@ -109,8 +114,26 @@ def _recoded(blocks: Iterator[bytes], name: str, encoding: str) -> Iterator[byte
                 "check the file, and `encoding` in `data.source`",
                 Position(name, 1, 1),
             ) from None
+        except UnicodeError as error:  # punycode and others do not say where
+            raise _not_text(name, encoding, error) from None
         offset += len(block)
-        yield text.encode("utf-8")
+        yield _as_utf8(text, name, encoding)
+
+
+def _as_utf8(text: str, name: str, encoding: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which UTF-7 can write
+        raise _not_text(name, encoding, error) from None
+
+
+def _not_text(name: str, encoding: str, error: UnicodeError) -> BertspecError:
+    return InputError.of(
+        "E302",
+        f"{name} is not text in {encoding}: {reason(error)}",
+        "check the file, and `encoding` in `data.source`",
+        Position(name, 1, 1),
+    )
 
 
 def _with_last(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:

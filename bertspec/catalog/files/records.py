@@ -15,15 +15,29 @@ def line_ends(data: "np.ndarray") -> "np.ndarray":
     return np.flatnonzero(data == LINE_FEED) + 1
 
 
+def header_ends(data: "np.ndarray", *, quoting: bool) -> "np.ndarray":
+    """Behind each line feed, return, and pair of both, outside quotes where there is quoting."""
+    import numpy as np
+
+    is_feed = data == LINE_FEED
+    is_return = (data == RETURN) & ~np.append(is_feed[1:], [False])
+    ends = np.flatnonzero(is_feed | is_return) + 1
+    if not quoting:
+        return ends
+    quotes = np.flatnonzero(data == QUOTE)
+    return ends[np.searchsorted(quotes, ends) % 2 == 0]
+
+
 def blank_line_ends(data: "np.ndarray") -> "np.ndarray":
     """Behind each line of nothing but spaces, tabs and returns: what ends a paragraph."""
     import numpy as np
 
     blank = (data == LINE_FEED) | (data == RETURN) | (data == ord(" ")) | (data == ord("\t"))
     ends = line_ends(data)
-    inked = np.concatenate([[0], np.cumsum(~blank)])
-    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
-    return ends[inked[ends] == inked[starts]]
+    if not len(ends):
+        return ends
+    starts = np.concatenate([[0], ends[:-1]])
+    return ends[np.logical_and.reduceat(blank[: ends[-1]], starts)]
 
 
 def quoted_line_ends(data: "np.ndarray") -> "np.ndarray":

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from bertspec.catalog.file_source import Place, TextSource
 from bertspec.catalog.files.cutting import Chunk, Ends
-from bertspec.catalog.files.opening import decode
-from bertspec.catalog.files.records import quoted_line_ends, stray_quote
+from bertspec.catalog.files.opening import BOM, decode
+from bertspec.catalog.files.records import header_ends, quoted_line_ends, stray_quote
 from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,12 +37,13 @@ class Csv(TextSource):
         if self.column_names is not None:
             return None, chunk
         start, line = 0, chunk.line
-        for end in [*type(self).ends(_bytes(chunk.data)), len(chunk.data)]:
+        # A return ends the header as it ends rows, though no chunk is cut there.
+        for end in [*header_ends(_bytes(chunk.data), quoting=self.quoting), len(chunk.data)]:
             header = chunk.data[start:end]
             if header.strip(b"\r\n"):
                 rest = Chunk(chunk.data[end:], chunk.offset + int(end), line + header.count(b"\n"))
                 return decode(header, name, chunk.offset + start, line), rest
-            start, line = int(end), line + 1
+            start, line = int(end), line + header.count(b"\n")
         return "", Chunk(b"", chunk.offset + start, line)
 
     def parse(self, text: str, place: Place, header: str | None) -> "pa.Table":
@@ -81,6 +82,8 @@ class Csv(TextSource):
         from pyarrow import csv as arrow_csv
 
         data = text.encode()
+        if data.startswith(BOM):  # of the file it is left out already, and Arrow would leave it out
+            data = b"\n" + data
         try:
             return arrow_csv.read_csv(
                 pa.BufferReader(data),

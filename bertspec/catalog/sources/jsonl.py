@@ -8,6 +8,7 @@ from pydantic import Field
 from bertspec.catalog.file_source import Place, TextSource
 from bertspec.catalog.files.cutting import Ends
 from bertspec.catalog.files.records import line_ends
+from bertspec.catalog.json_rows import object_of, table_of
 from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,16 +28,6 @@ class Jsonl(TextSource):
         return table_of([_object(line, place.at_line(n)) for n, line in lines if line.strip()])
 
 
-def table_of(rows: list[dict[str, Any]]) -> "pa.Table":
-    """JSON objects as columns of text; a key that an object lacks is null."""
-    import pyarrow as pa
-
-    columns = dict.fromkeys(key for row in rows for key in row)
-    return pa.table(
-        {c: pa.array([_text(row.get(c)) for row in rows], pa.string()) for c in columns}
-    )
-
-
 def _object(line: str, place: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
@@ -44,18 +35,4 @@ def _object(line: str, place: str) -> dict[str, Any]:
         raise InputError.of(
             "E305", f"{place}: not JSON: {error}", "write one JSON object a line"
         ) from None
-    if not isinstance(value, dict):
-        raise InputError.of("E305", f"{place}: not an object", 'write `{"text": ...}`')
-    return {_clean(key): item for key, item in value.items()}
-
-
-def _text(value: Any) -> str | None:
-    """A value as text: itself, or in its JSON spelling; null stays null."""
-    if value is None:
-        return None
-    return _clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-
-
-def _clean(text: str) -> str:
-    """`text` without lone surrogates: valid JSON, and no text that UTF-8 or Arrow can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return object_of(value, place)

@@ -159,9 +159,18 @@ def _check_file(path: Path, name: str) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    # Else SQLite leaves files of its own beside a database with a write-ahead log. What writes to
+    # such a one writes to the log, and not to what is read here.
+    immutable = "&immutable=1" if _has_log(path) else ""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{immutable}", uri=True)
     connection.set_authorizer(_authorize)
     return connection
+
+
+def _has_log(path: Path) -> bool:
+    """Whether changes go to a write-ahead log first: https://sqlite.org/fileformat2.html, 1.3.3."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"
 
 
 def _authorize(

@@ -28,6 +28,8 @@ class Squad(FileSource):
 
     packages: ClassVar[tuple[str, ...]] = ("ijson", "pyarrow")
 
+    packages: ClassVar[tuple[str, ...]] = ("ijson", "pyarrow")
+
     type: Literal["squad"] = Field(description="SQuAD's JSON, 1.1 or 2.0.")
 
     def read_file(self, path: Path, name: str) -> Iterator[Piece]:

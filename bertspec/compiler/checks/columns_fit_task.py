@@ -20,7 +20,7 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
                 f"`columns.{name}` is missing, which {task.type} needs",
                 f"name the column: `columns: {{..., {name}: ...}}`",
             )
-    for name in sorted(given - {*task.required_columns, *task.optional_columns}):
+    for name in sorted(given - {*task.required_columns, *task.optional_columns, "slice"}):
         yield finding(
             "E103",
             loaded,

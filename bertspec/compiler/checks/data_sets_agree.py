@@ -4,19 +4,20 @@ from collections.abc import Iterator, Sequence
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
+from bertspec.core.model import Model
 from bertspec.spec.load import LoadedSpec
+from bertspec.spec.sections import DataSet
 
 
 def check(specs: Sequence[LoadedSpec]) -> Iterator[Diagnostic]:
     first: dict[str, LoadedSpec] = {}
     for loaded in specs:
         other = first.setdefault(loaded.dataset_name, loaded)
-        for section in ("source", "columns", "split"):
+        for section in (f for f in DataSet.model_fields if f not in ("name", "description")):
             mine, theirs = getattr(loaded.spec.data, section), getattr(other.spec.data, section)
             if mine == theirs:
                 continue
-            field = _first_difference(mine.model_dump(), theirs.model_dump())
-            path = ("data", section, *field)
+            path = ("data", section, *_first_difference(mine, theirs))
             where = other.document.position(path)
             yield finding(
                 "E126",
@@ -27,7 +28,10 @@ def check(specs: Sequence[LoadedSpec]) -> Iterator[Diagnostic]:
             )
 
 
-def _first_difference(mine: dict[str, object], theirs: dict[str, object]) -> tuple[str, ...]:
-    if mine.get("type") != theirs.get("type"):
+def _first_difference(mine: object, theirs: object) -> tuple[str, ...]:
+    """The first field in which two sections differ; none for a list."""
+    if not (isinstance(mine, Model) and isinstance(theirs, Model)):
+        return ()
+    if type(mine) is not type(theirs):
         return ("type",)
-    return (next(key for key in mine if mine[key] != theirs.get(key)),)
+    return (next(key for key, value in mine if value != getattr(theirs, key)),)
