@@ -60,6 +60,8 @@ def _check_data(loaded: "Loaded") -> "DataCheck":
 
 
 def _read(data: "DataCheck") -> str:
+    if not data.rows:
+        return ", no data read"
     return f", {_count(len(data.rows), 'data set')} with {_count(sum(data.rows.values()), 'row')}"
 
 

@@ -9,7 +9,7 @@ from bertspec.core.terminal import one_line
 from bertspec.runtime.data_summary import MOST_LABELS, PERCENTILES, Labels, Lengths, Sample, Summary
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -38,17 +38,21 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 
 def show(summary: Summary, console: "Console") -> None:
-    """For people, as wide as the console."""
+    """For people, as wide as the console. Only a terminal gets its messages wrapped."""
     from rich.text import Text
 
-    for part in _parts(summary, console):
-        console.print(part, no_wrap=isinstance(part, Text), overflow="ellipsis")
+    with console.capture() as captured:
+        for part in _parts(summary, console):
+            if isinstance(part, str):
+                console.print(_text(part), soft_wrap=not console.is_terminal)
+            else:
+                console.print(part, no_wrap=isinstance(part, Text), overflow="ellipsis")
+    lines = captured.get().splitlines()
+    console.file.write("\n".join(line.rstrip() for line in lines) + "\n")
 
 
-def _parts(summary: Summary, console: "Console") -> "Iterator[RenderableType]":
-    from rich.padding import Padding
-    from rich.text import Text
-
+def _parts(summary: Summary, console: "Console") -> "Iterator[Table | Text | str]":
+    """Tables, lines that are cut, and messages that are not."""
     yield _rows(summary, console)
     if summary.labels is not None:
         yield ""
@@ -66,7 +70,8 @@ def _parts(summary: Summary, console: "Console") -> "Iterator[RenderableType]":
     yield ""
     yield from _contract(summary, console)
     for note in summary.notes:
-        yield Padding(Text(f"note: {one_line(note)}"), (1, 0, 0, 0))
+        yield ""
+        yield f"note: {note}"
 
 
 def _table(console: "Console", title: str, *columns: str, numbers: Sequence[str] = ()) -> "Table":
@@ -192,12 +197,12 @@ def _content(sample: Sample) -> str:
     return " | ".join([*(f"{number:g}" for number in target), *texts])
 
 
-def _contract(summary: Summary, console: "Console") -> "Iterator[RenderableType]":
+def _contract(summary: Summary, console: "Console") -> "Iterator[Table | Text | str]":
     from rich.text import Text
 
     if summary.contract is None:
         advice = f"`dvc repro {summary.name}-contract` does that"
-        yield Text(f"The contract has not been checked: {advice}.")
+        yield f"The contract has not been checked: {advice}."
         return
     table = _table(console, "contract", "code", "rule", "severity", "status", numbers=("rows",))
     for entry in summary.contract:
@@ -213,13 +218,5 @@ def _contract(summary: Summary, console: "Console") -> "Iterator[RenderableType]
         for found in entry["findings"]:
             kind = "error" if entry["severity"] == "error" else "warning"
             yield ""
-            yield _wrapped(f"{kind}[{entry['code']}]: {found['message']}")
-            yield _wrapped(f"  help: {found['help']}")
-
-
-def _wrapped(text: str) -> "RenderableType":
-    """Text that goes on in the next line where it is too long."""
-    from rich.padding import Padding
-
-    indent = len(text) - len(text.lstrip())
-    return Padding(_text(text), (0, 0, 0, indent))
+            yield f"{kind}[{entry['code']}]: {found['message']}"
+            yield f"help: {found['help']}"

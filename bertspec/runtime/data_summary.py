@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 READ = ("text", "text_pair", "question", "context", "tokens")
 """Columns that a model reads."""
 
-BINS = 24
+BINS = 16
 """Most bins of a histogram."""
 
 PERCENTILES = {"min": 0, "p50": 50, "p90": 90, "p95": 95, "p99": 99, "max": 100}
@@ -57,7 +57,7 @@ class Lengths:
     """How long the texts of all splits are."""
 
     of: str
-    """The column, or the tokenization."""
+    """The column, or the tokenization's folder."""
     unit: str
     percentiles: Mapping[str, int]
     start: int
@@ -333,7 +333,8 @@ def _token_lengths(
     import pyarrow as pa
 
     for full in sorted(params.get("tokenizations") or {}):
-        path = layout.tokenized(name, full.removeprefix(f"{name}-"))
+        key = full.removeprefix(f"{name}-")
+        path = layout.tokenized(name, key)
         folder = root / path
         if not full.startswith(f"{name}-") or not folder.is_dir():
             continue
@@ -349,7 +350,7 @@ def _token_lengths(
             notes.append(f"{path} cannot be read ({reason(error)}): `dvc repro` builds it again")
             continue
         if len(sizes := np.concatenate(parts)):
-            yield _lengths(full, "tokens", sizes, max_length)
+            yield _lengths(key, "tokens", sizes, max_length)
 
 
 def _findings(name: str, root: Path, notes: list[str]) -> Sequence[Mapping[str, Any]] | None:
