@@ -27,8 +27,7 @@ def command(name: str, samples: int, fmt: str) -> None:
 
     summary = summarize(name, Path.cwd(), samples)
     if fmt == "json":
-        # JSON is UTF-8 in any locale.
-        click.echo(json_text(as_json(summary)).encode("utf-8", "backslashreplace"))
+        click.echo(json_text(as_json(summary)).encode("utf-8"))  # in any locale
         return
     from rich.console import Console
 
