@@ -25,7 +25,8 @@ def pieces_of(tables: Iterable["pa.Table"], file: str, sizes: Sizes = SIZES) -> 
             waiting.append(table)
         if not waiting or not (final or sum(t.nbytes for t in waiting) > 4 * sizes.most):
             continue
-        rest = pa.concat_tables(waiting)
+        # A column that some tables lack is null in their rows.
+        rest = pa.concat_tables(waiting, promote_options="default")
         start = 0
         for end in _ends(rest, sizes, final=final):
             yield _piece(rest.slice(start, end - start), file)
@@ -82,10 +83,12 @@ def _as_bytes(table: "pa.Table") -> tuple["np.ndarray", "np.ndarray"]:
     import pyarrow as pa
     from pyarrow import compute as pc
 
-    texts = [_as_text(column) for column in table.columns]
-    joined = pc.binary_join_element_wise(
-        *texts, "\x1f", null_handling="replace", null_replacement="\x00"
-    )
+    texts = [
+        pc.binary_join_element_wise(f"{name}=", _as_text(table[name]), "")
+        for name in table.column_names
+    ]
+    # Without nulls, so that a column which only other tables have makes no difference.
+    joined = pc.binary_join_element_wise(*texts, "\x1f", null_handling="skip")
     rows = pc.binary_join_element_wise(joined, "", "\n").cast(pa.large_string())
     rows = rows.combine_chunks() if isinstance(rows, pa.ChunkedArray) else rows
     _, offsets, data = rows.buffers()

@@ -437,7 +437,7 @@ def test_a_shared_data_set_is_shown_where_the_spec_names_it(project: Project) ->
     (project.root / "specs/datasets/reviews.json").write_text(json.dumps(data, indent=1))
     project.write_spec(_spec() | {"data": "reviews"})
     project.write_rows(rows() + REPEATED)
-    assert "specs/tiny.json:10:3" in project.bertspec("validate", "--data", code=1)
+    assert "specs/tiny.json:11:3" in project.bertspec("validate", "--data", code=1)
 
 
 def test_specs_with_errors_are_not_read(project: Project) -> None:

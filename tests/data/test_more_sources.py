@@ -25,7 +25,8 @@ def _read(root: Path, kind: str, **options: Any) -> pa.Table:
     if "folders" in options:
         del options["files"]
     source = SOURCES[kind].model_validate({"type": kind, **options})
-    return pa.concat_tables([piece.read(1) for _, piece in source.read(root)])
+    tables = [piece.read(1) for _, piece in source.read(root)]
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def _fault(root: Path, kind: str, **options: Any) -> str:

@@ -3,35 +3,37 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from bertspec.catalog.base import CONFIG, TOKENIZER, WEIGHTS, Base
-from bertspec.catalog.bases.wordpiece import SPECIAL_TOKENS, train_wordpiece
+from bertspec.catalog.bases.bpe import Bpe
+from bertspec.catalog.bases.unigram import Unigram
+from bertspec.catalog.bases.wordpiece import WordPiece
 from bertspec.core.errors import BertspecError, InputError, reason
-from bertspec.core.model import Model
 from bertspec.core.names import did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from tokenizers import Tokenizer
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, PreTrainedModel
 
 
-FROM_TOKENIZER = ("vocab_size", "pad_token_id")
+IDS = {f"{name}_id": name for name in ("bos_token", "cls_token", "eos_token", "sep_token")}
+"""Keys of a config for ids of special tokens -> the tokens. Not every architecture has them."""
+
+FROM_TOKENIZER = ("vocab_size", "pad_token_id", *IDS)
 """Keys of a config that the trained tokenizer determines."""
 
 SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 """Keys of a config that must be whole numbers of at least 1: transformers builds some without."""
 
 
-class WordPiece(Model):
-    """A WordPiece tokenizer, trained on the training split's text."""
-
-    type: Literal["wordpiece"] = Field(description="WordPiece, as BERT has it.")
-    vocab_size: int = Field(ge=16, description="Entries in the vocabulary, at most.")
-    lowercase: bool = Field(default=True, description="Whether text is lower-cased first.")
+if TYPE_CHECKING:
+    AnyTokenizer = WordPiece | Bpe | Unigram
+else:
+    AnyTokenizer = Annotated[WordPiece | Bpe | Unigram, Field(discriminator="type")]
 
 
 class ScratchBase(Base):
@@ -44,11 +46,11 @@ class ScratchBase(Base):
         description="The architecture: `model_type` and the fields of its transformers config, "
         "such as `{model_type: bert, hidden_size: 128, num_hidden_layers: 2}`."
     )
-    tokenizer: WordPiece = Field(description="How the tokenizer is trained.")
+    tokenizer: AnyTokenizer = Field(description="How the tokenizer is trained.")
     seed: int = Field(default=0, ge=0, description="Seed of the random weights.")
 
     def packages(self) -> tuple[str, ...]:
-        return (*super().packages(), "torch")
+        return (*super().packages(), "torch", *self.tokenizer.packages())
 
     def slug(self) -> str:
         return "scratch"
@@ -66,9 +68,7 @@ class ScratchBase(Base):
     def build(self, target: Path, root: Path, training: "pa.Table | None") -> None:
         if training is None:
             raise ValueError("a scratch base reads the prepared data")
-        tokenizer = train_wordpiece(
-            _texts(training), self.tokenizer.vocab_size, lowercase=self.tokenizer.lowercase
-        )
+        tokenizer = self.tokenizer.train(_texts(training))
         tokenizer.save(str(target / TOKENIZER))
         self._save_model(target, tokenizer)
 
@@ -94,8 +94,17 @@ class ScratchBase(Base):
                     "leave it out, the tokenizer gives it" if own else did_you_mean(key, known),
                 )
         options["vocab_size"] = tokenizer.get_vocab_size()
-        options["pad_token_id"] = tokenizer.token_to_id("[PAD]")
+        special = self._special_tokens()
+        options["pad_token_id"] = tokenizer.token_to_id(special["pad_token"])
+        for key, name in IDS.items():
+            if getattr(defaults, key, None) is not None:
+                options[key] = tokenizer.token_to_id(special[name])
         return AutoConfig.for_model(model_type, **options)
+
+    def _special_tokens(self) -> dict[str, str]:
+        """Those of the tokenizer; one without a begin or end has what stands around a text."""
+        tokens = self.tokenizer.special_tokens
+        return {"bos_token": tokens["cls_token"], "eos_token": tokens["sep_token"], **tokens}
 
     def _save_model(self, target: Path, tokenizer: "Tokenizer") -> None:
         import torch
@@ -119,10 +128,20 @@ class ScratchBase(Base):
         (target / CONFIG).write_text(text + "\n", encoding="utf-8")
         weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(weights, target / WEIGHTS, metadata={"format": "pt"})
-        about = {"model_max_length": self.config.get("max_position_embeddings", 512)}
-        about |= {"tokenizer_class": "PreTrainedTokenizerFast", **SPECIAL_TOKENS}
+        about: dict[str, Any] = {"model_max_length": _longest(model)}
+        about |= {"tokenizer_class": "PreTrainedTokenizerFast", **self.tokenizer.special_tokens}
         text = json.dumps(about, indent=2, sort_keys=True)
         (target / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _longest(model: "PreTrainedModel") -> int:
+    """How many tokens of a text have a position."""
+    for name, module in model.named_modules():
+        padding = getattr(module, "padding_idx", None)
+        if name.endswith("position_embeddings") and padding is not None:
+            # RoBERTa and its kin count positions from the one after the padding's.
+            return int(module.num_embeddings) - padding - 1
+    return int(getattr(model.config, "max_position_embeddings", 512))
 
 
 def _texts(table: "pa.Table") -> list[str]:

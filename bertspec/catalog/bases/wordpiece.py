@@ -1,7 +1,11 @@
 """Train a WordPiece tokenizer, the same to the byte on every run."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from bertspec.catalog.bases.tokenizer import TrainedTokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -17,6 +21,19 @@ SPECIAL_TOKENS = {
 
 MOST_CHARACTERS = 1000
 """As BERT's own trainer limits its alphabet."""
+
+
+class WordPiece(TrainedTokenizer):
+    """A WordPiece tokenizer, trained on the training split's text."""
+
+    special_tokens: ClassVar[Mapping[str, str]] = SPECIAL_TOKENS
+
+    type: Literal["wordpiece"] = Field(description="WordPiece, as BERT has it.")
+    vocab_size: int = Field(ge=16, description="Entries in the vocabulary, at most.")
+    lowercase: bool = Field(default=True, description="Whether text is lower-cased first.")
+
+    def train(self, texts: Sequence[str]) -> "Tokenizer":
+        return train_wordpiece(texts, self.vocab_size, lowercase=self.lowercase)
 
 
 def train_wordpiece(texts: Sequence[str], vocab_size: int, *, lowercase: bool) -> "Tokenizer":

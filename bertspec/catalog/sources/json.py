@@ -1,6 +1,6 @@
 """JSON: a list of objects, at the top of the file or below a field of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -16,6 +16,9 @@ from bertspec.core.errors import InputError, reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+DEEPEST = 200
+"""Lists and objects in one another. The parser remembers where it is, and that grows with both."""
 
 BATCH = 4096
 """Objects that become a table at once."""
@@ -68,7 +71,7 @@ class Json(FileSource):
         stream = ijson.from_iter(block for block in data if block)
         prefix = f"{self.field}.item" if self.field else "item"
         try:
-            yield from ijson.items(stream, prefix, use_float=True)
+            yield from ijson.items(_shallow(ijson.parse(stream, use_float=True)), prefix)
         except (ijson.JSONError, ValueError, RecursionError) as error:  # ValueError: 5,000 digits
             raise InputError.of(
                 "E305",
@@ -76,3 +79,13 @@ class Json(FileSource):
                 "`python -m json.tool FILE` says where the fault is; for an object a line there "
                 "is `type: jsonl`",
             ) from None
+
+
+def _shallow(events: Iterable[tuple[str, str, Any]]) -> Iterator[tuple[str, str, Any]]:
+    """The events. Raises ValueError where they nest too deep."""
+    depth = 0
+    for event in events:
+        depth += event[1].startswith("start_") - event[1].startswith("end_")
+        if depth > DEEPEST:
+            raise ValueError(f"lists and objects are more than {DEEPEST} deep")
+        yield event
