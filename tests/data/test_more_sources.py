@@ -52,9 +52,9 @@ def test_json_has_the_rows_of_pythons_json(tmp_path: Path, field: str | None) ->
     ("content", "words"),
     [
         ('[{"a": 1}, 2]', "E305 a.json, record 2: not an object"),
-        ('[{"a": 1}', "E305 a.json: not JSON"),
-        ('{"rows": [{"a": 1}]}', "E330 a.json has no list"),
-        ("", "E305 a.json: not JSON"),
+        ('[{"a": 1}', "E305 a.json, line 1: not JSON"),
+        ('{"rows": [{"a": 1}]}', "E330 a.json: the whole file is an object"),
+        ("", "E305 a.json, line 1: not JSON"),
         ("[]", "E330"),
         ("[" * 100_000, "E305"),
     ],
@@ -158,7 +158,7 @@ def test_a_folder_is_a_label_and_a_file_a_text(tmp_path: Path) -> None:
     (tmp_path / "all" / "neg" / "0" / "00.txt").write_bytes(b"\xff")
     assert "E302 all/neg/0/00.txt, line 1" in _fault(tmp_path, "folder", folders={"train": "all"})
     (tmp_path / "empty").mkdir()
-    assert "E301 empty has no folder" in _fault(tmp_path, "folder", folders={"train": "empty"})
+    assert "E333 empty has no folders" in _fault(tmp_path, "folder", folders={"train": "empty"})
     assert "E301 there is no folder no" in _fault(tmp_path, "folder", folders={"train": "no"})
 
 

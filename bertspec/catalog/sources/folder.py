@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TARGET = 512
 """Files in a piece, about."""
 
+MOST_BYTES = 1 << 23
+"""A piece of more bytes ends where it is."""
+
 _BITS = 64
 
 
@@ -34,7 +37,7 @@ class Folder(Source):
         description="The folder of each split; the folders in it are the labels. "
         "Give only `train` when `split` divides it.",
     )
-    pattern: Annotated[str, StringConstraints(min_length=1)] = Field(
+    pattern: Annotated[str, StringConstraints(pattern=r"^[^/]")] = Field(
         default="**/*.txt",
         description="Files of a label that are taken. Hidden ones are not, and `.gz`, `.bz2`, "
         "`.xz` and `.zst` are unpacked.",
@@ -53,46 +56,70 @@ class Folder(Source):
     def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
             folder = self.folders[split]
-            for names in _groups(self._names(root / folder, folder)):
-                yield split, self._piece(root / folder, folder, names)
+            files: list[tuple[str, bytes]] = []
+            for name in self._names(root / folder, folder):
+                files.append((name, self._content(root / folder / name, f"{folder}/{name}")))
+                if _ends_piece(files):
+                    yield split, _piece(folder, files)
+                    files = []
+            if files:
+                yield split, _piece(folder, files)
 
     def _names(self, path: Path, folder: str) -> Sequence[str]:
         """Files of all labels, relative to the folder, in the order of their names."""
         if not path.is_dir():
             raise InputError.of("E301", f"there is no folder {folder}", "check `folders`")
-        names = sorted(
-            file.relative_to(path).as_posix()
-            for label in path.iterdir()
-            if label.is_dir() and not label.name.startswith(".")
-            for file in label.glob(self.pattern)
-            if file.is_file()
-        )
-        names = [n for n in names if not any(part.startswith(".") for part in n.split("/"))]
+        names: list[str] = []
+        for label in sorted(path.iterdir()):
+            if not label.is_dir() or label.name.startswith("."):
+                continue
+            found = [
+                file.relative_to(path).as_posix()
+                for file in label.glob(self.pattern)
+                if file.is_file()
+            ]
+            found = [n for n in found if not any(part.startswith(".") for part in n.split("/"))]
+            if not found:
+                raise InputError.of(
+                    "E333",
+                    f"{folder}/{label.name} has no file `{self.pattern}` in it",
+                    "each folder here is a label: fill it, move it away, or correct `pattern`",
+                )
+            names += sorted(found)
         if not names:
             raise InputError.of(
-                "E301",
-                f"{folder} has no folder with a file `{self.pattern}` in it",
+                "E333",
+                f"{folder} has no folders in it",
                 "a label is a folder, and each file in it a text",
             )
         return names
 
-    def _piece(self, path: Path, folder: str, names: Sequence[str]) -> Piece:
-        contents = [
-            b"".join(at_most(read_blocks(path / n, f"{folder}/{n}", self.encoding), n))
-            for n in names
-        ]
-        files = [(n, hashlib.sha256(c).hexdigest()) for n, c in zip(names, contents, strict=True)]
-        return Piece(folder, digest(files), partial(_table, folder, names, contents))
+    def _content(self, path: Path, name: str) -> bytes:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise InputError.of(
+                "E334", f"the name of file {name!r} is not UTF-8", "rename it"
+            ) from None
+        return b"".join(at_most(read_blocks(path, name, self.encoding), name))
 
 
-def _groups(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Consecutive names; where a group ends depends on its last name alone."""
-    start = 0
-    for index, name in enumerate(names, start=1):
-        point = int.from_bytes(hashlib.sha256(name.encode()).digest()[: _BITS // 8], "big")
-        if point < 2**_BITS // TARGET or index == len(names) or index - start == 8 * TARGET:
-            yield names[start:index]
-            start = index
+def _ends_piece(files: Sequence[tuple[str, bytes]]) -> bool:
+    """Whether a piece ends behind these files: what its last name says, as long as it is small."""
+    name = files[-1][0]
+    point = int.from_bytes(hashlib.sha256(name.encode()).digest()[: _BITS // 8], "big")
+    return (
+        point < 2**_BITS // TARGET
+        or len(files) == 8 * TARGET
+        or sum(len(content) for _, content in files) > MOST_BYTES
+    )
+
+
+def _piece(folder: str, files: Sequence[tuple[str, bytes]]) -> Piece:
+    names = [name for name, _ in files]
+    contents = [content for _, content in files]
+    key = digest([(name, hashlib.sha256(content).hexdigest()) for name, content in files])
+    return Piece(folder, key, partial(_table, folder, names, contents))
 
 
 def _table(folder: str, names: Sequence[str], contents: Sequence[bytes], _first: int) -> "pa.Table":

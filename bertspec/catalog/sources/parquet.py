@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from bertspec.catalog.columnar import PART, pieces_of_batches, reading
 from bertspec.catalog.file_source import FileSource
 from bertspec.catalog.files.opening import require_file
 from bertspec.catalog.source import Piece
-from bertspec.catalog.tables import decoded, pieces_of
-from bertspec.core.errors import InputError, reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH = 16384
-"""Rows that are read at once."""
+"""Rows that are read at once; fewer where they are long."""
+
+BUFFER = 1 << 20
+"""Bytes of a column that are read at once: without it, it is all that a row group has of it."""
 
 
 class Parquet(FileSource):
@@ -25,21 +27,22 @@ class Parquet(FileSource):
     type: Literal["parquet"] = Field(description="Parquet.")
 
     def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+        from pyarrow import parquet
+
         require_file(path, name)
-        return pieces_of(_tables(path, name), name)
+        with (
+            reading(name, "Parquet"),
+            parquet.ParquetFile(
+                path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True
+            ) as file,
+        ):
+            batches: Iterator[pa.RecordBatch] = file.iter_batches(
+                _rows_at_once(file.metadata), use_threads=False
+            )
+            yield from pieces_of_batches(batches, file.schema_arrow, name)
 
 
-def _tables(path: Path, name: str) -> Iterator["pa.Table"]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH):
-                yield decoded(pa.Table.from_batches([batch]))
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise InputError.of(
-            "E331", f"{name} is not Parquet that can be read: {reason(error)}", "write it again"
-        ) from None
+def _rows_at_once(metadata: "pa.parquet.FileMetaData") -> int:
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    longest = max((g.total_byte_size // max(g.num_rows, 1) for g in groups), default=0)
+    return max(1, min(BATCH, PART // max(longest, 1)))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LONGEST_FILE = 1 << 26
 """Bytes of a file that is one example."""
 
-_BLANK_LINES = re.compile(r"\r?\n(?:[ \t\r]*\n)+")
+_BLANK_LINES = re.compile(r"\r?\n(?:[ \t\r]*(?:\n|\Z))+")
 
 
 class Text(TextSource):
