@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -47,10 +47,14 @@ class FileSource(Source):
 
     def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
-            for pattern in self._patterns(split):
-                for name in matching(root, pattern):
-                    for piece in self.read_file(root / name, name):
-                        yield split, piece
+            for name in self.names(root, split):
+                for piece in self.read_file(root / name, name):
+                    yield split, piece
+
+    def names(self, root: Path, split: SplitName) -> Iterable[str]:
+        """The files of a split, each once, however many patterns match it."""
+        matches = (matching(root, pattern) for pattern in self._patterns(split))
+        return dict.fromkeys(name for names in matches for name in names)
 
     def _patterns(self, split: SplitName) -> tuple[str, ...]:
         patterns = self.files[split]

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 def object_of(value: Any, place: str) -> dict[str, Any]:
     """A JSON value as an object. Raises InputError (E305) when it is none."""
-    if not isinstance(value, dict):
-        raise InputError.of("E305", f"{place}: not an object", 'write `{"text": ...}`')
+    if not isinstance(value, dict) or not value:
+        what = "an empty object" if value == {} else "not an object"
+        raise InputError.of("E305", f"{place}: {what}", 'write `{"text": ...}`')
     return {clean(key): item for key, item in value.items()}
 
 

@@ -1,6 +1,5 @@
 """A folder for each label, with a file for each text in it."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,24 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from bertspec.catalog.file_source import without_mark
-from bertspec.catalog.files.cutting import Chunk
-from bertspec.catalog.files.opening import UTF8, Encoding, decode, read_blocks
+from bertspec.catalog.files.opening import UTF8, Encoding
+from bertspec.catalog.files.whole import WholeFile, groups, key_of, read_whole
 from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName
-from bertspec.catalog.sources.text import at_most
-from bertspec.core.digest import digest
 from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-TARGET = 512
-"""Files in a piece, about."""
-
-MOST_BYTES = 1 << 23
-"""A piece of more bytes ends where it is."""
-
-_BITS = 64
 
 
 class Folder(Source):
@@ -56,17 +44,13 @@ class Folder(Source):
     def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
             folder = self.folders[split]
-            files: list[tuple[str, bytes]] = []
-            for name in self._names(root / folder, folder):
-                files.append((name, self._content(root / folder / name, f"{folder}/{name}")))
-                if _ends_piece(files):
-                    yield split, _piece(folder, files)
-                    files = []
-            if files:
-                yield split, _piece(folder, files)
+            names = self._names(root / folder, folder)
+            files = (read_whole(root / name, name, self.encoding) for name in names)
+            for group in groups(files):
+                yield split, Piece(folder, key_of(group), partial(_table, folder, group))
 
     def _names(self, path: Path, folder: str) -> Sequence[str]:
-        """Files of all labels, relative to the folder, in the order of their names."""
+        """Files of all labels, label by label, in the order of their names."""
         if not path.is_dir():
             raise InputError.of("E301", f"there is no folder {folder}", "check `folders`")
         names: list[str] = []
@@ -85,7 +69,7 @@ class Folder(Source):
                     f"{folder}/{label.name} has no file `{self.pattern}` in it",
                     "each folder here is a label: fill it, move it away, or correct `pattern`",
                 )
-            names += sorted(found)
+            names += sorted(f"{folder}/{name}" for name in found)
         if not names:
             raise InputError.of(
                 "E333",
@@ -94,41 +78,14 @@ class Folder(Source):
             )
         return names
 
-    def _content(self, path: Path, name: str) -> bytes:
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise InputError.of(
-                "E334", f"the name of file {name!r} is not UTF-8", "rename it"
-            ) from None
-        return b"".join(at_most(read_blocks(path, name, self.encoding), name))
 
-
-def _ends_piece(files: Sequence[tuple[str, bytes]]) -> bool:
-    """Whether a piece ends behind these files: what its last name says, as long as it is small."""
-    name = files[-1][0]
-    point = int.from_bytes(hashlib.sha256(name.encode()).digest()[: _BITS // 8], "big")
-    return (
-        point < 2**_BITS // TARGET
-        or len(files) == 8 * TARGET
-        or sum(len(content) for _, content in files) > MOST_BYTES
-    )
-
-
-def _piece(folder: str, files: Sequence[tuple[str, bytes]]) -> Piece:
-    names = [name for name, _ in files]
-    contents = [content for _, content in files]
-    key = digest([(name, hashlib.sha256(content).hexdigest()) for name, content in files])
-    return Piece(folder, key, partial(_table, folder, names, contents))
-
-
-def _table(folder: str, names: Sequence[str], contents: Sequence[bytes], _first: int) -> "pa.Table":
+def _table(folder: str, files: Sequence[WholeFile], _first: int) -> "pa.Table":
     import pyarrow as pa
 
-    texts = []
-    for name, content in zip(names, contents, strict=True):
-        chunk = without_mark(Chunk(content, 0, 1))
-        texts.append(decode(chunk.data, f"{folder}/{name}", chunk.offset, 1))
-    labels = [name.split("/", 1)[0] for name in names]
-    columns = {"text": texts, "label": labels, "name": names}
+    names = [file.name.removeprefix(f"{folder}/") for file in files]
+    columns = {
+        "text": [file.text() for file in files],
+        "label": [name.split("/", 1)[0] for name in names],
+        "name": names,
+    }
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})

@@ -1,17 +1,19 @@
 """SQuAD's JSON, 1.1 and 2.0: articles of paragraphs, each with questions and their answers."""
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from bertspec.catalog.file_source import FileSource
-from bertspec.catalog.files.opening import BOM, read_blocks
+from bertspec.catalog.files.json_text import JsonText
+from bertspec.catalog.files.opening import read_blocks
+from bertspec.catalog.json_rows import clean
 from bertspec.catalog.source import Piece
 from bertspec.catalog.tables import pieces_of
-from bertspec.core.errors import InputError, reason
+from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,10 +27,6 @@ class Squad(FileSource):
     Starts are counted in characters (code points) of `context`. `is_impossible` is false where
     the file does not say it, as in 1.1; `title` is null where an article has none.
     """
-
-    packages: ClassVar[tuple[str, ...]] = ("ijson", "pyarrow")
-
-    packages: ClassVar[tuple[str, ...]] = ("ijson", "pyarrow")
 
     type: Literal["squad"] = Field(description="SQuAD's JSON, 1.1 or 2.0.")
 
@@ -48,24 +46,16 @@ def _tables(path: Path, name: str) -> Iterator["pa.Table"]:
 
 
 def _articles(path: Path, name: str) -> Iterator[Any]:
-    """Each item of `data`, without the others in memory. Raises InputError (E352) for no JSON."""
-    import ijson
-
-    blocks = read_blocks(path, name)
-    data = chain((next(blocks, b"").removeprefix(BOM),), blocks)
-    try:
-        yield from ijson.items(ijson.from_iter(_filled(data)), "data.item", use_float=True)
-    except (ijson.JSONError, ValueError, RecursionError) as error:  # ValueError: 5,000 digits
-        raise InputError.of(
-            "E352",
-            f"{name}: not JSON: {reason(error)}",
-            "is it whole, and of SQuAD? `python -m json.tool FILE` says where the fault is",
-        ) from None
-
-
-def _filled(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The blocks that hold something: an empty one would be taken for the end."""
-    return (block for block in blocks if block)
+    """Each item of `data`, without the others in memory."""
+    text = JsonText(read_blocks(path, name), name)
+    for key in text.members():
+        if key != "data":
+            text.skip()
+            continue
+        for _ in text.items():
+            yield json.loads(text.value())
+    if text.peek():
+        raise text.fault("there is more behind its end")
 
 
 def _questions(article: Any, place: str) -> Iterator[dict[str, Any]]:
@@ -122,12 +112,7 @@ def _get(
     if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
         kinds = kind if isinstance(kind, tuple) else (kind,)
         raise _wrong(place, f"`{key}` is not {' or '.join(_NAMES[k] for k in kinds)}")
-    return _clean(found) if isinstance(found, str) else found
-
-
-def _clean(text: str) -> str:
-    """`text` without lone surrogates, which JSON can write and Arrow cannot hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return clean(found) if isinstance(found, str) else found
 
 
 def _wrong(place: str, what: str) -> Exception:
