@@ -94,6 +94,7 @@ CHANGES: dict[str, Any] = {
     "tokenization.unknown": {"budget": "1%"}, "training.sampling": {"type": "balanced"},
     "model.base": {"type": "hub", "id": "a/b", "revision": SHA},
     "model.base.config": {"model_type": "bert", "hidden_size": 16},
+    "model.base.tokenizer": {"type": "bpe", "vocab_size": 300},
     "model.base.tokenizer.vocab_size": 300, "model.base.tokenizer.lowercase": False,
     "model.base.seed": 5, "model.head.dropout": 0.2,
     "training.seed": 1, "training.epochs": 2, "training.learning_rate": 0.1,
@@ -117,13 +118,13 @@ NOT_CHANGED = {
     "bertspec": "there is one version", "extends": "tested with the loader",
     "data.name": "renames the stages", "data": "its parts are below", "task": "its parts",
     "tokenization": "its parts", "tokenization.long_documents": "one kind so far",
-    "model": "its parts", "model.head": "its parts", "model.base.tokenizer": "its parts",
+    "model": "its parts", "model.head": "its parts",
     "training": "its parts", "training.batch": "its parts", "training.optimizer": "its parts",
     "evaluation": "its parts", "evaluation.fit": "its parts", "data.columns": "its parts",
     "data.contract": "its parts",
 }  # fmt: skip
 
-CHOSEN = ("(csv)", "(hash)", "(scratch)", "(linear)", "(onnx)")
+CHOSEN = ("(csv)", "(hash)", "(scratch)", "(wordpiece)", "(linear)", "(onnx)")
 """Kinds that the spec below chooses; choosing another is a change of the field itself."""
 
 

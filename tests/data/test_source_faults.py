@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bertspec.catalog.files.cutting import Sizes, cut
 from bertspec.catalog.files.json_text import JsonText
 from bertspec.catalog.json_rows import object_of, table_of
-from bertspec.catalog.sources import folder as folder_module
+from bertspec.catalog.files import whole
 from bertspec.catalog.sources import json as json_module
 from bertspec.core.errors import InputError
 from tests.stages import read_whole, source_of
@@ -230,7 +230,7 @@ def test_folders_that_cannot_be_labels_are_named(tmp_path: Path) -> None:
 
 
 def test_a_piece_of_long_files_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(whole, "MOST_BYTES", 1000)
     (tmp_path / "all/a").mkdir(parents=True)
     for i in range(20):
         (tmp_path / f"all/a/{i:02}.txt").write_text("x" * 400)
