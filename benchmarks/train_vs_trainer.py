@@ -162,7 +162,7 @@ def compare(name: str, data: Path, seeds: int, rows: int | None, *, pad_to_max: 
                 subprocess.run(["bertspec", *command], cwd=folder, check=True, capture_output=True)
             params = load_plain((folder / "params.yaml").read_text())
             stages = params["bertspec"]["stages"]
-            for kind in ("fetch", "prepare", "base", "tokenize"):
+            for kind in ("fetch", "prepare", "contract", "base", "tokenize"):
                 stage = next(s for s in stages if s.endswith(f"-{kind}"))
                 if not (folder / next(iter(stages[stage]["outputs"].values()))).exists():
                     subprocess.run(["bertspec", "stage", stage], cwd=folder, check=True)

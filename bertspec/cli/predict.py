@@ -12,6 +12,7 @@ import click
 
 from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
+from bertspec.core.terminal import one_line
 
 if TYPE_CHECKING:
     from bertspec.runtime.predict import Prediction, Text
@@ -203,8 +204,8 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
 def _show_text(prediction: "Prediction") -> None:
     text = prediction.text if isinstance(prediction.text, str) else " | ".join(prediction.text)
     share = prediction.probabilities[prediction.label]
-    width = max(len(label) for label in prediction.probabilities)
-    click.echo(f"{prediction.label:{width}}  {share:6.1%}  {text}")
+    width = max(len(one_line(label)) for label in prediction.probabilities)
+    click.echo(f"{one_line(prediction.label):{width}}  {share:6.1%}  {one_line(text)}")
 
 
 def _show_json(prediction: "Prediction") -> None:

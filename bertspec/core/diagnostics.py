@@ -6,6 +6,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from bertspec.core.terminal import printable
+
+_LAYOUT = "\n\t"
+"""What is not printable and stays in a message, such as that of a YAML parser."""
+
 
 class Severity(StrEnum):
     """How bad a finding is. Only an error makes a command fail."""
@@ -45,25 +50,30 @@ class Diagnostic:
 
 
 def render_text(diagnostic: Diagnostic) -> str:
-    """One finding for a terminal: headline, position, the line with a caret, the advice."""
-    lines = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
+    """One finding for a terminal: headline, position, the line with a caret, the advice.
+
+    Names and values of the data are in it, so that what a terminal would obey is an escape.
+    """
+    message = printable(diagnostic.message, _LAYOUT)
+    lines = [f"{diagnostic.severity}[{diagnostic.code}]: {message}"]
     position = diagnostic.position
     if position is not None:
-        lines.append(f"  --> {position}")
+        lines.append(f"  --> {printable(str(position))}")
         if position.line and position.text:
             number = str(position.line)
             gutter = " " * len(number)
             lines.append(f" {gutter} |")
-            lines.append(f" {number} | {position.text}")
+            lines.append(f" {number} | " + printable(position.text, kept="\t"))
             lines.append(f" {gutter} | {_caret(position)}")
     if diagnostic.help:
-        lines.append(f"  help: {diagnostic.help}")
+        lines.append(f"  help: {printable(diagnostic.help, _LAYOUT)}")
     return "\n".join(lines)
 
 
 def _caret(position: Position) -> str:
-    before = position.text[: position.column - 1]
-    under = position.text[position.column - 1 : position.column - 1 + position.width] or " "
+    start = position.column - 1
+    before = printable(position.text[:start], kept="\t")
+    under = printable(position.text[start : start + position.width], kept="\t") or " "
     # A tab stays a tab, so that the caret stands under the text at any tab width.
     indent = "".join("\t" if c == "\t" else " " * _cells(c) for c in before)
     return indent + "^" * max(1, sum(_cells(c) for c in under))

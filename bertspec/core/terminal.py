@@ -1,18 +1,26 @@
-"""Text of the data on a terminal: in one line, and without what a terminal would obey."""
+"""Text of the data on a terminal: without what a terminal would obey, or in one line as well."""
 
 import json
+import unicodedata
 from typing import Any
 
 _JOINERS = "\u200c\u200d"
 """Zero-width joiner and non-joiner: emoji and several scripts are written with them."""
 
 
+def printable(text: str, kept: str = "") -> str:
+    """`text` with what is not printable as an escape; spaces, and the characters `kept`, stay."""
+    return "".join(
+        c
+        if _is_shown(c) or c in kept or unicodedata.category(c) == "Zs"
+        else c.encode("unicode_escape").decode("ascii")
+        for c in text
+    )
+
+
 def one_line(text: str) -> str:
     """`text` with each run of white space as one space, and what is not printable as an escape."""
-    return "".join(
-        c if _is_shown(c) else c.encode("unicode_escape").decode("ascii")
-        for c in " ".join(text.split())
-    )
+    return printable(" ".join(text.split()))
 
 
 def json_text(value: Any) -> str:

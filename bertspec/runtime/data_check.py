@@ -9,7 +9,6 @@ from bertspec.catalog.contract.data import PreparedData
 from bertspec.catalog.source import SPLITS, Source
 from bertspec.catalog.task import Task
 from bertspec.core.diagnostics import Diagnostic, Position, Severity
-from bertspec.core.digest import file_digest
 from bertspec.core.errors import InputError
 from bertspec.core.terminal import one_line
 from bertspec.pipeline.params.columns import TARGETS
@@ -83,7 +82,7 @@ def _not_here(source: Source, root: Path) -> str:
     """Why a source's rows are not on this machine; empty where they are."""
     from bertspec.catalog.sources.hub import Hub
     from bertspec.catalog.sources.joined import Joined
-    from bertspec.catalog.sources.url import FOLDER, Url, _file_name
+    from bertspec.catalog.sources.url import Url, cached
 
     if isinstance(source, Joined):
         return next(filter(None, (_not_here(part.source, root) for part in source.parts)), "")
@@ -91,8 +90,7 @@ def _not_here(source: Source, root: Path) -> str:
         return f"{source.id} is on the hub"
     if isinstance(source, Url):
         for wanted in source.files.values():
-            path = root / FOLDER / wanted.sha256 / _file_name(wanted.url)
-            if not path.is_file() or file_digest(path) != wanted.sha256:
+            if cached(root, wanted) is None:
                 return f"{wanted.url} has not been downloaded"
     return ""
 

@@ -16,7 +16,7 @@ from bertspec.pipeline import layout
 from bertspec.pipeline.params.columns import TARGETS
 from bertspec.runtime.contract import FINDINGS
 from bertspec.runtime.shards import ROW, Index, ShardFile, read_index
-from bertspec.runtime.stage import _read_params
+from bertspec.runtime.stage import read_params
 from bertspec.runtime.tables import read_arrow, read_parquet
 from bertspec.runtime.tokenized import FILE as ABOUT
 
@@ -107,7 +107,7 @@ def summarize(name: str, root: Path, samples: int) -> Summary:
     """
     import pyarrow as pa
 
-    params = _read_params(root)
+    params = read_params(root)
     known = params.get("datasets") or {}
     if name not in known:
         raise InputError.of("E211", f"there is no data set `{name}`", did_you_mean(name, known))

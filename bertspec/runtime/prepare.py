@@ -12,15 +12,12 @@ from bertspec.core.progress import progress
 from bertspec.pipeline.params.prepare import PrepareParams
 from bertspec.pipeline.params.split import GivenSplit, HashSplit, KFoldSplit, TimeSplit
 from bertspec.runtime.context import Context
-from bertspec.runtime.mapping import Shard, key_column, map_columns
+from bertspec.runtime.mapping import key_column, map_columns
+from bertspec.runtime.raw_shard import Shard
+from bertspec.runtime.row_keys import key_json, row_digests
 from bertspec.runtime.shards import ROW, Index, ShardFile, file_name, read_index, read_split
-from bertspec.runtime.splitting import (
-    assign,
-    count_strata,
-    key_json,
-    require_strata,
-    row_digests,
-)
+from bertspec.runtime.splitting import assign
+from bertspec.runtime.stratify import count_strata, require_strata
 from bertspec.runtime.tables import parquet_shape, read_parquet, write_parquet
 
 if TYPE_CHECKING:

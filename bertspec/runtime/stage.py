@@ -39,7 +39,7 @@ def run_stage(name: str, root: Path) -> None:
     an unknown stage; EnvironmentFault for a package of another version than locked; CheckFailed,
     after publishing, for a requirement that does not hold.
     """
-    params = _read_params(root)
+    params = read_params(root)
     record = _record(params, name)
     values = {role: _value(params, key) for role, key in record.params.items()}
     _require_compiled(record, name)
@@ -101,7 +101,8 @@ def check_packages(locked: Mapping[str, str]) -> None:
         )
 
 
-def _read_params(root: Path) -> Mapping[str, Any]:
+def read_params(root: Path) -> Mapping[str, Any]:
+    """What params.yaml says. Raises InputError: E202 where there is none, E203 for no YAML."""
     # params.yaml is read as the compiler and DVC read it: YAML 1.2, where `no` is a string.
     from bertspec.core.yaml import load_plain
 

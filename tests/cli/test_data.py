@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from bertspec.catalog.source import SPLITS
-from bertspec.core.terminal import one_line
+from bertspec.core.diagnostics import Diagnostic, Position, render
+from bertspec.core.terminal import one_line, printable
 from bertspec.runtime.data_summary import summarize
 from tests.projects import SPEC, Project, rows
 from tests.stages import prepared_rows, run_kinds, write_shards
@@ -245,6 +246,41 @@ def test_naughty_strings_do_not_reach_the_terminal(project: Project, shared: Pat
     for fmt in ("text", "json", "github"):
         result = project.run("bertspec", "validate", "--data", "--format", fmt, code=None)
         assert not _obeyed(result.stdout + result.stderr)
+
+
+def test_the_terminal_obeys_no_label_in_an_error(project: Project) -> None:
+    project.write_spec(
+        _spec(
+            source={"type": "jsonl", "files": {"train": "data/e.jsonl"}},
+            columns={"text": "t", "label": {"column": "v", "map": {"a": "good", "b": "bad"}}},
+        )
+    )
+    row = {"t": "a text", "v": "g\x1b[2J\x1b]0;title\x07ood\x9b"}
+    (project.root / "data/e.jsonl").write_text(json.dumps(row) + "\n")
+    project.compile()
+    run_kinds(project, "fetch")
+    said = project.run("bertspec", "stage", "reviews-prepare", code=None).stderr
+    assert "does not list `g\\x1b[2J\\x1b]0;title\\x07ood\\x9b`" in said
+    assert not _obeyed(said)
+
+
+def test_a_caret_stands_under_what_is_shown_as_an_escape() -> None:
+    place = Position("a\x1b.yaml", 3, 4, 2, "\tb\x1bc\x07: d")
+    found = Diagnostic("E320", "no \x1b[1m\nlabel", "did you mean\x07?", place)
+    assert render([found], "text").split("\n") == [
+        "error[E320]: no \\x1b[1m",
+        "label",
+        "  --> a\\x1b.yaml:3:4",
+        "   |",
+        " 3 | \tb\\x1bc\\x07: d",
+        "   | \t     ^^^^^",
+        "  help: did you mean\\x07?",
+    ]
+    assert json.loads(render([found], "json"))[0]["message"] == found.message
+
+
+def test_printable() -> None:
+    assert printable("a  \u3000b\t\n\x1b", "\t") == "a  \u3000b\t\\n\\x1b"
 
 
 def test_one_line() -> None:

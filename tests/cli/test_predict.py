@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bertspec.cli.predict import _show_text
+from bertspec.runtime.predict import Prediction
 from tests.projects import Project
 
 
@@ -187,6 +189,18 @@ def test_what_the_terminal_cannot_show_is_shown_as_an_escape(built: Project) -> 
     json_format = (*arguments, "--format", "json")
     shown = built.run("bertspec", *json_format, PYTHONIOENCODING="latin-1").stdout
     assert json.loads(shown)["text"] == "a 😀"
+
+
+def test_the_terminal_obeys_neither_a_text_nor_a_label(
+    built: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "a\x1b[31m red\x1b]0;title\x07 film\n\x9b2Jfalse line"
+    (built.root / "e.jsonl").write_text(json.dumps({"text": text}) + "\n")
+    said = built.run("bertspec", "predict", "tiny", "--file", "e.jsonl").stdout
+    assert said.endswith("%  a\\x1b[31m red\\x1b]0;title\\x07 film \\x9b2Jfalse line\n")
+    assert said[:-1].isprintable()
+    _show_text(Prediction(("a\x1b[2J", "b"), "\x1b[1mgood", {"\x1b[1mgood": 0.75, "bad": 0.25}))
+    assert capsys.readouterr().out == "\\x1b[1mgood   75.0%  a\\x1b[2J | b\n"
 
 
 def test_predictions_are_those_of_the_trained_model(built: Project) -> None:

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from bertspec.core.errors import InputError
 from bertspec.pipeline.params.columns import Column, Columns, kind_of, source_column
 from bertspec.pipeline.params.where import Where
-from bertspec.runtime.mapping import Shard, key_column, map_columns
+from bertspec.runtime.mapping import key_column, map_columns
+from bertspec.runtime.raw_shard import Shard
 
 TABLE: dict[str, Any] = {
     "review": ["good", "bad", None, " "],

@@ -14,22 +14,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from bertspec.core.errors import InputError
 from bertspec.pipeline.params.split import HashSplit, Split
-from bertspec.runtime.mapping import Shard
-from bertspec.runtime.splitting import (
-    assign,
+from bertspec.runtime.raw_shard import Shard
+from bertspec.runtime.row_keys import key_json, point_of, points, row_digest, row_digests
+from bertspec.runtime.splitting import assign, split_of
+from bertspec.runtime.stratify import (
     check_stratify,
     count_strata,
-    key_json,
-    point_of,
-    points,
     propose_salt,
     realised_shares,
     require_strata,
-    row_digest,
-    row_digests,
-    split_of,
-    times,
 )
+from bertspec.runtime.times import times
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 _FAST = settings(deadline=None)

@@ -8,7 +8,7 @@ import pytest
 
 from bertspec.catalog.source import SPLITS
 from bertspec.core.errors import CheckFailed, InputError
-from bertspec.runtime.splitting import row_digest
+from bertspec.runtime.row_keys import row_digest
 from tests.projects import SPEC, Project, rows
 from tests.stages import prepared_rows, run_kinds, tokenized_folder, tokens_of
 

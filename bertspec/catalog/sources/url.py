@@ -114,17 +114,22 @@ class Url(Source):
                 yield split, piece
 
 
+def cached(root: Path, wanted: Download) -> Path | None:
+    """The file where it has been fetched; None where it has not, or is another."""
+    path = _place(root, wanted)
+    return path if path.is_file() and file_digest(path) == wanted.sha256 else None
+
+
 def fetched(root: Path, wanted: Download) -> Path:
     """The file, fetched unless it is here already.
 
     Raises InputError: E356 for what the server has not, E357 for another file; EnvironmentFault
     (E358) when it cannot be reached. What an interrupted download got is kept, for the next.
     """
-    path = root / FOLDER / wanted.sha256 / _file_name(wanted.url)
-    if path.is_file():
-        if file_digest(path) == wanted.sha256:
-            return path
-        path.unlink()
+    if (here := cached(root, wanted)) is not None:
+        return here
+    path = _place(root, wanted)
+    path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     resumed = _download(wanted, part)
@@ -143,6 +148,10 @@ def fetched(root: Path, wanted: Download) -> Path:
         )
     part.replace(path)
     return path
+
+
+def _place(root: Path, wanted: Download) -> Path:
+    return root / FOLDER / wanted.sha256 / _file_name(wanted.url)
 
 
 def _file_name(url: str) -> str:
