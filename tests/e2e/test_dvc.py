@@ -88,6 +88,17 @@ def test_a_changed_row_rebuilds_what_reads_it(clone: Project) -> None:
     assert {"fetch", "prepare", "tokenize"} <= ran
 
 
+def test_a_file_that_dvc_tracks_is_a_dependency(clone: Project) -> None:
+    clone.run("git", "rm", "--quiet", "--cached", "data/reviews.csv")
+    clone.run("dvc", "add", "--quiet", "data/reviews.csv")
+    (clone.root / "data" / "reviews.csv").unlink()
+    assert "E110" not in clone.bertspec("compile"), "it may still be pulled"
+    clone.run("dvc", "checkout", "--quiet", "data/reviews.csv.dvc")
+    assert _ran(clone) == set(), "the same content rebuilds nothing"
+    clone.write_rows([*rows(), ("one more film", "good")])
+    assert "fetch" in _ran(clone)
+
+
 def test_a_result_that_stays_the_same_stops_the_rebuild(clone: Project) -> None:
     """A column that no one reads: fetch and prepare run, and nothing after them."""
     path = clone.root / "data/reviews.csv"

@@ -21,6 +21,7 @@ def check(loaded: LoadedSpec, root: Path) -> Iterator[Diagnostic]:
 
 def _exists(path: Path) -> bool:
     try:
-        return path.exists()
+        # A file that DVC tracks may still have to be pulled.
+        return path.exists() or path.with_name(f"{path.name}.dvc").exists()
     except OSError:  # such as a name that is too long
         return False
