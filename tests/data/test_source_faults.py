@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bertspec.catalog.files import whole
 from bertspec.catalog.files.cutting import Sizes, cut
 from bertspec.catalog.files.json_text import JsonText
 from bertspec.catalog.json_rows import object_of, table_of
-from bertspec.catalog.files import whole
 from bertspec.catalog.sources import json as json_module
 from bertspec.core.errors import InputError
 from tests.stages import read_whole, source_of

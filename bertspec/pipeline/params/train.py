@@ -117,9 +117,7 @@ class Training(Model):
     seed: int = Field(
         default=13, ge=0, lt=2**32, description="Seed of the head's weights, order and dropout."
     )
-    epochs: int = Field(
-        default=3, ge=1, le=10_000, description="Passes over the training split."
-    )
+    epochs: int = Field(default=3, ge=1, le=10_000, description="Passes over the training split.")
     learning_rate: float = Field(default=5e-5, gt=0, description="Peak learning rate.")
     batch: Batch = Field(default=Batch(), description="What one optimizer step sees.")
     optimizer: AdamW = Field(default=AdamW(), description="The optimizer.")
