@@ -36,7 +36,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
         ("numpy", "pyarrow", "scikit-learn", "torch", "transformers"),
         threaded=True,
     ),
-    "export": StageKind(2, ("torch", "transformers"), threaded=True),
+    "export": StageKind(3, ("torch", "transformers"), threaded=True),
     "report": StageKind(1, ("jinja2",)),
 }
 """In the order of a build."""

@@ -1,6 +1,8 @@
 """Exports: the same as PyTorch at any size, the same bytes in any process, refused when not."""
 
+import io
 import json
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from bertspec.catalog.exports import EXPORTS
+from bertspec.catalog.exports.torchscript import without_paths
 from bertspec.core.errors import CheckFailed
 from bertspec.core.manifest import digest_files
 from bertspec.runtime.export import _logits_only
@@ -131,3 +134,25 @@ def test_a_model_of_pairs_takes_pairs_whatever_its_tokenizer_calls_them(project:
             path.write_text(json.dumps(tokenizer))
     assert json.loads((project.root / "models/tiny/export/bundle.json").read_text())["pairs"]
     assert "E453" in project.bertspec("predict", "tiny", "one text", code=2)
+
+
+def test_where_packages_are_installed_does_not_reach_a_torchscript_file(tmp_path: Path) -> None:
+    """PyTorch hashes the paths of sources, which it also stores, into an id of the archive."""
+    found = []
+    for place in ("one", "another place"):
+        path = tmp_path / place / "doubling.py"
+        path.parent.mkdir()
+        path.write_text("def double(x):\n    return x * 2\n")
+        about = spec_from_file_location("doubling", path)
+        assert about is not None
+        assert about.loader is not None
+        module = module_from_spec(about)
+        about.loader.exec_module(module)
+        buffer = io.BytesIO()
+        torch.jit.save(torch.jit.trace(module.double, torch.ones(3)), buffer)
+        found.append(buffer.getvalue())
+    assert found[0] != found[1]
+    first, second = map(without_paths, found)
+    assert first == second
+    loaded = torch.jit.load(io.BytesIO(first))
+    assert loaded(torch.ones(3)).tolist() == [2, 2, 2]

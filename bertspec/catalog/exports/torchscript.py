@@ -1,5 +1,6 @@
 """TorchScript, through torch.jit.trace; run by torch.jit.load."""
 
+import hashlib
 import io
 import warnings
 import zipfile
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _ALIGNMENT = 64
 """Offset of each entry's bytes, as PyTorch's own writer has it, so that tensors can be mapped."""
+
+
+_ID = "/.data/serialization_id"
+_ID_DIGITS = 40
 
 
 class TorchScript(Export):
@@ -37,7 +42,7 @@ class TorchScript(Export):
             warnings.simplefilter("ignore")
             traced = torch.jit.trace(module, example_inputs(), check_trace=False)
             torch.jit.save(traced, buffer)
-        path.write_bytes(_without_debug_files(buffer.getvalue()))
+        path.write_bytes(without_paths(buffer.getvalue()))
 
     def runner(self, path: Path, threads: int) -> Runner:
         import torch
@@ -54,16 +59,30 @@ class TorchScript(Export):
         return run
 
 
-def _without_debug_files(archive: bytes) -> bytes:
-    """The archive without `.debug_pkl` entries, which hold the paths of this installation."""
+def without_paths(archive: bytes) -> bytes:
+    """The archive without the paths of this installation.
+
+    They are in `.debug_pkl` entries, which are left out, and so in PyTorch's hash of all that it
+    wrote, which becomes one of what is left.
+    """
+    with zipfile.ZipFile(io.BytesIO(archive)) as old:
+        names = [name for name in old.namelist() if not name.endswith(".debug_pkl")]
+        contents = {name: old.read(name) for name in names}
+    hashed = hashlib.sha256()
+    for name, content in contents.items():
+        if not name.endswith(_ID):
+            hashed.update(content)
     target = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            if name.endswith(".debug_pkl"):
-                continue
+    with zipfile.ZipFile(target, "w") as new:
+        for name, content in contents.items():
             entry = zipfile.ZipInfo(name)  # its date is 1980, whatever the clock says
             header = 30 + len(name.encode()) + 4
             padding = -(target.tell() + header) % _ALIGNMENT
             entry.extra = b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
-            new.writestr(entry, old.read(name))
+            new.writestr(entry, _digits(hashed) if name.endswith(_ID) else content)
     return target.getvalue()
+
+
+def _digits(hashed: "hashlib._Hash") -> bytes:
+    """A hash as PyTorch writes one: in decimal digits."""
+    return f"{int(hashed.hexdigest(), 16) % 10**_ID_DIGITS:0{_ID_DIGITS}}".encode()
