@@ -21,6 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from bertspec.core.manifest import digest_files
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "movie-reviews"
 KINDS = ("fetch", "prepare", "tokenize")
 SPEC = {
@@ -62,7 +64,7 @@ def main() -> None:
         edits = ["replace", "insert", "delete", "insert at the start", "append"]
         sums = []
         for edit in (edits * arguments.edits)[: arguments.edits]:
-            change(root / "rows.csv", edit, randomly)
+            change(root / "rows.csv", edit, arguments.rows, randomly)
             times = build(root)
             sums.append(sum(times.values()))
             same = compare(root)
@@ -87,22 +89,21 @@ def write_rows(path: Path, count: int) -> None:
             writer.writerow([" ".join(drawn), label])
 
 
-def change(path: Path, edit: str, randomly: random.Random) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    place = randomly.randrange(1, len(lines))
+def change(path: Path, edit: str, rows: int, randomly: random.Random) -> None:
+    """Change one line of the file. Line by line, as a child's peak memory begins at this one's."""
+    place = {"insert at the start": 1, "append": rows + 1}.get(edit, randomly.randrange(1, rows))
     row = f'"a row that was not there before, number {randomly.random()}",positive\n'
-    match edit:
-        case "replace":
-            lines[place] = row
-        case "insert":
-            lines.insert(place, row)
-        case "delete":
-            del lines[place]
-        case "insert at the start":
-            lines.insert(1, row)
-        case "append":
-            lines.append(row)
-    path.write_text("".join(lines), encoding="utf-8")
+    new = path.with_suffix(".new")
+    with path.open(encoding="utf-8") as old, new.open("w", encoding="utf-8") as file:
+        number = 0
+        for number, line in enumerate(old):
+            if number != place:
+                file.write(line)
+            elif edit != "delete":
+                file.write(row if edit == "replace" else row + line)
+        if place > number:
+            file.write(row)
+    new.replace(path)
 
 
 def build(root: Path) -> dict[str, float]:
@@ -124,13 +125,7 @@ def compare(root: Path) -> str:
 
 
 def digests(root: Path) -> dict[str, str]:
-    import hashlib
-
-    return {
-        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((root / "data").rglob("*"))
-        if path.is_file()
-    }
+    return digest_files(root / "data")
 
 
 def stages(root: Path) -> list[str]:
@@ -145,7 +140,8 @@ def run(root: Path, *arguments: str) -> None:
         cwd=root,
         check=True,
         stdout=subprocess.DEVNULL,
-        env=os.environ,
+        # Compiled modules are kept, as in an installation.
+        env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
     )
 
 
