@@ -1,10 +1,11 @@
 """What an edit of one row costs: fetch, prepare and tokenize of a large table, full and again.
 
-    python benchmarks/one_row_edit.py [--rows 1000000] [--edits 5]
+    python benchmarks/one_row_edit.py [--rows 1000000] [--sentences 1 3] [--edits 5]
 
-Rows are one to three sentences drawn from public movie reviews (MR) with a fixed seed, so words
-are as frequent as in real text. Each stage is a process of its own, as DVC starts it; its start is
-in the time. After each edit the outputs are compared with those of a full run of the edited file.
+Rows are some sentences (`--sentences`: least and most) drawn from public movie reviews (MR) with a
+fixed seed, so words are as frequent as in real text. Each stage is a process of its own, as DVC
+starts it; its start is in the time. After each edit the outputs are compared with those of a full
+run of the edited file.
 """
 
 import argparse
@@ -43,13 +44,14 @@ SPEC = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--sentences", type=int, nargs=2, default=(1, 3))
     parser.add_argument("--edits", type=int, default=5)
     arguments = parser.parse_args()
     if not SHARED.is_dir():
         sys.exit(f"the public data is not there: {SHARED}")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        write_rows(root / "rows.csv", arguments.rows)
+        write_rows(root / "rows.csv", arguments.rows, *arguments.sentences)
         (root / "specs").mkdir()
         (root / "specs" / "large.json").write_text(json.dumps(SPEC))
         run(root, "lock")
@@ -74,7 +76,7 @@ def main() -> None:
     print(f"peak memory of a stage: {peak:.0f} MiB")
 
 
-def write_rows(path: Path, count: int) -> None:
+def write_rows(path: Path, count: int, least: int, most: int) -> None:
     sentences = {
         label: (SHARED / f"rt-polarity.{end}").read_text(encoding="utf-8").splitlines()
         for label, end in (("negative", "neg"), ("positive", "pos"))
@@ -85,7 +87,7 @@ def write_rows(path: Path, count: int) -> None:
         writer.writerow(["text", "label"])
         for _ in range(count):
             label = randomly.choice(["negative", "positive"])
-            drawn = randomly.choices(sentences[label], k=randomly.randint(1, 3))
+            drawn = randomly.choices(sentences[label], k=randomly.randint(least, most))
             writer.writerow([" ".join(drawn), label])
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, Tag
 
 from bertspec.catalog.files.cutting import Chunk, Ends, cut
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.opening import BOM, UTF8, Encoding, decode, read_blocks
 from bertspec.catalog.files.patterns import fixed_part, matching
 from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName
@@ -45,10 +46,10 @@ class FileSource(Source):
     def given_splits(self) -> tuple[SplitName, ...]:
         return tuple(s for s in SPLITS if s in self.files)
 
-    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+    def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
             for name in self.names(root, split):
-                for piece in self.read_file(root / name, name):
+                for piece in self.read_file(root / name, name, known):
                     yield split, piece
 
     def names(self, root: Path, split: SplitName) -> Iterable[str]:
@@ -61,7 +62,7 @@ class FileSource(Source):
         return (patterns,) if isinstance(patterns, str) else patterns
 
     @abstractmethod
-    def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+    def read_file(self, path: Path, name: str, known: KnownCuts | None = None) -> Iterator[Piece]:
         """The rows of one file. `name` is its path in the project, for messages."""
 
 
@@ -81,17 +82,20 @@ class TextSource(FileSource):
     def parse(self, text: str, place: "Place", header: str | None) -> "pa.Table":
         """The rows of some whole records. Raises InputError naming file and line."""
 
-    def read_file(self, path: Path, name: str) -> Iterator[Piece]:
-        yield from self.pieces(path, name, type(self).ends)
+    def read_file(self, path: Path, name: str, known: KnownCuts | None = None) -> Iterator[Piece]:
+        yield from self.pieces(path, name, type(self).ends, known)
 
-    def pieces(self, path: Path, name: str, ends: Ends) -> Iterator[Piece]:
+    def pieces(self, path: Path, name: str, ends: Ends, known: KnownCuts | None) -> Iterator[Piece]:
         """The file in pieces of whole records, which end where `ends` says."""
         header: str | None = None
-        for chunk in cut(read_blocks(path, name, self.encoding), ends, name):
+        options = self._options()
+        known = (known or KnownCuts()).of(digest(options))
+        for chunk in cut(read_blocks(path, name, self.encoding), ends, name, known=known):
             if chunk.offset == 0:
                 chunk = without_mark(chunk)  # noqa: PLW2901
                 header, chunk = self.split_header(chunk, name)  # noqa: PLW2901
-            key = digest([self._options(), header, hashlib.sha256(chunk.data).hexdigest()])
+            sha256 = chunk.sha256 or hashlib.sha256(chunk.data).hexdigest()
+            key = digest([options, header, sha256])
             yield Piece(name, key, partial(self._read, chunk, name, header))
 
     def split_header(self, chunk: Chunk, name: str) -> tuple[str | None, Chunk]:

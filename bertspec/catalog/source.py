@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import StringConstraints
 
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -58,9 +59,10 @@ class Source(Model, ABC):
         """The splits that this source names."""
 
     @abstractmethod
-    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+    def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         """The rows of each given split, in order, a piece at a time.
 
+        What is `known` of an earlier run is not looked through again.
         Raises InputError naming the file for what cannot be read, EnvironmentFault when a hub
         cannot be reached.
         """

@@ -64,7 +64,7 @@ def _ends(table: "pa.Table", sizes: Sizes, *, final: bool) -> Iterator[int]:
     import numpy as np
 
     data, ends = _as_bytes(table)
-    for end in cuts(data, ends, sizes, final=final):
+    for end, _ in cuts(data, ends, sizes, final=final):
         yield int(np.searchsorted(ends, end)) + 1
 
 

@@ -52,6 +52,15 @@ class Reuse:
             self.digests[place(name)] = value
         return digests
 
+    def has(self, key: str) -> bool:
+        """Whether the files of `key` are there from an earlier run."""
+        return _digests(self._folder / key) is not None
+
+    def note(self, name: str) -> Path:
+        """A file of the stage's own among the entries, which may not be there."""
+        self._used.add(name)
+        return self._folder / name
+
     def keep_used(self) -> None:
         """Remove what this run did not use. Called when the stage's outputs are whole."""
         for entry in self._folder.iterdir():

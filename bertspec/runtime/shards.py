@@ -68,23 +68,28 @@ def read_split(folder: Path, split: SplitName, columns: Sequence[str] | None = N
 
     Equal rows get ids of their own here, see `numbered`.
     """
-    import pyarrow as pa
-
-    index = read_index(folder)
-    wanted = None if columns is None else [*columns, ROW]
-    tables = [_with_place(read_parquet(folder / s.path, wanted), s) for s in index.splits[split]]
-    table = pa.concat_tables(tables)
+    table = read_shards(folder, read_index(folder).splits[split], columns)
     if ID_COLUMN in table.column_names:
         place = table.schema.get_field_index(ID_COLUMN)
         table = table.set_column(place, ID_COLUMN, numbered(table[ID_COLUMN]))
     return table
 
 
+def read_shards(
+    folder: Path, shards: Sequence[ShardFile], columns: Sequence[str] | None = None
+) -> "pa.Table":
+    """Some prepared shards, one or more, with `file` and `row`. Ids are those of contents."""
+    import pyarrow as pa
+
+    wanted = None if columns is None else [*columns, ROW]
+    return pa.concat_tables([_with_place(read_parquet(folder / s.path, wanted), s) for s in shards])
+
+
 def _with_place(table: "pa.Table", shard: ShardFile) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import compute as pc
 
-    rows = pc.add(table[ROW].cast(pa.int64()), shard.first)
+    rows = pc.add(table[ROW].cast(pa.int64()), pa.scalar(shard.first, pa.int64()))
     place = table.schema.get_field_index(ROW)
     files = pa.repeat(pa.scalar(shard.file, pa.string()), len(table))
     return table.set_column(place, ROW, rows).add_column(place, "file", files)

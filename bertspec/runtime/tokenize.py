@@ -1,5 +1,6 @@
 """tokenize: prepared rows become token ids and targets, shard by shard."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from bertspec.pipeline.params.columns import TARGETS
 from bertspec.pipeline.params.tokenize import TokenizeParams
 from bertspec.runtime.budgets import over_budget
 from bertspec.runtime.context import Context
-from bertspec.runtime.shards import Index, ShardFile, file_name, read_index, read_split
+from bertspec.runtime.shards import Index, ShardFile, file_name, read_index, read_shards
 from bertspec.runtime.tables import read_parquet, write_arrow
 from bertspec.runtime.tokenized import Tokenized
 
@@ -35,8 +36,12 @@ def run(context: Context[TokenizeParams]) -> list[Diagnostic]:
     max_length = params.tokenization.max_length
     encoder = Encoder(load_tokenizer(base), max_length)
     index = read_index(prepared)
-    _check_targets(context, index)
-    identity = [context.identity, file_digest(base / TOKENIZER)]
+    tokenizer_digest = file_digest(base / TOKENIZER)
+
+    def key(shard: ShardFile) -> str:
+        return digest([context.identity, tokenizer_digest, shard.sha256])
+
+    _check_targets(context, index, key)
     splits: dict[SplitName, list[ShardFile]] = {split: [] for split in SPLITS}
     with progress("tokenize", sum(index.rows(split) for split in SPLITS)) as bar:
         for split, shards in index.splits.items():
@@ -47,8 +52,7 @@ def run(context: Context[TokenizeParams]) -> list[Diagnostic]:
                     write_arrow(params.task.encode(rows, encoder), work / NAME)
 
                 name = file_name(split, number, ".arrow")
-                key = digest([*identity, shard.sha256])
-                made = context.reuse.place(key, make, {NAME: folder / name}.__getitem__)
+                made = context.reuse.place(key(shard), make, {NAME: folder / name}.__getitem__)
                 splits[split].append(
                     ShardFile(name, shard.rows, made[NAME], shard.file, shard.first)
                 )
@@ -62,10 +66,16 @@ def run(context: Context[TokenizeParams]) -> list[Diagnostic]:
     return over_budget(params.tokenization, folder, prepared)
 
 
-def _check_targets(context: Context[TokenizeParams], index: Index) -> None:
-    targets = [column for column in index.columns if column in TARGETS]
-    for split in SPLITS:
-        context.params.task.check_targets(read_split(context.inputs["prepared"], split, targets))
+def _check_targets(
+    context: Context[TokenizeParams], index: Index, key: Callable[[ShardFile], str]
+) -> None:
+    """Check what is tokenized for the first time, before the first shard is."""
+    columns = [column for column in index.columns if column in TARGETS]
+    for shards in index.splits.values():
+        new = [shard for shard in shards if not context.reuse.has(key(shard))]
+        if new:
+            rows = read_shards(context.inputs["prepared"], new, columns)
+            context.params.task.check_targets(rows)
 
 
 def load_tokenizer(folder: Path) -> "Tokenizer":

@@ -15,6 +15,7 @@ from itertools import pairwise, product, repeat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 from bertspec.catalog.bases.wordpiece import train_wordpiece
 from bertspec.catalog.files.cutting import Chunk, Sizes, cut
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.records import blank_line_ends, line_ends, quoted_line_ends
 from bertspec.catalog.source import SPLITS, Piece, Source, SplitName
 from bertspec.core.errors import InputError
@@ -277,6 +279,38 @@ def test_chunks_are_whole_records_and_do_not_depend_on_blocks(
         # It ends where a record of the whole file does.
         assert last or _records(data[: offset + len(chunk.data)], ends)[-1] == records[-1]
         offset += len(chunk.data)
+
+
+@settings(_SETTINGS, max_examples=300)
+@given(_BYTES, _BYTES, _BYTES, _BYTES, st.sampled_from(sorted(ENDS)))
+def test_what_is_known_of_another_file_changes_no_chunk(
+    start: bytes, old: bytes, new: bytes, end: bytes, ends: str
+) -> None:
+    sizes, known = Sizes(128), KnownCuts()
+    list(cut([start + old + end], ENDS[ends], "f", sizes, known))
+    edited = [start + new + end]
+    again = KnownCuts(known.found)
+    assert list(cut(edited, ENDS[ends], "f", sizes, again)) == _cut(edited[0], [], ends, sizes)
+    fresh = KnownCuts()
+    list(cut(edited, ENDS[ends], "f", sizes, fresh))
+    assert again.found == fresh.found
+
+
+def test_only_what_an_edit_changes_is_looked_through_again() -> None:
+    lines = [b"%d %d\n" % (i, i * i) for i in range(200_000)]
+    looked: list[int] = []
+
+    def ends(data: "np.ndarray") -> "np.ndarray":
+        looked.append(len(data))
+        return line_ends(data)
+
+    sizes, known = Sizes(1 << 12), KnownCuts()
+    list(cut([b"".join(lines)], ends, "f", sizes, known))
+    looked.clear()
+    del lines[100_000]
+    blocks = [b"".join(lines[i : i + 1000]) for i in range(0, len(lines), 1000)]
+    list(cut(blocks, ends, "f", sizes, KnownCuts(known.found)))
+    assert sum(looked) < len(b"".join(blocks)) / 5
 
 
 def _records(data: bytes, ends: str) -> list[bytes]:
@@ -772,7 +806,7 @@ def test_rows_of_a_source_that_is_known_only_once_it_is_read(
         ("other", pa.table({"a": ["z"]})),
     ]
 
-    def read(self: Csv, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+    def read(self: Csv, root: Path, known: KnownCuts) -> Iterator[tuple[SplitName, Piece]]:
         for key, table in tables:
             yield "train", Piece("f", key, partial(_given, table))
 

@@ -5,10 +5,12 @@ cut after a record is a function of its length and of eight bytes each at its be
 and two places between, so equal stretches of two files are cut alike wherever they are.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.files.known_cuts import KnownChunk, KnownCuts
 from bertspec.core.errors import BertspecError, InputError
 
 if TYPE_CHECKING:
@@ -50,39 +52,42 @@ class Chunk:
     """Of its first byte in the stream."""
     line: int
     """Number of its first line, from 1."""
+    sha256: str | None = None
+    """Of `data`, where it is known."""
 
 
-def cut(blocks: Iterable[bytes], ends: Ends, name: str, sizes: Sizes = SIZES) -> Iterator[Chunk]:
-    """The stream as chunks, independent of how it is divided into blocks.
+def cut(
+    blocks: Iterable[bytes],
+    ends: Ends,
+    name: str,
+    sizes: Sizes = SIZES,
+    known: KnownCuts | None = None,
+) -> Iterator[Chunk]:
+    """The stream as chunks, independent of how it is divided into blocks, and of what is `known`.
 
     An empty stream is one empty chunk. Raises InputError (E316) for a record longer than
     `sizes.longest_record`.
     """
-    import numpy as np
-
     source = iter(blocks)
+    known = known or KnownCuts()
     longest = max(sizes.longest_record, sizes.most)
     rest, offset, line, final = b"", 0, 1, False
+    size = 4 * sizes.most
     while not final:
-        size = 4 * sizes.most
         rest, final = _filled(rest, source, size)
-        found = ends(np.frombuffer(rest, np.uint8))
-        while not len(found) and not final:
+        start = 0
+        for found in _chunks(memoryview(rest), ends, sizes, known, final=final):
+            if found.length > longest:  # so it is a single record
+                raise _too_long(name, line, longest)
+            end = start + found.length
+            yield Chunk(rest[start:end], offset, line, found.sha256)
+            offset, line, start = offset + found.length, line + found.lines, end
+        if not start and not final:  # not even one record ends in it
             if len(rest) > longest:
                 raise _too_long(name, line, longest)
             size = min(2 * size, longest + 1)
-            rest, final = _filled(rest, source, size)
-            found = ends(np.frombuffer(rest, np.uint8))
-        if final and rest and not (len(found) and found[-1] == len(rest)):
-            found = np.append(found, len(rest))  # the last record needs no end
-        start = 0
-        for end in cuts(np.frombuffer(rest, np.uint8), found, sizes, final=final):
-            data = rest[start:end]
-            if len(data) > longest:  # so it is a single record
-                raise _too_long(name, line, longest)
-            yield Chunk(data, offset, line)
-            offset, line, start = offset + len(data), line + data.count(b"\n"), end
-        rest = rest[start:]
+        else:
+            rest, size = rest[start:], 4 * sizes.most
     if not offset:
         yield Chunk(b"", 0, 1)
 
@@ -107,10 +112,56 @@ def _filled(rest: bytes, source: Iterator[bytes], size: int) -> tuple[bytes, boo
     return b"".join(parts), False
 
 
-def cuts(data: "np.ndarray", ends: "np.ndarray", sizes: Sizes, *, final: bool) -> Iterator[int]:
+def _chunks(
+    data: memoryview, ends: Ends, sizes: Sizes, known: KnownCuts, *, final: bool
+) -> Iterator[KnownChunk]:
+    """The chunks that the bytes begin with, as far as they are certain."""
+    start = 0
+    searched: Iterator[tuple[int, bool]] | None = None
+    while start < len(data):
+        found = known.find(data[start:])
+        asked = found is not None
+        if found is None:
+            if searched is None:
+                searched = _search(data[start:], start, ends, sizes, final=final)
+            end, asked = next(searched, (start, False))
+            if end == start:
+                return
+            found = _described(data[start:end])
+        else:
+            searched = None  # it stands before this chunk
+        if asked:
+            known.keep(data[start:], found)
+        yield found
+        start += found.length
+
+
+def _search(
+    data: memoryview, start: int, ends: Ends, sizes: Sizes, *, final: bool
+) -> Iterator[tuple[int, bool]]:
+    """`cuts` of bytes that begin at `start` of others, counted from the beginning of those."""
+    import numpy as np
+
+    array = np.frombuffer(data, np.uint8)
+    found = ends(array)
+    if final and not (len(found) and found[-1] == len(data)):
+        found = np.append(found, len(data))  # the last record needs no end
+    for end, asked in cuts(array, found, sizes, final=final):
+        yield start + end, asked
+
+
+def _described(data: memoryview) -> KnownChunk:
+    chunk = data.tobytes()
+    return KnownChunk(len(chunk), chunk.count(b"\n"), hashlib.sha256(chunk).hexdigest())
+
+
+def cuts(
+    data: "np.ndarray", ends: "np.ndarray", sizes: Sizes, *, final: bool
+) -> Iterator[tuple[int, bool]]:
     """Where chunks end in bytes whose records end at `ends`, as far as that is certain.
 
-    With `final`, nothing follows the bytes, and all of them are in a chunk.
+    Beside each, whether the chunk's own bytes asked for it, whatever follows them. With `final`,
+    nothing follows the bytes, and all of them are in a chunk.
     """
     import numpy as np
 
@@ -118,7 +169,8 @@ def cuts(data: "np.ndarray", ends: "np.ndarray", sizes: Sizes, *, final: bool) -
     start = 0
     while start < len(data):
         place = np.searchsorted(wanted, start + sizes.least)
-        if place < len(wanted) and wanted[place] <= start + sizes.most:
+        asked = bool(place < len(wanted) and wanted[place] <= start + sizes.most)
+        if asked:
             end = int(wanted[place])
         elif len(data) - start > sizes.most:
             last = int(np.searchsorted(ends, start + sizes.most, "right")) - 1
@@ -131,7 +183,7 @@ def cuts(data: "np.ndarray", ends: "np.ndarray", sizes: Sizes, *, final: bool) -
             end = len(data)
         else:
             return
-        yield end
+        yield end, asked
         start = end
 
 

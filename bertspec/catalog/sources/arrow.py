@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bertspec.catalog.columnar import pieces_of_batches, reading
 from bertspec.catalog.file_source import FileSource
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.opening import require_file
 from bertspec.catalog.source import Piece
 
@@ -19,7 +20,7 @@ class Arrow(FileSource):
 
     type: Literal["arrow"] = Field(description="An Arrow IPC file or stream, or Feather 2.")
 
-    def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+    def read_file(self, path: Path, name: str, known: KnownCuts | None = None) -> Iterator[Piece]:
         import pyarrow as pa
 
         require_file(path, name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.opening import UTF8, Encoding
 from bertspec.catalog.files.whole import WholeFile, groups, key_of, read_whole
 from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName
@@ -41,7 +42,7 @@ class Folder(Source):
     def given_splits(self) -> tuple[SplitName, ...]:
         return tuple(s for s in SPLITS if s in self.folders)
 
-    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+    def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
             folder = self.folders[split]
             names = self._names(root / folder, folder)

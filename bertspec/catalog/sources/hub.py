@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.hub import HubId, Revision, hub_faults, quiet_unless_terminal
 from bertspec.catalog.source import SPLITS, Piece, Source, SplitName
 from bertspec.catalog.tables import pieces_of
@@ -38,7 +39,7 @@ class Hub(Source):
     def given_splits(self) -> tuple[SplitName, ...]:
         return tuple(s for s in SPLITS if s in self.splits)
 
-    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+    def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         import datasets
         from huggingface_hub.utils import logging
 

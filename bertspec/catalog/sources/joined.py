@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.source import SPLITS, TAKEN, Piece, Source, SplitName
 from bertspec.catalog.sources import SOURCES
 from bertspec.catalog.tables import row_bytes
@@ -71,10 +72,10 @@ class Joined(Source):
         given = {split for part in self.parts for split in part.source.given_splits()}
         return tuple(split for split in SPLITS if split in given)
 
-    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+    def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for wanted in self.given_splits():
             for part in self.parts:
-                for split, piece in part.source.read(root):
+                for split, piece in part.source.read(root, known):
                     if split == wanted:
                         yield split, self._piece(part, piece)
 

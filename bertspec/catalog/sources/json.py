@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 from bertspec.catalog.file_source import FileSource
 from bertspec.catalog.files.cutting import Chunk, cut
 from bertspec.catalog.files.json_text import JsonText
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.opening import UTF8, Encoding, read_blocks
 from bertspec.catalog.files.records import line_ends
 from bertspec.catalog.json_rows import object_of, table_of
@@ -44,7 +45,7 @@ class Json(FileSource):
         description="Encoding of the files, such as `latin-1`. A byte-order mark is left out.",
     )
 
-    def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+    def read_file(self, path: Path, name: str, known: KnownCuts | None = None) -> Iterator[Piece]:
         # With an object a line, where it is cut depends on the objects alone, as in `jsonl`.
         for chunk in cut(self._lines(path, name), line_ends, name):
             if chunk.data:

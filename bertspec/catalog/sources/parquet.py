@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bertspec.catalog.columnar import PART, pieces_of_batches, reading
 from bertspec.catalog.file_source import FileSource
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.opening import require_file
 from bertspec.catalog.source import Piece
 
@@ -26,7 +27,7 @@ class Parquet(FileSource):
 
     type: Literal["parquet"] = Field(description="Parquet.")
 
-    def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+    def read_file(self, path: Path, name: str, known: KnownCuts | None = None) -> Iterator[Piece]:
         from pyarrow import parquet
 
         require_file(path, name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName
 from bertspec.catalog.tables import pieces_of
 from bertspec.core.errors import InputError, reason
@@ -61,7 +62,7 @@ class Sql(Source):
     def given_splits(self) -> tuple[SplitName, ...]:
         return tuple(s for s in SPLITS if s in self.query)
 
-    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+    def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         path = root / self.database
         _check_file(path, self.database)
         for split in self.given_splits():

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bertspec.catalog.file_source import FileSource
 from bertspec.catalog.files.json_text import JsonText
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.opening import read_blocks
 from bertspec.catalog.json_rows import clean
 from bertspec.catalog.source import Piece
@@ -30,7 +31,7 @@ class Squad(FileSource):
 
     type: Literal["squad"] = Field(description="SQuAD's JSON, 1.1 or 2.0.")
 
-    def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+    def read_file(self, path: Path, name: str, known: KnownCuts | None = None) -> Iterator[Piece]:
         return pieces_of(_tables(path, name), name)
 
 

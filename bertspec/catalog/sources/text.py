@@ -10,6 +10,7 @@ from pydantic import Field
 
 from bertspec.catalog.file_source import Place, TextSource
 from bertspec.catalog.files.cutting import Ends
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.records import blank_line_ends, line_ends
 from bertspec.catalog.files.whole import WholeFile, groups, key_of, read_whole
 from bertspec.catalog.source import Piece, SplitName
@@ -32,9 +33,9 @@ class Text(TextSource):
 
     ends: ClassVar[Ends] = staticmethod(line_ends)
 
-    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+    def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         if self.record != "file":
-            yield from super().read(root)
+            yield from super().read(root, known)
             return
         for split in self.given_splits():
             names = self.names(root, split)
@@ -43,9 +44,9 @@ class Text(TextSource):
                 where = group[0].name if len(group) == 1 else f"files from {group[0].name}"
                 yield split, Piece(where, key_of(group), partial(_of_files, group))
 
-    def read_file(self, path: Path, name: str) -> Iterator[Piece]:
+    def read_file(self, path: Path, name: str, known: KnownCuts | None = None) -> Iterator[Piece]:
         ends = line_ends if self.record == "line" else blank_line_ends
-        yield from self.pieces(path, name, ends)
+        yield from self.pieces(path, name, ends, known)
 
     def parse(self, text: str, place: Place, header: str | None) -> "pa.Table":
         import pyarrow as pa

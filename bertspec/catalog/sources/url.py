@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, StringConstraints
 
 from bertspec.catalog.file_source import FileSource
+from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.source import SPLITS, Piece, Source, SplitName
 from bertspec.catalog.sources import SOURCES
 from bertspec.core.digest import file_digest
@@ -107,10 +108,10 @@ class Url(Source):
     def given_splits(self) -> tuple[SplitName, ...]:
         return tuple(s for s in SPLITS if s in self.files)
 
-    def read(self, root: Path) -> Iterator[tuple[SplitName, Piece]]:
+    def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
             wanted = self.files[split]
-            for piece in self.format.read_file(fetched(root, wanted), wanted.url):
+            for piece in self.format.read_file(fetched(root, wanted), wanted.url, known):
                 yield split, piece
 
 
