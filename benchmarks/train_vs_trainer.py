@@ -10,19 +10,20 @@ the ratios. With several seeds: mean and standard deviation.
 import argparse
 import json
 import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-REPOSITORY = Path(__file__).parent.parent
-SHARED = REPOSITORY.parent / "shared" / "data"
+from project import (
+    SHARED,
+    Run,
+    build,
+    mean_and_spread,
+    measure_bertspec,
+    measure_child,
+    read_tokens,
+)
 
 
 def place_data(name: str, data: Path, folder: Path, rows: int | None) -> bool:
@@ -49,30 +50,6 @@ def place_data(name: str, data: Path, folder: Path, rows: int | None) -> bool:
     return True
 
 
-def measure_bertspec(folder: Path, name: str) -> dict[str, float]:
-    """Times of whole stages, process start and reading included."""
-    times = {}
-    for kind in ("train", "evaluate"):
-        start = time.perf_counter()
-        subprocess.run(["bertspec", "stage", f"{name}-{kind}"], cwd=folder, check=True)
-        times[kind] = time.perf_counter() - start
-    metrics = json.loads((folder / "models" / name / "metrics.json").read_text())
-    return {**times, "accuracy": metrics["test"]["accuracy"]}
-
-
-def measure_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> dict[str, float]:
-    """The same two steps by `Trainer`, in a process of its own, start included."""
-    command = [sys.executable, __file__, "--trainer", str(folder), name, str(seed)]
-    start = time.perf_counter()
-    result = subprocess.run(
-        command + (["--pad-to-max"] if pad_to_max else []),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    whole = time.perf_counter() - start
-    found: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
-    return {**found, "train": whole - found["evaluate"]}
-
-
 def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None:
     """In the child process: train and evaluate on the token ids that bertspec's stages wrote."""
     import numpy as np
@@ -91,12 +68,13 @@ def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None
     params = load_plain((folder / "params.yaml").read_text())
     record = params["bertspec"]["stages"][f"{name}-train"]
     options, tokenized = params[name]["training"], folder / record["inputs"]["tokenized"]
-    longest = json.loads((tokenized / "about.json").read_text())["max_length"]
+    about = json.loads((tokenized / "about.json").read_text())
+    longest = about["tokenization"]["max_length"]
     torch.set_num_threads(record["threads"])
 
     class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
         def __init__(self, split: str) -> None:
-            table = read_rows(tokenized, split)
+            table = read_tokens(tokenized, split)
             self.ids, self.labels = table["input_ids"].to_pylist(), table["label"].to_pylist()
 
         def __len__(self) -> int:
@@ -135,55 +113,35 @@ def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None
     print(json.dumps({"evaluate": time.perf_counter() - start, "accuracy": accuracy}))
 
 
-def read_rows(tokenized: Path, split: str) -> "pa.Table":
-    """All shards of a tokenized split."""
-    import pyarrow as pa
-
-    from bertspec.runtime.tables import read_arrow
-
-    return pa.concat_tables([read_arrow(path) for path in sorted(tokenized.glob(f"{split}-*"))])
-
-
 def compare(name: str, data: Path, seeds: int, rows: int | None, *, pad_to_max: bool) -> None:
-    from bertspec.core.yaml import load_plain
-
-    results: dict[str, list[dict[str, float]]] = {"bertspec": [], "Trainer": []}
+    results: dict[str, list[Run]] = {"bertspec": [], "Trainer": []}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         if not place_data(name, data, folder, rows):
             print(f"{name}: skipped, {data} has it not")
             return
-        (folder / "specs").mkdir()
-        spec = (REPOSITORY / "benchmarks" / "specs" / f"{name}.yaml").read_text()
+        padding = ["--pad-to-max"] if pad_to_max else []
         for seed in range(1, seeds + 1):
-            changed = spec.replace("training: {", f"training: {{seed: {seed}, ")
-            (folder / "specs" / f"{name}.yaml").write_text(changed)
-            for command in (["lock"], ["compile"]):
-                subprocess.run(["bertspec", *command], cwd=folder, check=True, capture_output=True)
-            params = load_plain((folder / "params.yaml").read_text())
-            stages = params["bertspec"]["stages"]
-            for kind in ("fetch", "prepare", "contract", "base", "tokenize"):
-                stage = next(s for s in stages if s.endswith(f"-{kind}"))
-                if not (folder / next(iter(stages[stage]["outputs"].values()))).exists():
-                    subprocess.run(["bertspec", "stage", stage], cwd=folder, check=True)
-            results["bertspec"].append(measure_bertspec(folder, name))
-            results["Trainer"].append(measure_trainer(folder, name, seed, pad_to_max=pad_to_max))
+            params = build(folder, name, seed)
+            results["bertspec"].append(measure_bertspec(folder, name, ["accuracy"]))
+            child = measure_child(Path(__file__), "--trainer", folder, name, seed, *padding)
+            results["Trainer"].append(child)
             shutil.rmtree(folder / "trainer", ignore_errors=True)
-        tokenized = stages[f"{name}-train"]["inputs"]["tokenized"]
-        table = read_rows(folder / tokenized, "train")
+        tokenized = params["bertspec"]["stages"][f"{name}-train"]["inputs"]["tokenized"]
+        table = read_tokens(folder / tokenized, "train")
         tokens = sum(map(len, table["input_ids"].to_pylist())) * params[name]["training"]["epochs"]
         report(name, len(table), tokens, results)
 
 
-def report(name: str, rows: int, tokens: int, results: dict[str, list[dict[str, float]]]) -> None:
+def report(name: str, rows: int, tokens: int, results: dict[str, list[Run]]) -> None:
     print(f"\n{name}: {rows} training rows, {tokens} real tokens")
     print(f"{'':10} {'train s':>16} {'real tokens/s':>14} {'evaluate s':>14} {'accuracy':>16}")
     means = {}
     for who, runs in results.items():
-        cells = {k: [run[k] for run in runs] for k in ("train", "evaluate", "accuracy")}
-        means[who] = {k: statistics.mean(v) for k, v in cells.items()}
-        spread = {k: statistics.stdev(v) if len(v) > 1 else 0.0 for k, v in cells.items()}
-        mean = means[who]
+        names = ("train", "evaluate", "accuracy")
+        cells = {k: mean_and_spread([run[k] for run in runs]) for k in names}
+        mean = means[who] = {k: cell[0] for k, cell in cells.items()}
+        spread = {k: cell[1] for k, cell in cells.items()}
         rate = tokens / mean["train"]
         print(f"{who:10} {mean['train']:9.1f} ± {spread['train']:4.1f} {rate:14,.0f}", end="")
         print(f" {mean['evaluate']:7.1f} ± {spread['evaluate']:4.1f}", end="")

@@ -20,6 +20,7 @@ from bertspec.core.digest import file_digest
 from bertspec.core.model import Model
 from bertspec.pipeline.kinds import params_model
 from bertspec.runtime.context import Context
+from bertspec.runtime.examples import Examples, read_examples
 from bertspec.runtime.reuse import Reuse
 from bertspec.runtime.shards import Index, ShardFile, file_name, read_index, read_split
 from bertspec.runtime.stage import run_stage
@@ -105,14 +106,30 @@ def tokens_of(folder: Path, split: SplitName) -> pa.Table:
     return pa.concat_tables([read_arrow(folder / s.path) for s in read_index(folder).splits[split]])
 
 
-def replace_tokens(folder: Path, split: SplitName, table: pa.Table) -> None:
+def examples_of(project: Project, split: SplitName) -> Examples:
+    """A split as train, evaluate and export read it."""
+    prepared = project.root / "data/reviews/prepared"
+    return read_examples(prepared, tokenized_folder(project), split, "mean")
+
+
+def replace_rows(project: Project, split: SplitName, table: pa.Table) -> None:
+    """Put `table` in the place of a prepared split. Tokens are of rows: replace them, too."""
+    _replace(project.root / "data/reviews/prepared", split, table, ".parquet")
+
+
+def replace_tokens(project: Project, split: SplitName, table: pa.Table) -> None:
     """Put `table` in the place of a tokenized split."""
+    _replace(tokenized_folder(project), split, table, ".arrow")
+
+
+def _replace(folder: Path, split: SplitName, table: pa.Table, suffix: str) -> None:
     index = read_index(folder)
     for shard in index.splits[split]:
         (folder / shard.path).unlink()  # kept shards are the same file, and this one is mapped
-    name = file_name(split, 0, ".arrow")
-    write_arrow(table, folder / name)
-    shards = [ShardFile(name, len(table), "", TABLE, 1)]
+    name = file_name(split, 0, suffix)
+    write = write_arrow if suffix == ".arrow" else write_parquet
+    write(table, folder / name)
+    shards = [ShardFile(name, len(table), file_digest(folder / name), TABLE, 1)]
     Index(index.columns, {**index.splits, split: shards}).write(folder)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bertspec.catalog.tasks import TASKS
 from bertspec.cli import COMMANDS
 from bertspec.core.explanations import known_codes
 from bertspec.core.yaml import load_plain
@@ -33,6 +34,17 @@ def test_every_command_is_in_the_documentation() -> None:
         assert f"## bertspec {name}\n" in text
 
 
+@pytest.mark.parametrize("kind", TASKS)
+def test_every_task_is_explained_with_its_options_and_metrics(kind: str) -> None:
+    text = (REPOSITORY / "docs" / "tasks.md").read_text(encoding="utf-8")
+    part = text.split(f"\n## {kind}\n")[1].split("\n## ")[0]
+    task = TASKS[kind]
+    for name in (*task.metrics, *(name for name in task.model_fields if name != "type")):
+        base, _, average = name.rpartition("_")
+        averaged = f"`{base}`" in part and f"`_{average}`" in part
+        assert re.search(rf"[` ]{name}[`:,]", part) or averaged, name
+
+
 def test_the_compiled_files_are_current(tmp_path: Path) -> None:
     project = Project(REPOSITORY)
     project.bertspec("compile", "--check")
@@ -53,15 +65,6 @@ def test_the_committed_results_are_those_of_the_committed_specs() -> None:
         if what not in ("deleted", "not in cache")  # nobody need have the artifacts here
     }
     assert changed == {}, "run `make demo` and commit dvc.lock and models/"
-
-
-def test_the_examples_are_valid_and_compile(tmp_path: Path) -> None:
-    project = Project(tmp_path)
-    examples = str(REPOSITORY / "specs" / "examples")
-    project.bertspec("validate", examples)
-    project.bertspec("lock", examples, "--threads", "2")
-    project.bertspec("compile", examples)
-    assert "imdb-train" in project.stages()
 
 
 def test_files_stay_small() -> None:

@@ -1,12 +1,14 @@
 """The contract of a task: what its rows mean, its head, its loss, its predictions and metrics."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from bertspec.core.model import Model
+from bertspec.catalog.batch import Batch, Draw, Tokens, tokens_of_new
+from bertspec.catalog.long_documents import Aggregate
+from bertspec.core.model import Model, extra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +21,24 @@ if TYPE_CHECKING:
 ID_COLUMN = "id"
 """Digest of a row's content; made by prepare, carried through tokens and predictions."""
 
+TEXT_FIELDS = ("text", "text_pair", "negative", "tokens", "question", "context", "choices")
+"""Fields of `data.columns` that models read: texts, and lists of texts."""
+
+Decision = Mapping[str, float]
+"""How scores become predictions, as far as it is fitted on the validation split: thresholds and
+the like, by name. Without one, the task's defaults hold.
+"""
+
+Measure = Callable[["np.ndarray | None"], Mapping[str, float]]
+"""Numbers of some rows of a predictions table, perhaps repeated -> metrics of those; None is all.
+
+What they do not define is left out, such as ROC-AUC where all rows have one label.
+"""
+
+
+RunTokens = Callable[[Tokens], "Sequence[np.ndarray]"]
+"""Runs a model over sequences; gives `Task.keep` of each."""
+
 
 @dataclass(frozen=True)
 class LossOptions:
@@ -30,45 +50,119 @@ class LossOptions:
 
 
 class Task(Model, ABC):
-    """Options and behaviour of one kind of task."""
+    """Options and behaviour of one kind of task.
+
+    An example is a row of the data. It becomes one sequence of token ids or several, such as
+    windows of a long text or the choices of a question. A model gives an output for each.
+    """
 
     required_columns: ClassVar[tuple[str, ...]]
     optional_columns: ClassVar[tuple[str, ...]] = ()
     """Fields of `data.columns` that rows of this task must and may have."""
 
-    exports: ClassVar[tuple[str, ...]]
+    target_columns: ClassVar[tuple[str, ...]] = ()
+    """Those of them that the model learns to say: a text to predict has none."""
+
+    checked_with: ClassVar[tuple[str, ...]] = ()
+    """Those that `check_targets` sees beside the targets, such as the text that answers are in."""
+
+    long_documents: ClassVar[tuple[str, ...]] = ("truncate", "head-tail", "windows")
+    """Kinds of `tokenization.long_documents` that this task has."""
+
+    aggregates: ClassVar[tuple[Aggregate, ...]] = ("mean", "max", "first", "vote")
+    """How this task can put the scores of windows together; one for a task that has no need to."""
+
+    together: ClassVar[bool] = False
+    """Whether the sequences of an example must be in one batch."""
+
+    rows_at_once: ClassVar[int] = 64
+    """Units of a batch outside training. Part of what results depend on, so it is no option."""
+
+    families: ClassVar[tuple[str, ...]] = ()
+    """The `model_type` of each family that transformers has this task's head for; none for all."""
+
+    exports: ClassVar[tuple[str, ...]] = ("onnx", "torchscript")
     """Kinds of export that this task has."""
+
+    loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weights")
+    """Options of `training` that the loss of this task takes."""
 
     metrics: ClassVar[tuple[str, ...]]
     """Names that `evaluation.metrics` may ask for, beside `loss`, which is always measured."""
 
-    headline: ClassVar[str]
-    """The metric that the over- or underfitting verdict looks at. Higher is better."""
+    lower_is_better: ClassVar[tuple[str, ...]] = ()
+    """Those of them, of which less is better; so it is with `loss`."""
+
+    metric_columns: ClassVar[Mapping[str, str]] = {}
+    """Metrics that need one of the optional columns, and which."""
 
     type: str
 
+    @property
     @abstractmethod
-    def label_names(self) -> tuple[str, ...]:
-        """The labels, in the order of the model's outputs; empty for a task without labels."""
+    def headline(self) -> str:
+        """The metric that the over- or underfitting verdict looks at. Higher is better."""
 
-    @abstractmethod
+    def as_read_by(self, stage: str) -> dict[str, Any]:
+        """The options without those that change nothing in a stage of this kind.
+
+        A field says which stages it changes, see `affecting`; one that does not changes all.
+        """
+        dumped = self.model_dump(mode="json")
+        for name, field in type(self).model_fields.items():
+            if stage not in extra(field).get("affects", (stage,)):
+                dumped.pop(name, None)
+        return dumped
+
+    @classmethod
+    def input_columns(cls) -> tuple[str, ...]:
+        """The fields that a prediction is made from."""
+        columns = (*cls.required_columns, *cls.optional_columns)
+        return tuple(c for c in columns if c not in cls.target_columns)
+
+    def column_kind(self, name: str) -> Literal["text", "list", "number"]:
+        """What the values of one of the fields are."""
+        return "text"
+
+    def label_names(self) -> tuple[str, ...]:
+        """The labels, one of which each example has, in the order of the model's outputs.
+
+        Empty for a task of another kind.
+        """
+        return ()
+
+    def outputs(self) -> int | None:
+        """Size of the last dimension of the model's output, where the options alone say it."""
+        return None
+
+    def known_labels(self) -> tuple[str, ...]:
+        """The labels that examples have, each of them however many; see `label_names`."""
+        return self.label_names()
+
     def unfit_metric(self, name: str) -> str | None:
         """Why one of `metrics` cannot be measured with these options, and what to ask instead."""
+        return None
 
-    @abstractmethod
+    def conflicts(self, columns: Collection[str]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+        """Options that do not go together, or not with these fields of the data.
+
+        Of each: its path in the task, what is wrong, and what to do.
+        """
+        yield from ()
+
     def check_targets(self, rows: "pa.Table") -> None:
         """Raise InputError naming file and row for targets that the task does not have.
 
-        `rows` is a whole prepared table: the error counts in all of it.
+        `rows` has the targets of prepared rows, `checked_with`, and `file` and `row`.
         """
 
     @abstractmethod
     def encode(self, rows: "pa.Table", encoder: "Encoder") -> "pa.Table":
-        """Rows of the prepared table as token ids and targets.
+        """Rows of the prepared table as sequences of token ids, with targets where rows have them.
 
-        The result has ID_COLUMN, `input_ids` (list<int32>), `token_type_ids` (list<int8>),
-        `length` and `unknown` (int32, see `Encoded`) and the task's own target columns, one row
-        for each row given, in order. The targets are those that `check_targets` let pass.
+        The result has the columns of `Encoded.columns` and the task's own, one row a sequence,
+        those of an example one after another, and at least one of each example. The targets are
+        those that `check_targets` let pass; rows that have some have `file` and `row`, too.
         """
 
     @abstractmethod
@@ -79,25 +173,122 @@ class Task(Model, ABC):
         Raises InputError (E402) for weights that are not those of the architecture.
         """
 
+    def forward(
+        self, model: "PreTrainedModel", inputs: "Mapping[str, torch.Tensor]"
+    ) -> "torch.Tensor":
+        """The model's output for (batch, sequence) inputs, (batch, ...): what is exported."""
+        logits: torch.Tensor = model(**inputs).logits
+        return logits
+
+    def label_numbers(self, tokens: Tokens) -> "np.ndarray":
+        """For a task with labels: the number of each sequence's label."""
+        return tokens.numbers("label")
+
+    def label_counts(self, tokens: Tokens) -> "np.ndarray":
+        """How many sequences have each of `known_labels`."""
+        import numpy as np
+
+        labels = self.known_labels()
+        numbers = self.label_numbers(tokens) if labels else np.zeros(0, np.int64)
+        return np.bincount(numbers, minlength=len(labels))
+
+    def balanced_weights(self, tokens: Tokens) -> Sequence[float]:
+        """Class weights that make up for how rare each of `known_labels` is, as in scikit-learn."""
+        counts = self.label_counts(tokens)
+        weights: list[float] = (counts.sum() / (len(counts) * counts)).tolist()
+        return weights
+
     @abstractmethod
-    def targets(self, tokens: "pa.Table") -> "np.ndarray":
-        """The targets of tokenized rows as `loss` takes them: one entry a row."""
+    def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
+        """The batch with its targets. Inputs may be changed, as a function of rows and `draw`."""
 
     @abstractmethod
     def loss(
-        self, logits: "torch.Tensor", targets: "torch.Tensor", options: LossOptions
-    ) -> "torch.Tensor":
-        """Mean loss of a batch; `logits` is (batch, outputs)."""
+        self, outputs: "torch.Tensor", batch: Batch, options: LossOptions
+    ) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Sum of the losses of what the batch has targets for, and of their weights.
+
+        The loss of several batches is the one sum divided by the other.
+        """
+
+    def keep(
+        self,
+        outputs: "np.ndarray",
+        inputs: "Mapping[str, np.ndarray]",
+        targets: "np.ndarray | None",
+    ) -> "Sequence[np.ndarray]":
+        """What predictions need of each sequence's output, (batch, ...) float32, without padding.
+
+        `targets` is None where there are none: for new inputs.
+        """
+        return list(outputs)
+
+    def decide(
+        self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]"
+    ) -> dict[str, float]:
+        """Fit on validation rows, and what the model says of them, what is to be fitted."""
+        return {}
 
     @abstractmethod
     def predictions(
-        self, ids: "pa.Array", targets: "np.ndarray", logits: "np.ndarray"
+        self,
+        rows: "pa.Table",
+        tokens: Tokens,
+        kept: "Sequence[np.ndarray]",
+        decision: Decision,
     ) -> "pa.Table":
-        """One row an example: id, gold, prediction, scores. Enough to recompute every metric."""
+        """One row an example: `prediction`, and what else tells of it, such as `scores`.
+
+        `rows` are the prepared rows that `tokens` are of; `kept` has an entry a sequence.
+        """
 
     @abstractmethod
-    def measure(self, names: Sequence[str], predictions: "pa.Table") -> Mapping[str, float]:
-        """The named metrics of a predictions table, without those that it does not define.
+    def gold(self, rows: "pa.Table") -> "Mapping[str, pa.Array]":
+        """The columns of a predictions table that say what is right, such as `gold`.
 
-        A rank metric, such as ROC-AUC, has no value where all rows have one label.
+        With them and the predictions every metric can be computed.
         """
+
+    @abstractmethod
+    def measurer(self, names: Sequence[str], predictions: "pa.Table") -> Measure:
+        """How the named metrics of a table of predictions and gold are computed."""
+
+    def unmeasurable(self, name: str, rows: "pa.Table") -> str | None:
+        """Why prepared rows do not define one of `metrics`, whatever is predicted for them."""
+        return None
+
+    def measure(self, names: Sequence[str], predictions: "pa.Table") -> Mapping[str, float]:
+        """The named metrics of a whole table."""
+        return self.measurer(names, predictions)(None)
+
+    def measure_classes(self, predictions: "pa.Table") -> Mapping[str, Mapping[str, float]]:
+        """Metrics of each class of a table of predictions and gold, and how many `rows` it has."""
+        return {}
+
+    def reliability(self, predictions: "pa.Table") -> Sequence[Mapping[str, float]]:
+        """For a task with labels: `confidence`, `accuracy` and `rows` of bins of predictions."""
+        return ()
+
+    def baselines(self, train: "pa.Table", test: "pa.Table") -> "Mapping[str, pa.Table]":
+        """Predictions and gold on prepared test rows of simple models, made of training rows."""
+        return {}
+
+    def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
+        """The headline metric of who has learned nothing of the text, and who that is."""
+        return 0.0, "nothing learned"
+
+    def respond(
+        self, rows: "pa.Table", encoder: "Encoder", run: "RunTokens", decision: Decision
+    ) -> Sequence[dict[str, Any]]:
+        """`answer` for each of some new rows, which have `input_columns` alone."""
+        tokens = tokens_of_new(self.encode(rows, encoder), encoder.aggregate)
+        found = self.predictions(rows, tokens, run(tokens), decision)
+        return [self.answer(prediction) for prediction in found.to_pylist()]
+
+    @abstractmethod
+    def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
+        """A row of `predictions` as `bertspec predict` gives it; with no key of a column."""
+
+    @abstractmethod
+    def answer_line(self, answer: Mapping[str, Any]) -> str:
+        """An answer in a line, for people."""

@@ -5,8 +5,10 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import tee
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -14,8 +16,8 @@ from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
 from bertspec.core.terminal import one_line
 
-if TYPE_CHECKING:
-    from bertspec.runtime.predict import Prediction, Text
+Value = str | list[str]
+"""A text, or a list of texts."""
 
 _LONGEST_FIELD = 2**31 - 1
 
@@ -33,52 +35,116 @@ _TABLES: Mapping[str, dict[str, Any]] = {
     "--file",
     "file",
     type=click.Path(path_type=Path),
-    help="Label the texts in a file: .txt (one a line), .csv or .tsv with a header, .jsonl.",
+    help="Take the inputs from a file: .txt (one a line), .csv or .tsv with a header, .jsonl.",
 )
-@click.option("--column", default="text", help="Column of the text in the file.", show_default=True)
-@click.option("--pair-column", help="Column of the second text, for a model of pairs.")
+@click.option(
+    "--column",
+    "columns",
+    metavar="[FIELD=]COLUMN",
+    multiple=True,
+    help="Column of the file that is a field of the model, such as `context=passage`; for a model "
+    "of one field, the column alone. By default columns are named as the fields.",
+)
 @click.option(
     "--format",
     "fmt",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="A line to read, or one JSON object, for each text.",
+    help="A line to read, or one JSON object, for each input.",
 )
 def command(
-    model: str, texts: tuple[str, ...], file: Path | None, column: str, pair_column: str | None,
-    fmt: str,
-) -> None:  # fmt: skip
-    """Label texts with an exported ONNX model.
+    model: str, texts: tuple[str, ...], file: Path | None, columns: tuple[str, ...], fmt: str
+) -> None:
+    """Predict with an exported ONNX model.
 
-    MODEL is the name of a spec that has been built, or an export folder. Without TEXTS and --file,
-    standard input is read, a text a line.
+    MODEL is the name of a spec that has been built, or an export folder. For a model of one text,
+    each of TEXTS is an input; for one of several, such as a question and its context, TEXTS are the
+    fields of one input, in order. Without TEXTS and --file, standard input is read, a text a line.
 
     \b
       bertspec predict sentiment "Never a false note." "I left early."
       bertspec predict sentiment --file reviews.csv --column review --format json
-      bertspec predict entailment --file pairs.jsonl --column premise --pair-column claim
+      bertspec predict entailment --file pairs.jsonl --column text=premise --column text_pair=claim
     """  # noqa: D301 - click wants the character
     from bertspec.runtime.predict import Predictor
 
     if texts and file is not None:
         raise click.UsageError("give texts or --file, not both")
-    if pair_column is not None and file is None:
-        raise click.UsageError("--pair-column names a column of a --file")
+    if columns and file is None:
+        raise click.UsageError("--column names a column of a --file")
     predictor = Predictor(_folder(model))
-    source: Iterable[Text]
+    fields = predictor.fields
+    source: Iterable[Sequence[Value]]
     if texts:
-        source = texts
+        source = _given(texts, fields)
     elif file is not None:
-        source = _from_file(file, (column,) if pair_column is None else (column, pair_column))
+        source = _from_file(file, _columns(columns, fields))
+    elif len(fields) > 1:
+        raise click.UsageError(f"the model takes {' and '.join(fields)}: give both, or a --file")
     elif sys.stdin is None:  # closed by the caller
         raise click.UsageError("there is no standard input: give texts or --file")
     else:
         if sys.stdin.isatty():
             click.echo("Type texts, one a line; Ctrl-D ends.", err=True)
-        source = _plain(sys.stdin.buffer, "standard input")
-    show = _show_json if fmt == "json" else _show_text
-    for prediction in predictor.predict(source):
-        show(prediction)
+        source = ((line,) for line in _plain(sys.stdin.buffer, "standard input"))
+    lists = [predictor.task.column_kind(field) == "list" for field in fields]
+    shown, asked = tee(_as_lists(values, lists) for values in source)
+    answers = predictor.predict(dict(zip(fields, values, strict=True)) for values in asked)
+    for values, answer in zip(shown, answers, strict=True):
+        if fmt == "json":
+            _show_json(dict(zip(fields, values, strict=True)) | answer)
+        else:
+            texts_of = [v if isinstance(v, str) else " ".join(v) for v in values]
+            line = predictor.task.answer_line(answer)
+            click.echo(f"{one_line(line)}  {one_line(' | '.join(texts_of))}")
+
+
+def _given(texts: Sequence[str], fields: Sequence[str]) -> Iterable[Sequence[str]]:
+    """Texts of the command line as inputs."""
+    if len(fields) == 1:
+        return [(text,) for text in texts]
+    if len(texts) == len(fields):
+        return [texts]
+    raise InputError.of(
+        "E453",
+        f"the model takes {len(fields)} texts: {', '.join(fields)}; {len(texts)} were given",
+        "give them all, or name a --file",
+    )
+
+
+def _columns(given: Sequence[str], fields: Sequence[str]) -> list[str]:
+    """The file's column of each field. Raises InputError (E453) for a field that is not there."""
+    columns = dict(zip(fields, fields, strict=True))
+    for name in given:
+        field, equals, column = name.partition("=")
+        if not equals and len(fields) == 1:
+            field, column = fields[0], name
+        if field not in columns or not column:
+            raise InputError.of(
+                "E453",
+                f"--column {name} names no field of the model, which takes {', '.join(fields)}",
+                did_you_mean(field, fields),
+            )
+        columns[field] = column
+    return list(columns.values())
+
+
+def _as_lists(values: Sequence[Value], lists: Sequence[bool]) -> list[Value]:
+    """The values with those that are to be lists as lists."""
+    return [
+        _as_list(value) if wanted and isinstance(value, str) else value
+        for value, wanted in zip(values, lists, strict=True)
+    ]
+
+
+def _as_list(text: str) -> list[str]:
+    """A list written as JSON; any other text is cut at white space."""
+    if text.startswith("["):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(text)
+            if all(isinstance(item, str) for item in value):
+                return list(value)
+    return text.split()
 
 
 def _folder(model: str) -> Path:
@@ -97,8 +163,8 @@ def _folder(model: str) -> Path:
     )
 
 
-def _from_file(path: Path, columns: Sequence[str]) -> "Iterator[Text]":
-    """Texts of a file, or pairs for two columns.
+def _from_file(path: Path, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
+    """Inputs of a file: the values of these columns.
 
     Raises InputError: E301 for no file, E302 for a line that is not UTF-8, E309 for a column that
     is not there, E452 for what cannot be read otherwise.
@@ -109,21 +175,24 @@ def _from_file(path: Path, columns: Sequence[str]) -> "Iterator[Text]":
     suffix = path.suffix.lower()
     with path.open("rb") as file:
         if suffix == ".txt":
-            yield from _plain(file, str(path))
+            if len(columns) > 1:
+                raise InputError.of(
+                    "E452", f"{path} has one text a line, and the model takes {len(columns)}",
+                    "name a .csv, .tsv or .jsonl file",
+                )  # fmt: skip
+            yield from ((line,) for line in _plain(file, str(path)))
             return
         if suffix == ".jsonl":
-            values = _from_jsonl(file, str(path), columns)
+            yield from _from_jsonl(file, str(path), columns)
         elif suffix in _TABLES:
-            values = _from_table(file, str(path), columns)
+            yield from _from_table(file, str(path), columns)
         else:
             raise InputError.of(
                 "E452", f"cannot read {path}", "name a .txt, .csv, .tsv or .jsonl file"
             )
-        for value in values:
-            yield value[0] if len(value) == 1 else (value[0], value[1])
 
 
-def _from_jsonl(file: BinaryIO, name: str, columns: Sequence[str]) -> Iterator[list[str]]:
+def _from_jsonl(file: BinaryIO, name: str, columns: Sequence[str]) -> Iterator[list[Value]]:
     for number, line in enumerate(_lines(file, name), start=1):
         if not line.strip():
             continue
@@ -138,12 +207,16 @@ def _from_jsonl(file: BinaryIO, name: str, columns: Sequence[str]) -> Iterator[l
             raise InputError.of("E452", f"{place} is not an object", 'write {"text": "..."}')
         _require_columns(columns, list(row), place)
         for column in columns:
-            if not isinstance(row[column], str):
-                raise InputError.of("E452", f"{place}: `{column}` is not a text", "quote it")
+            value = row[column]
+            is_list = isinstance(value, list) and all(isinstance(item, str) for item in value)
+            if not is_list and not isinstance(value, str):
+                raise InputError.of(
+                    "E452", f"{place}: `{column}` is not a text, nor a list of texts", "quote it"
+                )
         yield [row[column] for column in columns]
 
 
-def _from_table(file: BinaryIO, name: str, columns: Sequence[str]) -> Iterator[list[str]]:
+def _from_table(file: BinaryIO, name: str, columns: Sequence[str]) -> Iterator[list[Value]]:
     csv.field_size_limit(_LONGEST_FIELD)
     # A line of bytes may hold carriage returns, which end lines of a table, too.
     lines = (part for line in _lines(file, name) for part in io.StringIO(line, newline=""))
@@ -179,7 +252,7 @@ def _require_columns(columns: Sequence[str], known: Sequence[str], place: str) -
             raise InputError.of(
                 "E309",
                 f"{place} has no column `{column}`",
-                f"choose another with --column or --pair-column; {did_you_mean(column, known)}",
+                f"choose another with --column; {did_you_mean(column, known)}",
             )
 
 
@@ -201,18 +274,6 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
             ) from None
 
 
-def _show_text(prediction: "Prediction") -> None:
-    text = prediction.text if isinstance(prediction.text, str) else " | ".join(prediction.text)
-    share = prediction.probabilities[prediction.label]
-    width = max(len(one_line(label)) for label in prediction.probabilities)
-    click.echo(f"{one_line(prediction.label):{width}}  {share:6.1%}  {one_line(text)}")
-
-
-def _show_json(prediction: "Prediction") -> None:
-    value = {
-        "text": prediction.text,
-        "label": prediction.label,
-        "probabilities": dict(prediction.probabilities),
-    }
+def _show_json(value: Mapping[str, Any]) -> None:
     # JSON is UTF-8 in any locale; half a surrogate pair, which UTF-8 has not, becomes an escape.
     click.echo(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace"))

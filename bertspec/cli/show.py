@@ -53,9 +53,16 @@ def _summary(name: str) -> list["Table | str"]:
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
         splits = [s for s in ("train", "validation", "test") if s in metrics]
-        table = Table("metric", *splits, title=name, title_style="bold", title_justify="left")
+        sure = metrics.get("intervals", {})
+        columns = [*splits, "test lies in"] if sure else splits
+        table = Table("metric", *columns, title=name, title_style="bold", title_justify="left")
         for metric in metrics["train"]:  # test may not define all of them
-            table.add_row(metric, *(_shown(metrics[s].get(metric)) for s in splits))
+            values = [_shown(metrics[s].get(metric)) for s in splits]
+            table.add_row(metric, *values, *([_between(sure.get(metric))] if sure else []))
+        simple = [
+            f"{baseline:12} " + ", ".join(f"{m} {_shown(v)}" for m, v in measured.items())
+            for baseline, measured in metrics.get("baselines", {}).items()
+        ]
         verdict = f"{metrics['fit']['verdict']}: {metrics['fit']['evidence']}"
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError.of(
@@ -69,7 +76,11 @@ def _summary(name: str) -> list["Table | str"]:
         "report": layout.report(name),
     }
     there = [f"{title:8} {place}" for title, place in places.items() if Path(place).exists()]
-    return [table, verdict, *there]
+    return [table, *simple, verdict, *there]
+
+
+def _between(interval: "dict[str, float] | None") -> str:
+    return f"{interval['low']:.4f} - {interval['high']:.4f}" if interval else "-"
 
 
 def _shown(value: float | None) -> str:

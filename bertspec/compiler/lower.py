@@ -1,6 +1,7 @@
 """All specs of a project and its lock -> the pipeline."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from bertspec.compiler.passes.datasets import lower_data_set
@@ -45,9 +46,28 @@ def lower(specs: Sequence[LoadedSpec], lock: Lock) -> Pipeline:
     for loaded in ordered:
         params[loaded.spec.name], more = lower_model(loaded, lock)
         stages += more
-    order = list(STAGE_KINDS)
-    stages.sort(key=lambda stage: (order.index(stage.kind), stage.name))
-    return Pipeline(tuple(stages), params)
+    return Pipeline(tuple(_in_order(stages)), params)
+
+
+def _in_order(stages: Sequence[Stage]) -> list[Stage]:
+    """Stages in an order in which they can run: by kind and name, but those that need the trained
+    model of another spec after it.
+    """
+    by_name = {stage.name: stage for stage in stages}
+    makers = {o.path: stage.name for stage in stages for o in stage.outputs.values()}
+    kinds = list(STAGE_KINDS)
+
+    @cache
+    def round_of(name: str) -> int:
+        """How many trained models lie between the stage and the data."""
+        stage = by_name[name]
+        needed = [makers[path] for path in stage.inputs.values() if path in makers]
+        starts_from = stage.kind == "base"
+        return max(
+            (round_of(n) + (starts_from and by_name[n].kind == "train") for n in needed), default=0
+        )
+
+    return sorted(stages, key=lambda s: (round_of(s.name), kinds.index(s.kind), s.name))
 
 
 def packages_used(specs: Sequence[LoadedSpec]) -> tuple[str, ...]:

@@ -77,3 +77,8 @@ def either_text_or_mapping() -> Discriminator:
 def either_text_or_list() -> Discriminator:
     """As `either_text_or_mapping`, for members tagged `text` and `list`."""
     return Discriminator(lambda value: "text" if isinstance(value, str) else "list")
+
+
+def either_text_or_number() -> Discriminator:
+    """As `either_text_or_mapping`, for members tagged `text` and `number`."""
+    return Discriminator(lambda value: "text" if isinstance(value, str) else "number")

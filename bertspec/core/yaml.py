@@ -23,6 +23,8 @@ _HEX = re.compile(r"^0x[0-9a-fA-F]+$")
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _INFINITY = re.compile(r"^[-+]?\.(inf|Inf|INF)$")
 _NAN = re.compile(r"^\.(nan|NaN|NAN)$")
+_WITH_UNDERSCORE = re.compile(r"^[-+.0-9][-+.0-9a-fA-FoxX]*_[-+.0-9a-fA-FoxX_]*$")
+"""May be a number to ruamel.yaml, with which DVC reads: `._5` is 0.5 there."""
 
 
 MAX_DEPTH = 100
@@ -108,6 +110,7 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _OCTAL, ["0"])
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _WITH_UNDERSCORE, list("-+.0123456789"))
 
 
 def dump(value: Any) -> str:

@@ -22,22 +22,22 @@ class StageKind:
 STAGE_KINDS: Mapping[str, StageKind] = {
     "fetch": StageKind(2),
     "prepare": StageKind(2, ("pyarrow",)),
-    "contract": StageKind(1, ("numpy", "pyarrow")),
-    "base": StageKind(1),
-    "tokenize": StageKind(3, ("numpy", "pyarrow", "tokenizers")),
+    "contract": StageKind(2, ("numpy", "pyarrow")),
+    "base": StageKind(2),
+    "tokenize": StageKind(4, ("numpy", "pyarrow", "tokenizers")),
     "train": StageKind(
-        1,
+        2,
         # numpy shuffles the rows, and may do so in another way in another version (NEP 19).
         ("numpy", "safetensors", "scikit-learn", "torch", "transformers"),
         threaded=True,
     ),
     "evaluate": StageKind(
-        2,
-        ("numpy", "pyarrow", "scikit-learn", "torch", "transformers"),
+        3,
+        ("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,
     ),
-    "export": StageKind(3, ("torch", "transformers"), threaded=True),
-    "report": StageKind(1, ("jinja2",)),
+    "export": StageKind(4, ("torch", "transformers"), threaded=True),
+    "report": StageKind(2, ("jinja2",)),
 }
 """In the order of a build."""
 

@@ -47,6 +47,10 @@ def metrics(spec: str) -> str:
     return f"models/{spec}/metrics.json"
 
 
+def decision(spec: str) -> str:
+    return f"models/{spec}/decision.json"
+
+
 def parity(spec: str) -> str:
     return f"models/{spec}/parity.json"
 

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.batch import EXAMPLE
 from bertspec.catalog.source import SPLITS, SplitName
 from bertspec.core.diagnostics import Diagnostic, Severity
 from bertspec.pipeline.params.tokenize import Budget, Tokenization
 from bertspec.runtime.shards import read_index, read_split
 from bertspec.runtime.tables import read_arrow
+from bertspec.runtime.tokenized import first_sequences
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,10 +28,9 @@ def over_budget(options: Tokenization, tokenized: Path, prepared: Path) -> list[
     for split in SPLITS:
         counts, rows = _counts(tokenized, prepared, split)
         length = counts["length"].to_numpy()
-        lost = (length - options.max_length).clip(min=0)
         if options.truncation is not None:
             found += _exceeded(
-                "E326", options.truncation, lost, length, rows, split,
+                "E326", options.truncation, counts["lost"].to_numpy(), length, rows, split,
                 f"of the tokens are cut off at `max_length: {options.max_length}`",
                 "raise `tokenization.max_length`, or the budget",
             )  # fmt: skip
@@ -43,11 +44,14 @@ def over_budget(options: Tokenization, tokenized: Path, prepared: Path) -> list[
 
 
 def _counts(tokenized: Path, prepared: Path, split: SplitName) -> tuple["pa.Table", "pa.Table"]:
+    """Counts of each row, and the rows."""
     import pyarrow as pa
 
     index, columns = read_index(tokenized), read_index(prepared).columns
+    counts = [EXAMPLE, "length", "lost", "unknown"]
     tables = [
-        read_arrow(tokenized / s.path).select(["length", "unknown"]) for s in index.splits[split]
+        first_sequences(read_arrow(tokenized / shard.path).select(counts))
+        for shard in index.splits[split]
     ]
     slices = ["slice"] if "slice" in columns else []
     return pa.concat_tables(tables), read_split(prepared, split, slices)

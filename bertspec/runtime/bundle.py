@@ -1,33 +1,40 @@
 """The bundle: what leaves the pipeline, and what `predict` needs to know of it."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field, ValidationError
+
+from bertspec.catalog.long_documents import LongDocuments
 from bertspec.core.errors import InputError
+from bertspec.core.model import Model
 
 FILE = "bundle.json"
-VERSION = 1
+VERSION = 2
+
+RESTORE = "get the export folder again: `dvc repro` builds it, `dvc pull` fetches it"
+"""What to do about an export folder with a broken file."""
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(Model):
     """bundle.json: how to run the exported model as it was measured."""
 
     version: int
-    task: str
-    labels: tuple[str, ...]
-    pairs: bool
-    """Whether the model takes two texts."""
-    max_length: int
-    pad_id: int
+    task: dict[str, Any]
+    """The task's options."""
+    max_length: int = Field(gt=0)
+    long_documents: LongDocuments
+    fields: tuple[str, ...] = Field(strict=False)
+    """What each input has: fields of `data.columns`."""
+    decision: dict[str, float]
+    """How scores become predictions, see `Task.decide`."""
+    pad_id: int = Field(ge=0)
     models: dict[str, str]
     """Kind of export -> its file."""
 
     def write(self, folder: Path) -> None:
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
         (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -51,27 +58,8 @@ def read_bundle(folder: Path) -> Bundle:
             f"{path} is of bundle version {version}, and this bertspec reads {VERSION}",
             "export it again, or use the bertspec that made it",
         )
-    wrong = [name for name, valid in _VALID.items() if not valid(values.get(name))]
-    if wrong:
-        raise InputError.of("E451", f"{path} has no valid {', '.join(wrong)}", RESTORE)
-    named = {name: values[name] for name in _VALID}
-    return Bundle(VERSION, **named | {"labels": tuple(values["labels"])})
-
-
-RESTORE = "get the export folder again: `dvc repro` builds it, `dvc pull` fetches it"
-"""What to do about an export folder with a broken file."""
-
-
-def _texts(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
-# Checked by hand: predict starts without pydantic.
-_VALID: Mapping[str, Callable[[Any], bool]] = {
-    "task": lambda v: isinstance(v, str),
-    "labels": lambda v: isinstance(v, list) and _texts(v),
-    "pairs": lambda v: isinstance(v, bool),
-    "max_length": lambda v: isinstance(v, int) and v > 0,
-    "pad_id": lambda v: isinstance(v, int) and v >= 0,
-    "models": lambda v: isinstance(v, dict) and _texts(v.values()),
-}
+    try:
+        return Bundle.model_validate(values)
+    except ValidationError as error:
+        wrong = ", ".join(dict.fromkeys(str(e["loc"][0]) for e in error.errors()))
+        raise InputError.of("E451", f"{path} has no valid {wrong}", RESTORE) from None

@@ -11,7 +11,6 @@ from bertspec.catalog.task import Task
 from bertspec.core.diagnostics import Diagnostic, Position, Severity
 from bertspec.core.errors import InputError
 from bertspec.core.terminal import one_line
-from bertspec.pipeline.params.columns import TARGETS
 from bertspec.pipeline.params.contract import Contract
 from bertspec.pipeline.params.fetch import FetchParams
 from bertspec.pipeline.params.prepare import PrepareParams
@@ -144,7 +143,8 @@ def _with_other_tasks(specs: Sequence[LoadedSpec]) -> Iterator[LoadedSpec]:
 
 
 def _check_targets(task: Task, prepared: Path) -> Iterator[Diagnostic]:
-    targets = [column for column in read_index(prepared).columns if column in TARGETS]
+    checked = (*task.target_columns, *task.checked_with)
+    targets = [c for c in read_index(prepared).columns if c in checked]
     for split in SPLITS:
         try:
             task.check_targets(read_split(prepared, split, targets))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bertspec.catalog.source import SPLITS, SplitName
-from bertspec.catalog.task import ID_COLUMN
+from bertspec.catalog.task import ID_COLUMN, TEXT_FIELDS
 from bertspec.core.errors import InputError, reason
 from bertspec.core.names import did_you_mean
 from bertspec.core.progress import progress
@@ -19,13 +19,11 @@ from bertspec.runtime.shards import ROW, Index, ShardFile, read_index
 from bertspec.runtime.stage import read_params
 from bertspec.runtime.tables import read_arrow, read_parquet
 from bertspec.runtime.tokenized import FILE as ABOUT
+from bertspec.runtime.tokenized import first_sequences
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-READ = ("text", "text_pair", "question", "context", "tokens")
-"""Columns that a model reads."""
 
 BINS = 16
 """Most bins of a histogram."""
@@ -231,7 +229,7 @@ class _Collected:
 
 def _collect(folder: Path, index: Index, samples: int) -> _Collected:
     target = next((name for name in TARGETS if name in index.columns), None)
-    read = [name for name in READ if name in index.columns]
+    read = [name for name in TEXT_FIELDS if name in index.columns]
     collected = _Collected(target, read)
     columns = [ID_COLUMN, *read, *([target] if target else [])]
     with progress("read", sum(index.rows(split) for split in SPLITS)) as bar:
@@ -276,7 +274,10 @@ def _exploded(table: "pa.Table", target: str | None) -> "tuple[Kind | None, np.n
     if pa.types.is_floating(values.type):
         return "number", rows, one_group
     if _is_list(values):
-        items = pc.list_flatten(values).cast(pa.string())
+        items = pc.list_flatten(values)
+        if pa.types.is_struct(items.type):
+            items = pc.struct_field(items, "label")  # of spans
+        items = items.cast(pa.string())
         return "list", pc.list_parent_indices(values).to_numpy(), items
     return "label", rows, values.cast(pa.string())
 
@@ -341,11 +342,11 @@ def _token_lengths(
         try:
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             parts = [
-                read_arrow(folder / shard.path)["length"].to_numpy()
+                first_sequences(read_arrow(folder / shard.path))["length"].to_numpy()
                 for shards in read_index(folder).splits.values()
                 for shard in shards
             ]
-            max_length = int(about["max_length"])
+            max_length = int(about["tokenization"]["max_length"])
         except (InputError, pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
             notes.append(f"{path} cannot be read ({reason(error)}): `dvc repro` builds it again")
             continue

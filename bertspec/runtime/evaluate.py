@@ -4,32 +4,36 @@ import csv
 import json
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertspec.catalog.source import SPLITS
+from bertspec.catalog.source import SPLITS, SplitName
+from bertspec.catalog.task import Decision, Task
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.progress import progress
 from bertspec.pipeline.params.evaluate import EvaluateParams, Evaluation
 from bertspec.runtime.context import Context
+from bertspec.runtime.examples import Examples, read_examples
 from bertspec.runtime.fit import verdict
-from bertspec.runtime.inference import infer
+from bertspec.runtime.inference import infer, model_runner
+from bertspec.runtime.predictions import predicted
+from bertspec.runtime.statistics import by_slice, intervals
 from bertspec.runtime.tables import write_parquet
 from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import load_trained, pad_id_of
-from bertspec.runtime.training.batches import read_tokens
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 _OPERATORS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 
 
 def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
-    """Write predictions.parquet and confusion.json, metrics.json, and the confusion plot.
+    """Write predictions.parquet, metrics.json and decision.json; for labels, their confusion.
 
     Returns a finding (E410) for each bound of `require` that does not hold on the test split,
     and (E411) for one on a metric that the test split does not define.
@@ -38,38 +42,73 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
     import pyarrow as pa
 
     task, options = context.params.task, context.params.evaluation
-    trained = context.inputs["trained"]
+    trained, tokenized = context.inputs["trained"], context.inputs["tokenized"]
     quiet()
     deterministic(0, context.threads)
-    read_tokenized(context.inputs["tokenized"], task)
+    aggregate = read_tokenized(tokenized, task).aggregate
     model, pad_id = load_trained(trained), pad_id_of(trained)
-    splits = {s: read_tokens(context.inputs["tokenized"], s, task) for s in SPLITS}
+    prepared = context.inputs["prepared"]
+    splits = {s: read_examples(prepared, tokenized, s, aggregate) for s in SPLITS}
     if not len(splits["test"]):
         raise InputError.of("E409", "the test split has no row", "give it a share in `data.split`")
-    metrics: dict[str, Any] = {}
-    tables: dict[str, pa.Table] = {}
-    with progress("evaluate", sum(len(tokens) for tokens in splits.values())) as bar:
-        for split, tokens in splits.items():
-            if not len(tokens):
-                continue
-            logits, loss = infer(model, task, tokens, pad_id, bar)
-            if not math.isfinite(loss):
+    splits = {split: examples for split, examples in splits.items() if len(examples)}
+    kept: dict[SplitName, Sequence[np.ndarray]] = {}
+    losses: dict[SplitName, float] = {}
+    with progress("evaluate", sum(len(e.tokens) for e in splits.values())) as bar:
+        for split, examples in splits.items():
+            kept[split], losses[split] = infer(
+                model_runner(model, task), task, examples.tokens, pad_id, bar
+            )
+            if not math.isfinite(losses[split]):
                 raise InputError.of(
                     "E404",
-                    f"the loss on the {split} split is {loss}: training diverged",
+                    f"the loss on the {split} split is {losses[split]}: training diverged",
                     "train again with a lower `training.learning_rate`",
                 )
-            table = task.predictions(tokens.row_ids, tokens.targets, logits)
-            names = list(dict.fromkeys([*options.metrics, task.headline]))
-            measured = task.measure(names, table)
-            metrics[split] = {**measured, "loss": loss}
-            tables[split] = table.append_column("split", pa.array([split] * len(table)))
-    metrics["fit"] = verdict(task.headline, metrics, tables["test"], options.fit)
+    decision: Decision = {}
+    if "validation" in splits:
+        unseen = splits["validation"]
+        decision = task.decide(unseen.rows, unseen.tokens, kept["validation"])
+    names = list(dict.fromkeys([*options.metrics, task.headline]))
+    tables = {s: predicted(task, e, kept[s], decision) for s, e in splits.items()}
+    metrics: dict[str, Any] = {
+        s: {**task.measure(names, table), "loss": losses[s]} for s, table in tables.items()
+    }
+    metrics["fit"] = verdict(task, metrics, tables["test"], options.fit)
+    metrics |= _details(task, options, names, tables["test"], splits)
     folder = context.outputs["evaluation"]
-    write_parquet(pa.concat_tables(tables.values()), folder / "predictions.parquet")
-    _write_confusion(tables["test"], task.label_names(), folder, context.outputs["confusion"])
+    named = [
+        table.append_column("split", pa.repeat(pa.scalar(s, pa.string()), len(table)))
+        for s, table in tables.items()
+    ]
+    write_parquet(pa.concat_tables(named), folder / "predictions.parquet")
+    if "confusion" in context.outputs:
+        labels = task.label_names()
+        _write_confusion(tables["test"], labels, folder, context.outputs["confusion"])
+        _write_csv(task.reliability(tables["test"]), context.outputs["reliability"])
     _write_json(metrics, context.outputs["metrics"])
+    _write_json(dict(decision), context.outputs["decision"])
     return list(_broken(options, metrics["test"]))
+
+
+def _details(
+    task: Task,
+    options: Evaluation,
+    names: Sequence[str],
+    test: "pa.Table",
+    splits: Mapping[SplitName, Examples],
+) -> dict[str, Any]:
+    """What else is said of the test split."""
+    measure = task.measurer(names, test)
+    found: dict[str, Any] = {}
+    if options.intervals is not None:
+        found["intervals"] = intervals(measure, len(test), options.intervals)
+    found["classes"] = task.measure_classes(test)
+    found["slices"] = by_slice(measure, splits["test"].rows, options.slices)
+    if options.baselines and "train" in splits:
+        simple = task.baselines(splits["train"].rows, splits["test"].rows)
+        found["baselines"] = {name: task.measure(names, table) for name, table in simple.items()}
+    return {name: value for name, value in found.items() if value}
 
 
 def _broken(options: Evaluation, test: dict[str, float]) -> list[Diagnostic]:
@@ -81,7 +120,7 @@ def _broken(options: Evaluation, test: dict[str, float]) -> list[Diagnostic]:
                 Diagnostic(
                     "E411",
                     f"{name} is not defined on the test split, required is {bound}",
-                    "all its rows have one label: give the test split more rows",
+                    "all its rows have one label, or one number: give the test split more rows",
                 )
             )
         elif not _OPERATORS[sign](test[name], limit):
@@ -106,6 +145,13 @@ def _write_confusion(test: "pa.Table", labels: Sequence[str], folder: Path, plot
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["actual", "predicted"])
         writer.writerows(sorted(zip(gold, predicted, strict=True)))
+
+
+def _write_csv(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _write_json(value: Any, path: Path) -> None:

@@ -1,8 +1,8 @@
 """The over- or underfitting verdict, with its evidence."""
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from bertspec.catalog.task import Task
 from bertspec.pipeline.params.evaluate import Fit
 
 if TYPE_CHECKING:
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def verdict(
-    headline: str, metrics: dict[str, dict[str, float]], test: "pa.Table", options: Fit
+    task: Task, metrics: dict[str, dict[str, float]], test: "pa.Table", options: Fit
 ) -> dict[str, Any]:
-    """`underfitting` when train is not above the share of the most frequent label by `min_gain`;
+    """`underfitting` when train is not above the task's baseline by `min_gain`;
     else `overfitting` when train is above test by more than `max_gap`; else `good fit`.
 
     In this order: who has not learned the training split cannot have learned it by heart, however
@@ -20,13 +20,15 @@ def verdict(
 
     `metrics` has the headline metric of `train` and `test`; `test` the predictions there.
     """
-    train, unseen = metrics["train"][headline], metrics["test"][headline]
-    gold = Counter(test["gold"].to_pylist())
-    majority = max(gold.values()) / len(test)
+    headline = task.headline
+    train, unseen = metrics["train"].get(headline), metrics["test"].get(headline)
+    if train is None or unseen is None:
+        return {"verdict": "unknown", "evidence": f"{headline} is not defined on train and test"}
+    baseline, who = task.baseline(test)
     gap = train - unseen
-    if train < majority + options.min_gain:
+    if train < baseline + options.min_gain:
         word = "underfitting"
-        reason = f"train is less than {options.min_gain:g} above always saying the commonest label"
+        reason = f"train is less than {options.min_gain:g} above {who}"
     elif gap > options.max_gap:
         word = "overfitting"
         reason = f"the gap of {gap:.3f} is above {options.max_gap:g}"
@@ -37,7 +39,7 @@ def verdict(
     return {
         "verdict": word,
         "evidence": f"{headline} {train:.3f} on train and {unseen:.3f} on test ({losses}), "
-        f"{majority:.3f} for the commonest label: {reason}",
+        f"{baseline:.3f} for {who}: {reason}",
         "gap": gap,
-        "majority": majority,
+        "baseline": baseline,
     }

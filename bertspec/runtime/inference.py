@@ -1,41 +1,54 @@
 """Run a trained model over a split."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.batch import Draw, Tokens
 from bertspec.catalog.task import LossOptions, Task
 from bertspec.core.progress import Bar
-from bertspec.runtime.training.batches import Tokens, batches_by_length, collate
+from bertspec.runtime.training.batches import Units, batches_by_length, collate
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from transformers import PreTrainedModel
 
-BATCH = 64
-"""Rows at once. Part of what results depend on, so a constant and no option."""
+DRAW = Draw(seed=0, epoch=0)
+"""What is random in training, such as which words are masked, is the same in every evaluation."""
+
+Run = Callable[["Mapping[str, torch.Tensor]"], "torch.Tensor"]
+"""Inputs by name -> the model's output."""
+
+
+def model_runner(model: "PreTrainedModel", task: Task) -> Run:
+    """Run the model itself, in eval mode."""
+    model.eval()
+    return lambda inputs: task.forward(model, inputs)
 
 
 def infer(
-    model: "PreTrainedModel", task: Task, tokens: Tokens, pad_id: int, bar: Bar | None = None
-) -> "tuple[np.ndarray, float]":
-    """Logits of each row in the order of `tokens`, (rows, outputs) float32, and the mean loss.
+    run: Run, task: Task, tokens: Tokens, pad_id: int, bar: Bar | None = None
+) -> "tuple[Sequence[np.ndarray], float]":
+    """What the task keeps of each sequence's output, in their order, and the loss of the split.
 
     The loss is the task's plain one, in 32 bits, whatever training added to it.
     """
-    import numpy as np
     import torch
 
-    model.eval()
-    logits: np.ndarray | None = None
+    units = Units(task, tokens)
+    kept: list[np.ndarray] = [None] * len(tokens)  # type: ignore[list-item] # all are set below
+    total = weight = 0.0
     with torch.inference_mode():
-        for rows in batches_by_length(tokens, BATCH):
-            batch = collate(tokens, rows, pad_id)
-            result = model(**batch.inputs).logits.float().numpy()
-            if logits is None:
-                logits = np.empty((len(tokens), result.shape[1]), np.float32)
-            logits[rows] = result
+        for batch_units in batches_by_length(units.lengths, task.rows_at_once):
+            rows = units.sequences(batch_units)
+            batch = collate(task, tokens, rows, pad_id, DRAW)
+            outputs = run(batch.inputs).float()
+            losses, weights = task.loss(outputs, batch, LossOptions())
+            total, weight = total + float(losses), weight + float(weights)
+            arrays = {name: tensor.numpy() for name, tensor in batch.inputs.items()}
+            found = task.keep(outputs.numpy(), arrays, batch.targets.numpy())
+            for row, output in zip(rows, found, strict=True):
+                kept[row] = output
             if bar:
                 bar(len(rows))
-        if logits is None:
-            raise ValueError("a split without rows has no logits")
-        loss = task.loss(torch.from_numpy(logits), torch.from_numpy(tokens.targets), LossOptions())
-    return logits, float(loss)
+    return kept, total / weight if weight else 0.0

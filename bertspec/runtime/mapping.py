@@ -6,6 +6,7 @@ What becomes of a row depends on that row alone, so that shards can be mapped on
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.numbers import read_numbers
 from bertspec.catalog.source import TAKEN
 from bertspec.pipeline.params.columns import (
     TARGETS,
@@ -15,16 +16,16 @@ from bertspec.pipeline.params.columns import (
     source_column,
 )
 from bertspec.pipeline.params.where import Where
+from bertspec.runtime.answers import read_answers
 from bertspec.runtime.lists import listed, map_items
 from bertspec.runtime.raw_shard import Place, Shard, blank, refuse_missing
 from bertspec.runtime.shards import ROW
+from bertspec.runtime.span_lists import read_spans
 from bertspec.runtime.value_map import map_values
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 def map_columns(
@@ -40,7 +41,8 @@ def map_columns(
     and a missing list has no items; a missing target (TARGETS) is an error, and so is an empty
     one, but a list without items is not. Raises InputError naming place and value: E309 for a
     column that is not in `known`, E310 for a missing target, E314 for a column of another type,
-    E320 for a value that `map` lacks, E321 for no number, E322 for no list.
+    E319 for no answers, E320 for a value that `map` lacks, E321 for no number, E322 for no list,
+    E342 for no spans.
     """
     import pyarrow as pa
 
@@ -66,12 +68,13 @@ def _selected(shard: Shard, where: Sequence[Where]) -> "np.ndarray":
         taken &= shard.table[TAKEN].to_numpy()
     for index, condition in enumerate(where):
         text = shard.text(condition.column, f"data.where.{index}.column")
-        holds = _holds(condition, pc.fill_null(text, ""))
-        taken &= holds.to_numpy(zero_copy_only=False)
+        met = holds(condition, pc.fill_null(text, ""))
+        taken &= met.to_numpy(zero_copy_only=False)
     return shard.rows[taken]
 
 
-def _holds(condition: Where, text: "pa.Array") -> "pa.Array":
+def holds(condition: Where, text: "pa.Array") -> "pa.Array":
+    """Whether each text, none of them null, meets the condition."""
     import pyarrow as pa
     from pyarrow import compute as pc
 
@@ -105,8 +108,10 @@ def _field(shard: Shard, name: str, column: AnyColumn) -> "pa.Array":
         if name in TARGETS:
             refuse_missing(shard, source, pc.is_null(values))
         return map_items(shard, values, options, field)
-    if name == "answers" and pa.types.is_struct((found := shard.raw(source, field)).type):
-        return found  # as SQuAD has them
+    if name == "answers" and options.map is None:
+        return read_answers(shard, source, field)
+    if name == "spans" and options.map is None:
+        return read_spans(shard, source, field)
     text = pc.fill_null(shard.text(source, field), "")
     if options.map is not None:
         import numpy as np
@@ -128,10 +133,7 @@ def _number(shard: Shard, name: str, column: str, field: str) -> "pa.Array":
     else:
         text = pc.utf8_trim_whitespace(shard.cast(raw, column))
         missing = blank(text)
-        is_number = pc.match_substring_regex(text, _NUMBER)
-        # Arrow reads no `+`, and nothing that does not look like a number gets this far.
-        digits = pc.replace_substring_regex(text, pattern=r"^\+", replacement="")
-        numbers = pc.if_else(is_number, digits, pa.scalar(None, pa.string())).cast(pa.float64())
+        numbers = read_numbers(text)
     finite = pc.fill_null(pc.is_finite(numbers), fill_value=False)
     wrong = pc.and_(pc.invert(finite), pc.invert(missing))
     shard.refuse(

@@ -1,39 +1,35 @@
 """Predict with an exported model: onnxruntime and tokenizers, without torch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
-from tokenizers import Encoding, Tokenizer
+import pyarrow as pa
+from pydantic import ValidationError
+from tokenizers import Tokenizer
 
+from bertspec.catalog.batch import Tokens, padded
+from bertspec.catalog.encoding.encoder import Encoder
+from bertspec.catalog.task import Task
+from bertspec.catalog.tasks import TASKS
 from bertspec.core.errors import InputError, reason
-from bertspec.runtime.bundle import RESTORE, read_bundle
+from bertspec.runtime.bundle import FILE, RESTORE, Bundle, read_bundle
+from bertspec.runtime.training.batches import batches_by_length
 
 T = TypeVar("T")
 
-BATCH = 32
 CHUNK = 1024
-"""Texts held at once: enough to sort by length, few enough for any length of input."""
+"""Inputs held at once: enough to sort by length, few enough for any length of input."""
 
-Text = str | tuple[str, str]
-"""A text, or a pair of texts."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The label of a text, and the probability of each label."""
-
-    text: Text
-    label: str
-    probabilities: Mapping[str, float]
+Input = Mapping[str, str | Sequence[str]]
+"""The value of each of `Bundle.fields`: a text, or a list of texts."""
 
 
 class Predictor:
-    """An exported model, ready to label texts.
+    """An exported model, ready to predict.
 
     Raises InputError (E451) for a folder that is none, or whose files are broken or do not fit
     together.
@@ -47,74 +43,87 @@ class Predictor:
                 f"{folder} has no ONNX model, which predict runs",
                 "add `{type: onnx}` to `export` and build it again",
             )
+        self.task = _task(self._bundle, folder)
         self._model = folder / self._bundle.models["onnx"]
         self._session = _load(self._model, _session)
-        self._tokenizer = _load(folder / "tokenizer.json", Tokenizer.from_file)
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self._bundle.max_length, strategy="longest_first")
-        outputs = {output.name: output.shape for output in self._session.get_outputs()}
-        if outputs.get("logits", [])[-1:] != [len(self._bundle.labels)]:
-            raise InputError.of(
-                "E451",
-                f"bundle.json has {len(self._bundle.labels)} labels, and {self._model} does not "
-                f"give a logit for each: its outputs are {outputs}",
-                RESTORE,
-            )
+        _require_outputs(self.task, self._session, self._model)
+        tokenizer = _load(folder / "tokenizer.json", Tokenizer.from_file)
+        self._encoder = Encoder(tokenizer, self._bundle.max_length, self._bundle.long_documents)
 
-    def predict(self, texts: Iterable[Text]) -> Iterator[Prediction]:
-        """One prediction a text, in order. Reads the texts in chunks, as they come.
+    @property
+    def fields(self) -> Sequence[str]:
+        """What every input has."""
+        return self._bundle.fields
 
-        Raises InputError (E453) for pairs where the model takes single texts, or the reverse.
+    def predict(self, inputs: Iterable[Input]) -> Iterator[dict[str, Any]]:
+        """`Task.answer` for each input, in order. Reads the inputs in chunks, as they come.
+
+        Raises InputError (E453) for an input without the model's fields.
         """
-        stream = iter(texts)
+        stream = iter(inputs)
         while chunk := list(islice(stream, CHUNK)):
-            for text in chunk:
-                self._check(text)
+            for value in chunk:
+                self._check(value)
             yield from self._predict(chunk)
 
-    def _check(self, text: Text) -> None:
-        if isinstance(text, tuple) != self._bundle.pairs:
-            wanted = "pairs of texts" if self._bundle.pairs else "single texts"
+    def _check(self, value: Input) -> None:
+        if set(value) != set(self.fields):
             raise InputError.of(
-                "E453", f"the model takes {wanted}", "see `bertspec predict --help`"
+                "E453",
+                f"the model takes {_listed(self.fields)}, and it was given {_listed(list(value))}",
+                "see `bertspec predict --help`",
             )
 
-    def _predict(self, texts: Sequence[Text]) -> Iterator[Prediction]:
-        encodings = self._tokenizer.encode_batch(
-            [tuple(map(_encodable, t)) if isinstance(t, tuple) else _encodable(t) for t in texts]
-        )
-        order = sorted(range(len(texts)), key=lambda i: len(encodings[i]))
-        logits: dict[int, np.ndarray] = {}
-        for start in range(0, len(order), BATCH):
-            places = order[start : start + BATCH]
-            logits.update(zip(places, self._run([encodings[i] for i in places]), strict=True))
-        for place, text in enumerate(texts):
-            powers = np.exp(logits[place].astype(np.float64) - logits[place].max())
-            shares = powers / powers.sum()
-            named = dict(zip(self._bundle.labels, shares.tolist(), strict=True))
-            yield Prediction(text, self._bundle.labels[int(shares.argmax())], named)
+    def _predict(self, inputs: Sequence[Input]) -> Iterator[dict[str, Any]]:
+        columns = {name: [_encodable(value[name]) for value in inputs] for name in self.fields}
+        rows = pa.table({name: pa.array(values) for name, values in columns.items()})
+        yield from self.task.respond(rows, self._encoder, self._run, self._bundle.decision)
 
-    def _run(self, encodings: Sequence[Encoding]) -> np.ndarray:
+    def _run(self, tokens: Tokens) -> list[np.ndarray]:
+        kept: list[np.ndarray] = [np.empty(0)] * len(tokens)
         try:
-            return self._session.run(["logits"], self._inputs(encodings))[0]
+            for places in batches_by_length(tokens.lengths, self.task.rows_at_once):
+                inputs = padded(tokens, places, self._bundle.pad_id)
+                outputs = self._session.run(["logits"], inputs)[0]
+                found = self.task.keep(outputs, inputs, None)
+                for place, output in zip(places, found, strict=True):
+                    kept[place] = output
         except Exception as error:  # noqa: BLE001 - the errors of onnxruntime share no class
             raise InputError.of(
                 "E451",
-                f"{self._model} cannot label texts of the tokenizer.json and bundle.json beside "
-                f"it: {reason(error)}",
+                f"{self._model} cannot be run with the tokenizer.json and bundle.json beside it: "
+                f"{reason(error)}",
                 RESTORE,
             ) from None
+        return kept
 
-    def _inputs(self, encodings: Sequence[Encoding]) -> dict[str, np.ndarray]:
-        longest = max(len(e) for e in encodings)
-        ids = np.full((len(encodings), longest), self._bundle.pad_id, dtype=np.int64)
-        types, mask = np.zeros_like(ids), np.zeros_like(ids)
-        for row, encoding in enumerate(encodings):
-            length = len(encoding)
-            ids[row, :length] = encoding.ids
-            types[row, :length] = encoding.type_ids
-            mask[row, :length] = 1
-        return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+
+def _task(bundle: Bundle, folder: Path) -> Task:
+    path = folder / FILE
+    try:
+        task = TASKS[bundle.task["type"]].model_validate(bundle.task)
+    except (KeyError, TypeError, ValidationError):
+        raise InputError.of("E451", f"{path} has no valid task", RESTORE) from None
+    known = task.input_columns()
+    if not {c for c in known if c in task.required_columns} <= set(bundle.fields) <= set(known):
+        raise InputError.of("E451", f"{path} has no valid fields for its task", RESTORE)
+    return task
+
+
+def _require_outputs(task: Task, session: Any, model: Path) -> None:
+    outputs = {output.name: output.shape for output in session.get_outputs()}
+    wanted = task.outputs()
+    if wanted is not None and outputs.get("logits", [])[-1:] != [wanted]:
+        raise InputError.of(
+            "E451",
+            f"the task in {FILE} needs {wanted} numbers for each text or word, and {model} does "
+            f"not give them: its outputs are {outputs}",
+            RESTORE,
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names) or "nothing"
 
 
 def _load(path: Path, load: Callable[[str], T]) -> T:
@@ -132,6 +141,8 @@ def _session(path: str) -> Any:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def _encodable(text: str) -> str:
+def _encodable(value: str | Sequence[str]) -> str | list[str]:
     """The text with lone surrogates, which UTF-8 has not, as question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return [str(_encodable(item)) for item in value]

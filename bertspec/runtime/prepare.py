@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.source import SPLITS, SplitName
-from bertspec.catalog.task import ID_COLUMN
+from bertspec.catalog.task import ID_COLUMN, TEXT_FIELDS
 from bertspec.core.digest import digest, file_digest
 from bertspec.core.errors import InputError
 from bertspec.core.progress import progress
@@ -113,12 +113,7 @@ def _keys(params: PrepareParams, mapped: "pa.Table", shard: Shard) -> "list[pa.A
         return [shard.raw(split.column, "data.split.column")]
     if isinstance(split, HashSplit | KFoldSplit) and split.group is not None:
         return [key_column(shard, split.group, "data.split.group")]
-    texts = [
-        c
-        for c in ("text", "text_pair", "tokens", "question", "context")
-        if c in mapped.column_names
-    ]
-    return [mapped[name] for name in texts]
+    return [mapped[name] for name in TEXT_FIELDS if name in mapped.column_names]
 
 
 def _divided(

@@ -76,7 +76,7 @@ def digest_points(keys: Iterable[bytes], salt: str) -> "np.ndarray":
 
 
 def _json(values: "pa.Array | pa.ChunkedArray") -> "pa.Array":
-    """Canonical JSON of each value: a text, a list of texts, a number, or SQuAD's answers."""
+    """Canonical JSON of each value: text, a list of texts, a number, SQuAD's answers, or spans."""
     import pyarrow as pa
     from pyarrow import compute as pc
 
@@ -85,6 +85,8 @@ def _json(values: "pa.Array | pa.ChunkedArray") -> "pa.Array":
         return pa.array([canonical_json(value) for value in values.to_pylist()], pa.string())
     if not pa.types.is_list(values.type):
         return _json_of_text(values)
+    if pa.types.is_struct(values.type.value_type):
+        return pa.array([canonical_json(value) for value in values.to_pylist()], pa.string())
     items = _json_of_text(values.flatten())
     counts = pc.list_value_length(values).to_numpy()
     joined = pc.binary_join(_lists(items, counts), ",")

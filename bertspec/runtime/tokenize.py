@@ -11,12 +11,11 @@ from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.digest import digest, file_digest
 from bertspec.core.errors import InputError
 from bertspec.core.progress import progress
-from bertspec.pipeline.params.columns import TARGETS
 from bertspec.pipeline.params.tokenize import TokenizeParams
 from bertspec.runtime.budgets import over_budget
 from bertspec.runtime.context import Context
 from bertspec.runtime.shards import Index, ShardFile, file_name, read_index, read_shards
-from bertspec.runtime.tables import read_parquet, write_arrow
+from bertspec.runtime.tables import write_arrow
 from bertspec.runtime.tokenized import Tokenized
 
 if TYPE_CHECKING:
@@ -32,9 +31,9 @@ def run(context: Context[TokenizeParams]) -> list[Diagnostic]:
     finding for each budget that is exceeded.
     """
     params, folder = context.params, context.outputs["tokenized"]
+    options = params.tokenization
     base, prepared = context.inputs["base"], context.inputs["prepared"]
-    max_length = params.tokenization.max_length
-    encoder = Encoder(load_tokenizer(base), max_length)
+    encoder = Encoder(load_tokenizer(base), options.max_length, options.long_documents)
     index = read_index(prepared)
     tokenizer_digest = file_digest(base / TOKENIZER)
 
@@ -48,7 +47,7 @@ def run(context: Context[TokenizeParams]) -> list[Diagnostic]:
             for number, shard in enumerate(shards):
 
                 def make(work: Path, shard: ShardFile = shard) -> None:
-                    rows = read_parquet(prepared / shard.path)
+                    rows = read_shards(prepared, [shard])
                     write_arrow(params.task.encode(rows, encoder), work / NAME)
 
                 name = file_name(split, number, ".arrow")
@@ -59,9 +58,9 @@ def run(context: Context[TokenizeParams]) -> list[Diagnostic]:
                 bar(shard.rows)
     Index((), splits).write(folder)
     Tokenized(
-        task=params.task.model_dump(mode="json"),
-        pairs="text_pair" in index.columns,
-        max_length=max_length,
+        task=params.task.as_read_by("tokenize"),
+        tokenization=params.tokenization.model_dump(mode="json"),
+        fields=[c for c in params.task.input_columns() if c in index.columns],
     ).write(folder)
     return over_budget(params.tokenization, folder, prepared)
 
@@ -70,12 +69,13 @@ def _check_targets(
     context: Context[TokenizeParams], index: Index, key: Callable[[ShardFile], str]
 ) -> None:
     """Check what is tokenized for the first time, before the first shard is."""
-    columns = [column for column in index.columns if column in TARGETS]
+    task = context.params.task
+    columns = [c for c in index.columns if c in (*task.target_columns, *task.checked_with)]
     for shards in index.splits.values():
         new = [shard for shard in shards if not context.reuse.has(key(shard))]
-        if new:
+        if new and columns:
             rows = read_shards(context.inputs["prepared"], new, columns)
-            context.params.task.check_targets(rows)
+            task.check_targets(rows)
 
 
 def load_tokenizer(folder: Path) -> "Tokenizer":

@@ -3,10 +3,15 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bertspec.catalog.batch import EXAMPLE
+from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError, reason
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FILE = "about.json"
 
@@ -17,9 +22,16 @@ class Tokenized:
 
     task: dict[str, Any]
     """The task's options: token ids and targets are made for these."""
-    pairs: bool
-    """Whether each row has two texts. Not every tokenizer gives the second other type ids."""
-    max_length: int
+    tokenization: dict[str, Any]
+    """How texts became token ids."""
+    fields: list[str]
+    """What each row has of `Task.input_columns`."""
+
+    @property
+    def aggregate(self) -> Aggregate:
+        """How the scores of a row's sequences become one."""
+        found: Aggregate = self.tokenization["long_documents"].get("aggregate", "mean")
+        return found
 
     def write(self, folder: Path) -> None:
         text = json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False)
@@ -31,7 +43,7 @@ def read_tokenized(folder: Path, task: Task) -> Tokenized:
     rows were tokenized for another task than `task`.
     """
     about = _read(folder / FILE)
-    if about.task != task.model_dump(mode="json"):
+    if about.task != task.as_read_by("tokenize"):
         raise InputError.of(
             "E205",
             "the task in params.yaml is not the one that the data was tokenized for",
@@ -40,13 +52,22 @@ def read_tokenized(folder: Path, task: Task) -> Tokenized:
     return about
 
 
+def first_sequences(table: "pa.Table") -> "pa.Table":
+    """Of a tokenized shard the first sequence of each row, where the row's counts stand."""
+    import numpy as np
+    import pyarrow as pa
+
+    return table.filter(pa.array(np.diff(table[EXAMPLE].to_numpy(), prepend=-1) > 0))
+
+
 def _read(path: Path) -> Tokenized:
     try:
         about = Tokenized(**json.loads(path.read_text(encoding="utf-8")))
-        types = (type(about.task), type(about.pairs), type(about.max_length))
-        if types != (dict, bool, int):
+        options = about.tokenization
+        parts = (about.task, options["max_length"], options["long_documents"], about.fields)
+        if tuple(map(type, parts)) != (dict, int, dict, list):
             raise ValueError("a value of another type than tokenize writes")  # noqa: TRY301
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         why = "it is missing" if isinstance(error, FileNotFoundError) else reason(error)
         raise InputError.of(
             "E206",

@@ -5,14 +5,15 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.batch import Tokens
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError, reason
 from bertspec.pipeline.params.train import TrainParams
 from bertspec.runtime.context import Context
+from bertspec.runtime.examples import read_examples
 from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import pad_id_of
-from bertspec.runtime.training.batches import Tokens, read_tokens
 from bertspec.runtime.training.checks import require_fit, require_measurable
 from bertspec.runtime.training.loop import train
 
@@ -30,17 +31,18 @@ def run(context: Context[TrainParams]) -> None:
     params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
     quiet()
     deterministic(params.training.seed, context.threads)
-    read_tokenized(tokenized, params.task)
-    train_tokens = read_tokens(tokenized, "train", params.task)
-    validation_tokens = read_tokens(tokenized, "validation", params.task)
-    _require_every_label(params.task, train_tokens)
+    prepared = context.inputs["prepared"]
+    aggregate = read_tokenized(tokenized, params.task).aggregate
+    tokens = read_examples(prepared, tokenized, "train", aggregate, []).tokens
+    metric = params.training.metric_for_best_model
+    columns: list[str] | None = [] if metric == "loss" else None
+    validation = read_examples(prepared, tokenized, "validation", aggregate, columns)
+    _require_every_label(params.task, tokens)
     model = _build(params, base)
-    for tokens in (train_tokens, validation_tokens):
-        require_fit(model, tokens)
-    require_measurable(params.task, params.training.metric_for_best_model, validation_tokens)
-    curves = train(
-        model, params.task, params.training, train_tokens, validation_tokens, pad_id_of(base)
-    )
+    for split in (tokens, validation.tokens):
+        require_fit(model, split)
+    require_measurable(params.task, metric, validation)
+    curves = train(model, params.task, params.training, tokens, validation, pad_id_of(base))
     _save(model, base, context.outputs["trained"])
     for name in ("loss", "learning_rate", "validation"):
         _write_csv(getattr(curves, name), context.outputs[name])
@@ -51,8 +53,8 @@ def _require_every_label(task: Task, tokens: Tokens) -> None:
         raise InputError.of(
             "E405", "the training split has no row", "add rows, or give it a share in `data.split`"
         )
-    for index, label in enumerate(task.label_names()):
-        if not (tokens.targets == index).any():
+    for label, count in zip(task.known_labels(), task.label_counts(tokens), strict=True):
+        if not count:
             raise InputError.of(
                 "E405",
                 f"no training row has the label `{label}`",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.base import CONFIG
+from bertspec.catalog.tasks.loading import without_pooler
 from bertspec.core.errors import InputError, reason
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def load_trained(folder: Path) -> "PreTrainedModel":
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         cls = getattr(transformers, config["architectures"][0])
         model: PreTrainedModel = cls.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True
+            folder, local_files_only=True, use_safetensors=True, **without_pooler(cls)
         )
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError.of(

@@ -18,7 +18,7 @@ from bertspec.core.diagnostics import Diagnostic, Position, render
 from bertspec.core.terminal import one_line, printable
 from bertspec.runtime.data_summary import summarize
 from tests.projects import SPEC, Project, rows
-from tests.stages import prepared_rows, run_kinds, write_shards
+from tests.stages import prepared_rows, run_kinds, tokenized_folder, tokens_of, write_shards
 
 HEAVY = {"torch", "transformers", "datasets", "pyarrow", "onnxruntime", "numpy", "pydantic", "rich"}
 
@@ -116,6 +116,22 @@ def test_tokens_are_counted_of_what_is_tokenized(built: Project) -> None:
     assert tokens["longer"] == 0
     assert 3 < tokens["percentiles"]["min"] <= tokens["percentiles"]["max"] < 32
     assert re.search(rf"{tokens['of']} +tokens", built.bertspec("data", "reviews"))
+
+
+def test_tokens_of_windows_are_counted_once_a_row(project: Project) -> None:
+    spec = json.loads(json.dumps(SPEC))
+    windows = {"type": "windows", "stride": 1}
+    spec["tokenization"] = {"max_length": 6, "long_documents": windows}
+    project.write_spec(spec)
+    project.compile()
+    run_kinds(project, "fetch", "prepare", "base", "tokenize")
+    sequences = sum(len(tokens_of(tokenized_folder(project), split)) for split in SPLITS)
+    assert sequences > 120
+    found = json.loads(project.bertspec("data", "reviews", "--format", "json"))
+    _, tokens = found["lengths"]
+    assert sum(tokens["bins"]) == 120
+    assert tokens["percentiles"]["min"] > 6
+    assert tokens["longer"] == 120
 
 
 def test_a_broken_tokenization_is_a_note(prepared: Project) -> None:

@@ -48,7 +48,9 @@ def test_in_a_repository_it_builds_and_git_sees_what_is_to_be_committed(tmp_path
     assert {line[3:] for line in status.splitlines() if not line.endswith("/.gitignore")} == {
         ".dvc/config", ".dvcignore", SPEC, DATA, "bertspec.lock", "dvc.lock", "dvc.yaml",
         "params.yaml", f"{folder}/metrics.json", f"{folder}/parity.json",
-        *(f"{folder}/plots/{p}.csv" for p in ("confusion", "learning_rate", "loss", "validation")),
+        *(f"{folder}/plots/{p}.csv" for p in (
+            "confusion", "learning_rate", "loss", "reliability", "validation",
+        )),
     }  # fmt: skip
     assert (project.root / "data/reviews.csv").read_text() == "mine\n"
     assert (project.root / ".gitignore").read_text() == "*.pyc\n"

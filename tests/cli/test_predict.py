@@ -2,17 +2,25 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bertspec.cli.predict import _show_text
-from bertspec.runtime.predict import Prediction
 from tests.projects import Project
+
+
+@pytest.fixture(scope="module")
+def pairs(built: Project) -> Project:
+    """The same project, with an export `pairs` that takes two texts."""
+    folder = shutil.copytree(built.root / "models/tiny/export", built.root / "pairs")
+    _in_bundle(fields=["text", "text_pair"])(folder / "bundle.json")
+    return built
 
 
 def test_predict_reads_files_and_standard_input_in_order(built: Project) -> None:
@@ -23,12 +31,15 @@ def test_predict_reads_files_and_standard_input_in_order(built: Project) -> None
     by_file = built.run("bertspec", "predict", "tiny", "--file", "t.txt", "--format", "json").stdout
     rows = [json.loads(line) for line in by_file.splitlines()]
     assert [r["text"] for r in rows] == texts
-    assert all(abs(sum(r["probabilities"].values()) - 1) < 1e-9 for r in rows)
+    assert all(abs(sum(r["probabilities"].values()) - 1) < 1e-6 for r in rows)
+    assert [set(r) for r in rows] == [{"text", "label", "probabilities"}] * len(texts)
     other = built.run(
         "bertspec", "predict", "models/tiny/export", "--file", "t.jsonl", "--column", "body",
         "--format", "json",
     ).stdout  # fmt: skip
     assert other == by_file
+    named = ("--column", "text=body", "--format", "json")
+    assert built.bertspec("predict", "tiny", "--file", "t.jsonl", *named) == by_file
     piped = subprocess.run(
         [Path(sys.executable).parent / "bertspec", "predict", "tiny", "--format", "json"],
         cwd=folder, input="\n".join(texts) + "\n", capture_output=True, text=True, check=True,
@@ -77,9 +88,13 @@ FILES: dict[str, bytes] = {
             ("tiny", "--file", "good.jsonl", "--column", "texts"),
             ["E309", "good.jsonl, line 1", "`texts`", "mean `text`?"],
         ),
-        (("tiny", "--file", "good.jsonl", "--pair-column", "text"), ["E453", "single texts"]),
+        (
+            ("tiny", "--file", "good.jsonl", "--column", "text_pair=text"),
+            ["E453", "--column text_pair=text names no field", "takes text"],
+        ),
+        (("tiny", "--file", "good.jsonl", "--column", "text="), ["E453", "--column text="]),
         (("tiny", "--file", "good.jsonl", "a text"), ["--file", "not both"]),
-        (("tiny", "--pair-column", "b", "a text"), ["--pair-column", "--file"]),
+        (("tiny", "--column", "b", "a text"), ["--column", "--file"]),
     ],
 )
 def test_predict_tells_what_is_wrong(
@@ -104,6 +119,10 @@ def _in_bundle(**values: object) -> Callable[[Path], None]:
     return change
 
 
+def _task(*labels: object) -> dict[str, object]:
+    return {"type": "text-classification", "labels": labels}
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "words"),
     [
@@ -114,13 +133,23 @@ def _in_bundle(**values: object) -> Callable[[Path], None]:
         ("bundle.json", Path.unlink, ["has no bundle.json"]),
         ("bundle.json", lambda path: path.write_text("{"), ["bundle.json cannot be read"]),
         ("bundle.json", lambda path: path.write_text("[]"), ["bundle.json", "version"]),
-        ("bundle.json", _in_bundle(version=2, new=1), ["bundle version 2"]),
-        ("bundle.json", _in_bundle(labels=["a", "b", "c"]), ["3 labels", "model.onnx"]),
-        ("bundle.json", _in_bundle(labels=[1, 2]), ["bundle.json", "labels"]),
+        ("bundle.json", _in_bundle(version=1), ["bundle version 1"]),
+        ("bundle.json", _in_bundle(version=3, new=1), ["bundle version 3"]),
+        ("bundle.json", _in_bundle(new=1), ["bundle.json", "new"]),
+        ("bundle.json", _in_bundle(task=_task("a", "b", "c")), ["3 numbers", "model.onnx"]),
+        ("bundle.json", _in_bundle(task=_task(1, 2)), ["bundle.json", "no valid task"]),
+        ("bundle.json", _in_bundle(task={"type": "alchemy"}), ["no valid task"]),
+        ("bundle.json", _in_bundle(task={"type": []}), ["no valid task"]),
+        ("bundle.json", _in_bundle(task={}), ["no valid task"]),
+        ("bundle.json", _in_bundle(fields=[]), ["no valid fields"]),
+        ("bundle.json", _in_bundle(fields="text"), ["no valid fields"]),
+        ("bundle.json", _in_bundle(fields=["text", "label"]), ["no valid fields"]),
+        ("bundle.json", _in_bundle(long_documents={"type": "x"}), ["no valid long_documents"]),
+        ("bundle.json", _in_bundle(decision={"threshold": "high"}), ["no valid decision"]),
         ("bundle.json", _in_bundle(max_length="long", pad_id=None), ["max_length, pad_id"]),
         ("bundle.json", _in_bundle(models={"onnx": 5}), ["bundle.json", "models"]),
         ("bundle.json", _in_bundle(models={}), ["no ONNX model"]),
-        ("bundle.json", _in_bundle(max_length=500), ["model.onnx cannot label"]),
+        ("bundle.json", _in_bundle(max_length=500), ["model.onnx cannot be run"]),
     ],
 )
 def test_a_broken_export_is_wrong_input(
@@ -191,16 +220,17 @@ def test_what_the_terminal_cannot_show_is_shown_as_an_escape(built: Project) -> 
     assert json.loads(shown)["text"] == "a 😀"
 
 
-def test_the_terminal_obeys_neither_a_text_nor_a_label(
-    built: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_terminal_obeys_neither_a_text_nor_a_label(built: Project, tmp_path: Path) -> None:
     text = "a\x1b[31m red\x1b]0;title\x07 film\n\x9b2Jfalse line"
     (built.root / "e.jsonl").write_text(json.dumps({"text": text}) + "\n")
     said = built.run("bertspec", "predict", "tiny", "--file", "e.jsonl").stdout
     assert said.endswith("%  a\\x1b[31m red\\x1b]0;title\\x07 film \\x9b2Jfalse line\n")
     assert said[:-1].isprintable()
-    _show_text(Prediction(("a\x1b[2J", "b"), "\x1b[1mgood", {"\x1b[1mgood": 0.75, "bad": 0.25}))
-    assert capsys.readouterr().out == "\\x1b[1mgood   75.0%  a\\x1b[2J | b\n"
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    labels = ("\x1b[1mbad", "\x1b[1mgood")
+    _in_bundle(task=_task(*labels), fields=["text", "text_pair"])(folder / "bundle.json")
+    said = built.run("bertspec", "predict", str(folder), "a\x1b[2J", "b").stdout
+    assert re.fullmatch(r"\\x1b\[1m(bad|good) +\d+\.\d%  a\\x1b\[2J \| b\n", said), said
 
 
 def test_predictions_are_those_of_the_trained_model(built: Project) -> None:
@@ -218,6 +248,66 @@ def test_predictions_are_those_of_the_trained_model(built: Project) -> None:
             logits = model(**tokenizer(text, return_tensors="pt")).logits[0]
         expected = torch.softmax(logits, 0).tolist()
         assert list(row["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_two_texts_are_one_input_of_a_model_of_pairs(pairs: Project) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+
+    texts = ("a warm and funny film", "poor cast and a limp script")
+    (row,) = _json(pairs, *texts)
+    assert (row["text"], row["text_pair"]) == texts
+    folder = pairs.root / "models/tiny/trained"
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    inputs = tokenizer(*texts, return_tensors="pt", return_token_type_ids=True)
+    assert 1 in inputs["token_type_ids"]
+    with torch.no_grad():
+        expected = torch.softmax(model(**inputs).logits[0], 0).tolist()
+    assert list(row["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_fields_of_pairs_come_from_the_columns_that_are_named(pairs: Project) -> None:
+    values = [("a warm film", "a dull film"), ("we hated it", "")]
+    for name, columns in (("n.csv", ("text_pair", "text")), ("c.csv", ("claim", "premise"))):
+        with (pairs.root / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([columns, *(pair[::-1] for pair in values)])
+    lines = [json.dumps({"premise": a, "claim": b, "id": 7}) + "\n" for a, b in values]
+    (pairs.root / "c.jsonl").write_text("".join(lines))
+    named = ("--column", "text_pair=claim", "--column", "text=premise")
+    found = _json(pairs, "--file", "n.csv")
+    assert [(row["text"], row["text_pair"]) for row in found] == values
+    assert _json(pairs, "--file", "c.csv", *named) == found
+    assert _json(pairs, "--file", "c.jsonl", *named) == found
+
+
+def _json(pairs: Project, *arguments: str) -> list[dict[str, Any]]:
+    shown = pairs.run("bertspec", "predict", "pairs", *arguments, "--format", "json").stdout
+    return [json.loads(line) for line in shown.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("one",), ["E453", "takes 2 texts: text, text_pair", "1 were given"]),
+        (("one", "two", "three", "four"), ["E453", "4 were given"]),
+        ((), ["text and text_pair", "--file"]),
+        (("--file", "p.txt"), ["E452", "one text a line"]),
+        (("--file", "p.csv"), ["E309", "no column `text_pair`", "--column"]),
+        (("--file", "p.csv", "--column", "claim"), ["E453", "text, text_pair"]),
+        (
+            ("--file", "p.csv", "--column", "text_pear=claim"),
+            ["E453", "did you mean `text_pair`?"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_pairs_is_told(
+    pairs: Project, arguments: tuple[str, ...], words: list[str]
+) -> None:
+    (pairs.root / "p.txt").write_text("one\n")
+    (pairs.root / "p.csv").write_text("text,claim\none,two\n")
+    said = pairs.bertspec("predict", "pairs", *arguments, code=2)
+    assert all(word in said for word in words), said
 
 
 def test_the_naughty_strings_are_predicted(built: Project, shared: Path) -> None:

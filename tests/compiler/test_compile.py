@@ -58,12 +58,15 @@ def test_specs_that_differ_only_in_training_share_all_before_it(project: Project
 
 CHANGES: dict[str, Any] = {
     "name": "other", "description": "words", "data.description": "words",
-    "task.labels": ["bad", "good", "fair"],
+    "task.labels": ["bad", "good", "fair"], "task.calibration": "temperature",
+    "task.decision": {"type": "recall", "at_least": 0.9},
     "data.source": {"type": "tsv", "files": {"train": "data/reviews.csv"}},
     "data.source.files": {"train": "data/other.csv"}, "data.source.column_names": ["review", "x"],
     "data.columns.text": "body", "data.columns.text_pair": "second", "data.columns.label": "mark",
     "data.source.encoding": "latin-1", "data.columns.slice": "language",
-    **{f"data.columns.{c}": "other" for c in ("tokens", "tags", "question", "context", "answers")},
+    **{f"data.columns.{c}": "other"
+       for c in ("tokens", "tags", "spans", "question", "context", "answers", "choices",
+                 "negative")},
     "data.columns.text.column": ("data.columns.text", {"column": "other"}),
     "data.columns.text.value": ("data.columns.text", {"value": "other"}),
     "data.columns.text.map": ("data.columns.text", {"column": "review", "map": {"a": "b"}}),
@@ -107,6 +110,15 @@ CHANGES: dict[str, Any] = {
     "training.early_stopping.patience": 3, "training.early_stopping.threshold": 0.1,
     "training.precision": "bf16",
     "evaluation.metrics": ["f1"], "evaluation.require": {"f1": ">= 0.1"},
+    "evaluation.intervals": None, "evaluation.intervals.resamples": 50,
+    "evaluation.intervals.level": 0.9, "evaluation.intervals.seed": 1,
+    "evaluation.slices": {"short": {"column": "text", "equals": "a"}},
+    **{f"evaluation.slices.{name}": ("evaluation.slices", {"x": {"column": "text", name: value}})
+       for name, value in (("equals", "en"), ("not_equals", "en"), ("in", ["en"]),
+                           ("not_in", ["en"]), ("matches", "e."), ("is_empty", False))},
+    "evaluation.slices.column": ("evaluation.slices", {"x": {"column": "text", "equals": "a"}}),
+    "evaluation.baselines": False,
+    "tokenization.long_documents": {"type": "windows", "stride": 8},
     "evaluation.fit.max_gap": 0.2, "evaluation.fit.min_gain": 0.2,
     "export": [{"type": "onnx"}], "export.0.tolerance": 0.1, "export.0.opset": 20,
 }  # fmt: skip
@@ -117,14 +129,16 @@ another form there, the path and the value of what holds it.
 NOT_CHANGED = {
     "bertspec": "there is one version", "extends": "tested with the loader",
     "data.name": "renames the stages", "data": "its parts are below", "task": "its parts",
-    "tokenization": "its parts", "tokenization.long_documents": "one kind so far",
+    "tokenization": "its parts",
     "model": "its parts", "model.head": "its parts",
     "training": "its parts", "training.batch": "its parts", "training.optimizer": "its parts",
     "evaluation": "its parts", "evaluation.fit": "its parts", "data.columns": "its parts",
     "data.contract": "its parts",
 }  # fmt: skip
 
-CHOSEN = ("(csv)", "(hash)", "(scratch)", "(wordpiece)", "(linear)", "(onnx)")
+CHOSEN = (
+    "(text-classification)", "(csv)", "(hash)", "(scratch)", "(wordpiece)", "(linear)", "(onnx)",
+)  # fmt: skip
 """Kinds that the spec below chooses; choosing another is a change of the field itself."""
 
 

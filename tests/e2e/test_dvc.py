@@ -73,6 +73,17 @@ def test_another_metric_trains_nothing(clone: Project) -> None:
     assert _ran(clone) == {"evaluate", "report"}
 
 
+def test_another_decision_trains_nothing(clone: Project) -> None:
+    decision = {"type": "precision", "at_least": 0.9}
+    clone.write_spec(_spec(task=SPEC["task"] | {"decision": decision}))
+    clone.bertspec("compile")
+    assert _ran(clone) == {"evaluate", "export", "report"}
+    fitted = json.loads((clone.root / "models/tiny/decision.json").read_text())
+    bundle = json.loads((clone.root / "models/tiny/export/bundle.json").read_text())
+    assert bundle["decision"] == fitted
+    assert 0 <= fitted["threshold"] <= 1
+
+
 def test_comments_defaults_and_descriptions_rebuild_nothing(clone: Project) -> None:
     spec = _training(seed=13, precision="fp32")
     clone.write_spec(spec | {"description": "words"})

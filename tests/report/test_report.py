@@ -98,7 +98,7 @@ def test_what_a_stage_read_is_what_another_made(built: Project) -> None:
     made = {digest(m["files"]) for m in manifests}
     for manifest in manifests:
         for path, read in manifest["inputs"].items():
-            if path.endswith("-verdict.txt"):  # beside what contract makes, and no part of it
+            if path.endswith(("-verdict.txt", "/decision.json")):  # beside an artifact
                 assert read == file_digest(built.root / path)
                 assert read in html
                 continue
@@ -135,6 +135,15 @@ def test_a_metric_that_test_does_not_define_is_still_told_of_train(tmp_path: Pat
     assert "roc_auc0.7500\u2013" in text
 
 
+def test_parts_of_the_test_split_are_told(tmp_path: Path) -> None:
+    text = _Page(render(write_inputs(tmp_path), tmp_path / "r.html")).words
+    assert "loss0.50000.62500.5000 to 0.7500" in text
+    assert "bad0.50001,000" in text
+    assert "word0.3750\u2013" in text
+    assert "another\u20130.2500" in text
+    assert "E603 word warn failed 2,000".replace(" ", "") in text.replace(" ", "")
+
+
 def test_params_keep_their_nesting_and_their_letters(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, labels=("плохо", "хорошо"))
     html = render(inputs, tmp_path / "r.html")
@@ -161,7 +170,8 @@ def test_the_shortest_training_has_its_curves(tmp_path: Path, steps: int) -> Non
     """A line of one point is nothing to see, so points are drawn."""
     page = _Page(render(write_inputs(tmp_path, steps=steps), tmp_path / "r.html"))
     circles = [e for e in page.elements if e[0] == "circle"]
-    assert len(circles) == 3 * steps + 1
+    epoch, reliability = 1, 1 + 2
+    assert len(circles) == 3 * steps + epoch + reliability
 
 
 def test_the_same_bytes_in_another_folder_locale_and_time_zone(tmp_path: Path) -> None:

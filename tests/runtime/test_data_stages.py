@@ -10,7 +10,7 @@ from bertspec.catalog.source import SPLITS
 from bertspec.core.errors import CheckFailed, InputError
 from bertspec.runtime.row_keys import row_digest
 from tests.projects import SPEC, Project, rows
-from tests.stages import prepared_rows, run_kinds, tokenized_folder, tokens_of
+from tests.stages import examples_of, prepared_rows, run_kinds, tokenized_folder, tokens_of
 
 
 def _compiled(project: Project) -> Project:
@@ -115,7 +115,8 @@ def test_token_ids_are_those_of_transformers(project: Project) -> None:
     encoded = reference([r["text"] for r in rows_], truncation=True, max_length=32)
     table = tokens_of(tokenized_folder(project), "test")
     assert table["input_ids"].to_pylist() == encoded["input_ids"]
-    assert table["id"].to_pylist() == [r["id"] for r in rows_]
+    tokens = examples_of(project, "test").tokens
+    assert [tokens.row_id(i) for i in range(len(tokens))] == [r["id"] for r in rows_]
     assert [["bad", "good"][i] for i in table["label"].to_pylist()] == [r["label"] for r in rows_]
 
 

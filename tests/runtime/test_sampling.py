@@ -28,7 +28,7 @@ def test_balanced_labels_are_equally_often_and_rows_as_evenly_as_can_be(
 ) -> None:
     rows = sample(BALANCED, targets, seed, epoch)
     assert rows is not None
-    assert len(rows) == len(targets) == epoch_size(BALANCED, targets)
+    assert len(rows) == len(targets) == epoch_size(BALANCED, targets, targets)
     labels = np.unique(targets)
     counts = [int((targets[rows] == label).sum()) for label in labels]
     assert max(counts) - min(counts) <= 1
@@ -45,7 +45,7 @@ def test_a_cap_takes_rows_of_each_label_once(
     cap = _sampling(type="cap", per_label=per_label)
     rows = sample(cap, targets, seed, 0)
     assert rows is not None
-    assert len(set(rows.tolist())) == len(rows) == epoch_size(cap, targets)
+    assert len(set(rows.tolist())) == len(rows) == epoch_size(cap, targets, targets)
     for label in np.unique(targets):
         there = int((targets == label).sum())
         assert int((targets[rows] == label).sum()) == min(there, per_label)
@@ -70,7 +70,8 @@ def test_rows_are_a_function_of_seed_epoch_and_targets(sampling: Any) -> None:
 def test_every_row_once_is_the_order_of_before(lengths: np.ndarray, seed: int) -> None:
     rows = sample(ALL, lengths % 2, seed, 0)
     assert rows is None
-    assert epoch_size(ALL, lengths) == len(lengths)
+    assert epoch_size(ALL, lengths, lengths % 2) == len(lengths)
+    assert epoch_size(ALL, lengths, None) == len(lengths), "a task without labels"
     plain = training_order(lengths, seed, 0, 4)
     drawn = training_order(lengths, seed, 0, 4, np.arange(len(lengths)))
     assert [batch.tolist() for batch in plain] == [batch.tolist() for batch in drawn]
@@ -90,13 +91,13 @@ def test_batches_hold_the_drawn_rows_in_steps_that_can_be_counted() -> None:
     assert rows is not None
     batches = training_order(np.arange(57), 1, 0, 4, rows)
     assert sorted(np.concatenate(batches).tolist()) == sorted(rows.tolist())
-    assert len(batches) == -(-epoch_size(cap, targets) // 4) == 5
+    assert len(batches) == -(-epoch_size(cap, targets, targets) // 4) == 5
 
 
 def test_no_rows_are_none() -> None:
     none = np.zeros(0, np.int64)
     for sampling in (BALANCED, _sampling(type="cap", per_label=3)):
-        assert epoch_size(sampling, none) == 0
+        assert epoch_size(sampling, none, none) == 0
 
 
 def test_params_have_it_only_when_it_is_chosen() -> None:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from bertspec.catalog.bases.wordpiece import train_wordpiece
 from bertspec.catalog.files.cutting import Chunk, Sizes, cut
@@ -28,6 +29,7 @@ from bertspec.catalog.files.records import blank_line_ends, line_ends, quoted_li
 from bertspec.catalog.source import SPLITS, Piece, Source, SplitName
 from bertspec.core.errors import InputError
 from bertspec.core.manifest import digest_files
+from bertspec.runtime.examples import read_examples
 from bertspec.runtime.reuse import Reuse
 from bertspec.runtime.shards import numbered, read_index, read_split
 from bertspec.runtime.tables import read_parquet, write_parquet
@@ -143,6 +145,8 @@ def test_after_any_edit_the_kept_shards_give_what_a_run_from_nothing_gives(
 ) -> None:
     root = tmp_path_factory.mktemp("edits")
     (root / "base").symlink_to(base)
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    tokenizer.enable_truncation(16)
     for number, rows in enumerate(states):
         try:
             anew = _build(root, rows, f"anew-{number}", f"none-{number}")
@@ -157,10 +161,16 @@ def test_after_any_edit_the_kept_shards_give_what_a_run_from_nothing_gives(
         ]
         assert sorted(found) == sorted((*row, i) for i, row in enumerate(rows, 1))
         for split in SPLITS:
-            ids = read_split(root / f"again-{number}/prepared", split)["id"].to_pylist()
+            again = root / f"again-{number}"
+            examples = read_examples(again / "prepared", again / "tokenized", split, "mean")
+            ids = examples.rows["id"].to_pylist()
             assert len(set(ids)) == len(ids)
-            tokens = tokens_of(root / f"again-{number}/tokenized", split)
-            assert numbered(tokens["id"]).to_pylist() == ids
+            tokens = examples.tokens
+            assert [tokens.row_id(i) for i in range(len(tokens))] == ids
+            expected = tokenizer.encode_batch(examples.rows["text"].to_pylist())
+            assert tokens.ids.tolist() == [i for e in expected for i in e.ids]
+            labels = [["a", "b"][number] for number in tokens.numbers("label")]
+            assert labels == examples.rows["label"].to_pylist()
 
 
 @pytest.mark.parametrize("edit", ["replace", "insert", "delete"])

@@ -1,20 +1,40 @@
 """about.json beside the token ids: as tokenize wrote it, or a clear error."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from bertspec.catalog.tasks.text_classification import TextClassification
 from bertspec.core.errors import InputError
+from bertspec.pipeline.params.tokenize import Tokenization
 from bertspec.runtime.tokenized import FILE, Tokenized, read_tokenized
 
 TASK = TextClassification(type="text-classification", labels=("bad", "good"))
+OPTIONS = Tokenization(max_length=8).model_dump(mode="json")
+WRITTEN = json.dumps(OPTIONS)
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    about = Tokenized(TASK.model_dump(mode="json"), pairs=False, max_length=8)
+    about = Tokenized(TASK.as_read_by("tokenize"), OPTIONS, ["text"])
     about.write(tmp_path)
     assert read_tokenized(tmp_path, TASK) == about
+
+
+def test_what_is_of_another_task_is_refused(tmp_path: Path) -> None:
+    other = TASK.model_copy(update={"labels": ("good", "bad")})
+    Tokenized(other.as_read_by("tokenize"), OPTIONS, ["text"]).write(tmp_path)
+    with pytest.raises(InputError) as caught:
+        read_tokenized(tmp_path, TASK)
+    assert caught.value.diagnostics[0].code == "E205"
+
+
+@pytest.mark.parametrize(
+    ("options", "aggregate"),
+    [({"type": "truncate"}, "mean"), ({"type": "windows", "aggregate": "vote"}, "vote")],
+)
+def test_how_windows_become_one_is_known(options: dict[str, str], aggregate: str) -> None:
+    assert Tokenized({}, {"long_documents": options}, []).aggregate == aggregate
 
 
 @pytest.mark.parametrize(
@@ -27,11 +47,14 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         "3",
         "{}",
         "\xff",
-        '{"task": {}, "pairs": false}',
-        '{"task": {}, "pairs": false, "max_length": 8, "more": 1}',
-        '{"task": 1, "pairs": false, "max_length": 8}',
-        '{"task": {}, "pairs": 0, "max_length": 8}',
-        '{"task": {}, "pairs": false, "max_length": "8"}',
+        '{"task": {}, "tokenization": 8, "fields": []}',
+        '{"task": {}, "tokenization": {}, "fields": []}',
+        f'{{"task": {{}}, "tokenization": {WRITTEN}}}',
+        f'{{"task": {{}}, "tokenization": {WRITTEN}, "fields": [], "more": 1}}',
+        f'{{"task": 1, "tokenization": {WRITTEN}, "fields": []}}',
+        f'{{"task": {{}}, "tokenization": {WRITTEN}, "fields": "text"}}',
+        f'{{"task": {{}}, "tokenization": {WRITTEN.replace("8", "null")}, "fields": []}}',
+        '{"task": {}, "tokenization": {"max_length": 8}, "fields": []}',
     ],
 )
 def test_what_is_damaged_is_told(text: str | None, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from bertspec.core.manifest import digest_files
 from bertspec.pipeline.params.train import Constant, Cosine, Linear
 from bertspec.runtime.training.optimization import rate_factor
 from tests.projects import SPEC, Project
-from tests.stages import run_kinds
+from tests.stages import examples_of, run_kinds
 
 
 def _spec(**training: Any) -> dict[str, Any]:
@@ -63,12 +63,12 @@ def test_the_losses_are_those_of_a_plain_pytorch_loop(project: Project) -> None:
     _tokenized(project, spec)
     run_kinds(project, "train")
 
-    from bertspec.catalog.tasks import TASKS
-    from bertspec.runtime.training.batches import read_tokens, training_order
+    from bertspec.runtime.training.batches import training_order
 
     (base,) = [p for p in (project.root / "models/bases").iterdir() if p.is_dir()]
-    (folder,) = [p for p in (project.root / "data/reviews/tokenized").iterdir() if p.is_dir()]
-    tokens = read_tokens(folder, "train", TASKS["text-classification"](**spec["task"]))
+    examples = examples_of(project, "train")
+    tokens = examples.tokens
+    targets = np.array([["bad", "good"].index(n) for n in examples.rows["label"].to_pylist()])
     torch.manual_seed(13)
     model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)
     decay = [p for n, p in model.named_parameters() if "bias" not in n and "LayerNorm" not in n]
@@ -88,7 +88,7 @@ def test_the_losses_are_those_of_a_plain_pytorch_loop(project: Project) -> None:
             mask = torch.tensor([[1] * len(t) + [0] * (longest - len(t)) for t in texts])
             loss = criterion(
                 model(input_ids=ids, attention_mask=mask).logits,
-                torch.tensor(tokens.targets[order]),
+                torch.tensor(targets[order]),
             )
             optimizer.zero_grad()
             loss.backward()

@@ -155,3 +155,11 @@ def test_what_is_dumped_is_read_alike_by_us_and_by_dvcs_yaml(value: dict[str, ob
     # DVC reads params.yaml with ruamel.yaml. It takes NEL and the like for spaces inside quotes.
     if not any(c in text for c in "\x85\u2028\u2029"):
         assert (YAML(typ="safe").load(text) or {}) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["._", "._5", "-_", "+._1e+5", "1_e5", "0_8", "0o_", "0x_", "0b_", "1_000", "1_0.5_0"]
+)
+def test_a_text_that_dvcs_yaml_takes_for_a_number_is_quoted(text: str) -> None:
+    dumped = dump({text: text})
+    assert YAML(typ="safe").load(dumped) == load_plain(dumped) == {text: text}

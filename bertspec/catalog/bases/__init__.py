@@ -12,6 +12,7 @@ BASES: Kinds[Base] = Kinds(
         "local": "local:LocalBase",
         "package": "package:PackageBase",
         "scratch": "scratch:ScratchBase",
+        "spec": "spec:SpecBase",
     },
 )
 

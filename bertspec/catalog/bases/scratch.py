@@ -11,6 +11,7 @@ from bertspec.catalog.base import CONFIG, TOKENIZER, WEIGHTS, Base
 from bertspec.catalog.bases.bpe import Bpe
 from bertspec.catalog.bases.unigram import Unigram
 from bertspec.catalog.bases.wordpiece import WordPiece
+from bertspec.catalog.task import TEXT_FIELDS
 from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.names import did_you_mean
 
@@ -25,6 +26,11 @@ IDS = {f"{name}_id": name for name in ("bos_token", "cls_token", "eos_token", "s
 
 FROM_TOKENIZER = ("vocab_size", "pad_token_id", *IDS)
 """Keys of a config that the trained tokenizer determines."""
+
+UNDECLARED = {
+    "deberta-v2": ("position_buckets", "share_att_key", "norm_rel_ebd", "attention_head_size"),
+}
+"""Keys that an architecture reads and whose config does not name them."""
 
 SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 """Keys of a config that must be whole numbers of at least 1: transformers builds some without."""
@@ -85,6 +91,7 @@ class ScratchBase(Base):
         model_type = str(options.pop("model_type", ""))
         defaults = AutoConfig.for_model(model_type)
         known = {*defaults.to_dict(), *defaults.attribute_map} - set(FROM_TOKENIZER)
+        known |= set(UNDECLARED.get(model_type, ()))
         for key in options:
             if key not in known:
                 own = key in FROM_TOKENIZER
@@ -145,5 +152,7 @@ def _longest(model: "PreTrainedModel") -> int:
 
 
 def _texts(table: "pa.Table") -> list[str]:
-    columns = [c for c in ("text", "text_pair") if c in table.column_names]
-    return [text for column in columns for text in table[column].to_pylist()]
+    """All that a model of these rows reads."""
+    columns = [column for column in TEXT_FIELDS if column in table.column_names]
+    values = [value for column in columns for value in table[column].to_pylist()]
+    return [value if isinstance(value, str) else " ".join(value) for value in values]

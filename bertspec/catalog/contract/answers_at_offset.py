@@ -31,7 +31,7 @@ class AnswersAtOffset(Rule):
             table = data.tables[split].select(["context", "answers"])
             for start in range(0, len(table), _BATCH):
                 for place, row in enumerate(table.slice(start, _BATCH).to_pylist()):
-                    wrong = list(_wrong(row["context"] or "", row["answers"] or {}))
+                    wrong = list(misplaced(row["context"] or "", row["answers"] or {}))
                     if wrong:
                         rows.append(first + start + place)
                         notes.append("; ".join(wrong))
@@ -47,7 +47,7 @@ class AnswersAtOffset(Rule):
             )
 
 
-def _wrong(context: str, answers: dict[str, Any]) -> Iterator[str]:
+def misplaced(context: str, answers: dict[str, Any]) -> Iterator[str]:
     """A note on each answer that is not at its offset."""
     texts, starts = answers.get("text") or [], answers.get("answer_start") or []
     if len(texts) != len(starts):

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from bertspec.catalog.contract.data import PreparedData
 from bertspec.catalog.rule import SEVERITY, Finding, Level, Rule
+from bertspec.catalog.task import TEXT_FIELDS
 
-READ = ("text", "text_pair", "question", "context", "tokens")
 """Columns that a model reads."""
 
 
@@ -24,14 +24,14 @@ class EmptyText(Rule):
     )
 
     def applies(self, data: PreparedData) -> bool:
-        return any(data.has(name) for name in READ)
+        return any(data.has(name) for name in TEXT_FIELDS)
 
     def check(self, data: PreparedData) -> Iterator[Finding]:
         import numpy as np
         from pyarrow import compute as pc
 
         pattern = r"[\pL\pN]" if self.letters else r"[^\pZ\p{Cc}\p{Cf}]"
-        for name in READ:
+        for name in TEXT_FIELDS:
             if not data.has(name):
                 continue
             filled = pc.match_substring_regex(data.text(name), pattern)

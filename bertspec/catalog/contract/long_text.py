@@ -6,8 +6,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from bertspec.catalog.contract.data import PreparedData
-from bertspec.catalog.contract.empty_text import READ
 from bertspec.catalog.rule import SEVERITY, Finding, Level, Rule
+from bertspec.catalog.task import TEXT_FIELDS
 
 
 class LongText(Rule):
@@ -19,13 +19,13 @@ class LongText(Rule):
     characters: int = Field(default=20_000, ge=1, description="Most characters of a text.")
 
     def applies(self, data: PreparedData) -> bool:
-        return any(data.has(name) for name in READ)
+        return any(data.has(name) for name in TEXT_FIELDS)
 
     def check(self, data: PreparedData) -> Iterator[Finding]:
         import numpy as np
         from pyarrow import compute as pc
 
-        for name in READ:
+        for name in TEXT_FIELDS:
             if not data.has(name):
                 continue
             lengths = np.asarray(pc.utf8_length(data.text(name)))

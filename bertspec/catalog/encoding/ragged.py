@@ -45,8 +45,8 @@ def offsets_of(lengths: np.ndarray) -> np.ndarray:
 
 
 def total(counts: Sequence[np.ndarray]) -> np.ndarray:
-    """The sum over the texts of each row."""
-    found: np.ndarray = np.stack(counts).sum(axis=0)
+    """The sum over the texts of each row; 0 for no text."""
+    found: np.ndarray = np.sum(np.stack(counts), axis=0) if counts else np.zeros((), np.int64)
     return found
 
 

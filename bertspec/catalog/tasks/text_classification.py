@@ -1,16 +1,27 @@
 """Text classification: one label for a text, or for a pair of texts."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from bertspec.catalog.task import ID_COLUMN, LossOptions, Task
-from bertspec.catalog.tasks.loading import require_loaded
-from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.errors import InputError
-from bertspec.core.names import did_you_mean
+from bertspec.catalog.batch import Batch, Draw, Tokens
+from bertspec.catalog.task import Decision, LossOptions, Measure, Task
+from bertspec.catalog.tasks.baselines import simple_classifiers
+from bertspec.catalog.tasks.decisions import (
+    Likeliest,
+    Rule,
+    fit_temperature,
+    fit_threshold,
+    reliability,
+)
+from bertspec.catalog.tasks.known_labels import require_known
+from bertspec.catalog.tasks.losses import weighted_cross_entropy
+from bertspec.catalog.tasks.sequence_model import aggregated, sequence_model, softmax
+from bertspec.core.model import affecting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,18 +35,7 @@ Label = Annotated[str, StringConstraints(min_length=1)]
 
 BINARY_METRICS = ("f1", "precision", "recall")
 BINARY = 2
-
-SHOWN = 10
-"""Unknown labels, and rows of each, that an error names before it only counts."""
-
-HEAD_DROPOUTS = (
-    "classifier_dropout",
-    "classifier_dropout_prob",
-    "seq_classif_dropout",
-    "pooler_dropout",
-    "summary_last_dropout",
-)
-"""What families of models call the dropout before their head."""
+TEMPERATURE, THRESHOLD = "temperature", "threshold"
 
 
 class TextClassification(Task):
@@ -43,7 +43,7 @@ class TextClassification(Task):
 
     required_columns: ClassVar[tuple[str, ...]] = ("text", "label")
     optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
-    exports: ClassVar[tuple[str, ...]] = ("onnx", "torchscript")
+    target_columns: ClassVar[tuple[str, ...]] = ("label",)
     headline: ClassVar[str] = "accuracy"
     metrics: ClassVar[tuple[str, ...]] = (
         "accuracy",
@@ -59,7 +59,9 @@ class TextClassification(Task):
         "recall_weighted",
         "matthews",
         "roc_auc",
+        "ece",
     )
+    lower_is_better: ClassVar[tuple[str, ...]] = ("ece",)
 
     type: Literal["text-classification"] = Field(description="One label for each text or pair.")
     labels: Annotated[tuple[Label, ...], Field(strict=False, min_length=2)] = Field(
@@ -67,8 +69,28 @@ class TextClassification(Task):
         "Of two labels, the second is the positive one."
     )
 
+    calibration: Literal["none", "temperature"] = affecting(
+        "evaluate",
+        "export",
+        default="none",
+        since=2,
+        description="`temperature` divides the logits by a number fitted on validation, so that "
+        "probabilities are as large as the share of rows that they are right for. It changes no "
+        "label.",
+    )
+    decision: Rule = affecting(
+        "evaluate",
+        "export",
+        default=Likeliest(type="likeliest"),
+        since=2,
+        description="Which label is predicted.",
+    )
+
     def label_names(self) -> tuple[str, ...]:
         return self.labels
+
+    def outputs(self) -> int:
+        return len(self.labels)
 
     def unfit_metric(self, name: str) -> str | None:
         if name in BINARY_METRICS and len(self.labels) > BINARY:
@@ -84,117 +106,119 @@ class TextClassification(Task):
 
         pairs = rows["text_pair"] if "text_pair" in rows.column_names else None
         encoded = encoder.encode(rows["text"], pairs)
-        return pa.table(
-            {
-                ID_COLUMN: rows[ID_COLUMN],
-                "input_ids": encoded.input_ids,
-                "token_type_ids": encoded.token_type_ids,
-                "length": encoded.lengths,
-                "unknown": encoded.unknown,
-                "label": pc.index_in(rows["label"], value_set=pa.array(self.labels, pa.string())),
-            }
-        )
+        columns = encoded.columns()
+        if "label" in rows.column_names:
+            known = pa.array(self.labels, pa.string())
+            numbers = pc.index_in(rows["label"], value_set=known).combine_chunks()
+            columns["label"] = numbers.take(pa.array(encoded.parts.texts))
+        return pa.table(columns)
+
+    def conflicts(self, columns: Collection[str]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+        if not isinstance(self.decision, Likeliest) and len(self.labels) > BINARY:
+            yield (
+                ("decision",),
+                f"`type: {self.decision.type}` is for two labels and there are {len(self.labels)}",
+                "leave it out, or make it two labels with `data.columns.label.map`",
+            )
 
     def check_targets(self, rows: "pa.Table") -> None:
-        import pyarrow as pa
-        from pyarrow import compute as pc
-
-        known = pc.is_in(rows["label"], value_set=pa.array(self.labels, pa.string()))
-        wrong = rows.filter(pc.invert(known)).to_pylist()
-        by_label: dict[str, list[dict[str, Any]]] = {}
-        for row in wrong:
-            by_label.setdefault(row["label"], []).append(row)
-        found = [self._unknown(label, where) for label, where in by_label.items()]
-        if len(found) > SHOWN:
-            rest = f"{len(found) - SHOWN} more labels are unknown; {len(wrong)} rows in all"
-            found[SHOWN:] = [Diagnostic("E313", rest, "is `data.columns.label` the right column?")]
-        if found:
-            raise InputError(found)
-
-    def _unknown(self, label: str, where: Sequence[Mapping[str, Any]]) -> Diagnostic:
-        first, others = where[0], [str(row["row"]) for row in where[1:SHOWN]]
-        also = f" (and in {len(where) - 1} more: {', '.join(others)}" if others else ""
-        also += (", ..." if len(where) > SHOWN else "") + ")" if others else ""
-        return Diagnostic(
-            "E313",
-            f"{first['file']}, row {first['row']}: unknown label `{label}`{also}",
-            f"{did_you_mean(label, self.labels)} Correct the row, or add it to `task.labels`",
-        )
+        require_known(rows, self.labels)
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
-        import torch
-        from transformers import AutoConfig, AutoModelForSequenceClassification
-
-        config = AutoConfig.from_pretrained(
+        return sequence_model(
             base,
-            local_files_only=True,
+            dropout,
             num_labels=len(self.labels),
             id2label=dict(enumerate(self.labels)),
             label2id={label: i for i, label in enumerate(self.labels)},
         )
-        if dropout is not None:
-            names = [name for name in HEAD_DROPOUTS if hasattr(config, name)]
-            if not names:
-                raise InputError.of(
-                    "E403",
-                    f"a head of `{config.model_type}` has no dropout of its own",
-                    "remove `model.head.dropout`",
-                )
-            for name in names:
-                setattr(config, name, dropout)
-        model, loading = AutoModelForSequenceClassification.from_pretrained(
-            base,
-            config=config,
-            dtype=torch.float32,  # whatever the base's files have
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are reported, and refused, below
-        )
-        require_loaded(model, loading)
-        return model
 
-    def targets(self, tokens: "pa.Table") -> "np.ndarray":
-        return tokens["label"].to_numpy().astype("int64")
-
-    def loss(
-        self, logits: "torch.Tensor", targets: "torch.Tensor", options: LossOptions
-    ) -> "torch.Tensor":
+    def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
         import torch
 
-        weight = options.class_weights
-        return torch.nn.functional.cross_entropy(
-            logits,
-            targets,
-            weight=None if weight is None else torch.tensor(weight, dtype=logits.dtype),
-            label_smoothing=options.label_smoothing,
-        )
+        labels = tokens.numbers("label")[batch.rows].astype("int64")
+        return replace(batch, targets=torch.from_numpy(labels))
+
+    def loss(
+        self, outputs: "torch.Tensor", batch: Batch, options: LossOptions
+    ) -> "tuple[torch.Tensor, torch.Tensor]":
+        return weighted_cross_entropy(outputs, batch.targets, options)
+
+    def decide(
+        self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]"
+    ) -> dict[str, float]:
+        import pyarrow as pa
+        from pyarrow import compute as pc
+
+        logits = aggregated(tokens, kept)
+        known = pa.array(self.labels, pa.string())
+        labels = pc.index_in(rows["label"], value_set=known).to_numpy()
+        decision = {}
+        if self.calibration == "temperature":
+            decision[TEMPERATURE] = fit_temperature(logits, labels)
+        shares = softmax(logits / decision.get(TEMPERATURE, 1.0))[:, 1]
+        threshold = fit_threshold(self.decision, shares, labels == 1)
+        return decision if threshold is None else decision | {THRESHOLD: threshold}
 
     def predictions(
-        self, ids: "pa.Array", targets: "np.ndarray", logits: "np.ndarray"
+        self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]", decision: Decision
     ) -> "pa.Table":
+        """Columns: `prediction`, a label, and `scores`, a probability for each label."""
+        scores = softmax(aggregated(tokens, kept) / decision.get(TEMPERATURE, 1.0))
+        chosen = scores.argmax(axis=1)
+        if THRESHOLD in decision:
+            chosen = (scores[:, 1] >= decision[THRESHOLD]).astype(int)
+        return self._table(chosen, scores)
+
+    def _table(self, chosen: "np.ndarray", scores: "np.ndarray") -> "pa.Table":
         import pyarrow as pa
 
-        scores = softmax(logits)
-        labels = pa.array(self.labels, pa.string())
         return pa.table(
             {
-                ID_COLUMN: ids,
-                "gold": labels.take(pa.array(targets)),
-                "prediction": labels.take(pa.array(logits.argmax(axis=1))),
+                "prediction": pa.array(self.labels, pa.string()).take(pa.array(chosen)),
                 "scores": pa.array(list(scores), pa.list_(pa.float32())),
             }
         )
 
-    def measure(self, names: Sequence[str], predictions: "pa.Table") -> Mapping[str, float]:
-        from bertspec.catalog.tasks.classification_metrics import measure
+    def gold(self, rows: "pa.Table") -> "Mapping[str, pa.Array]":
+        return {"gold": rows["label"]}
 
-        return measure(names, self.labels, predictions)
+    def measurer(self, names: Sequence[str], predictions: "pa.Table") -> Measure:
+        from bertspec.catalog.metrics.classification import measurer
 
+        return measurer(names, self.labels, predictions)
 
-def softmax(logits: "np.ndarray") -> "np.ndarray":
-    """Probabilities of each row of logits, (rows, labels) float32."""
-    import numpy as np
+    def unmeasurable(self, name: str, rows: "pa.Table") -> str | None:
+        if name == "roc_auc" and len(rows["label"].unique()) < BINARY:
+            return "all rows of the split have one label"
+        return None
 
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    def measure_classes(self, predictions: "pa.Table") -> Mapping[str, Mapping[str, float]]:
+        from bertspec.catalog.metrics.classification import measure_classes
+
+        return measure_classes(self.labels, predictions)
+
+    def reliability(self, predictions: "pa.Table") -> Sequence[Mapping[str, float]]:
+        from bertspec.catalog.metrics.classification import arrays_of
+
+        gold, _, scores = arrays_of(self.labels, predictions)
+        return reliability(scores.max(axis=1), gold == scores.argmax(axis=1))
+
+    def baselines(self, train: "pa.Table", test: "pa.Table") -> "Mapping[str, pa.Table]":
+        found = {}
+        for name, scores in simple_classifiers(train, test, self.labels).items():
+            table = self._table(scores.argmax(axis=1), scores.astype("float32"))
+            found[name] = table.append_column("gold", test["label"])
+        return found
+
+    def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
+        counts = Counter(predictions["gold"].to_pylist())
+        return max(counts.values()) / len(predictions), "always saying the commonest label"
+
+    def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
+        shares = dict(zip(self.labels, prediction["scores"], strict=True))
+        return {"label": prediction["prediction"], "probabilities": shares}
+
+    def answer_line(self, answer: Mapping[str, Any]) -> str:
+        width = max(map(len, self.labels))
+        return f"{answer['label']:{width}}  {answer['probabilities'][answer['label']]:6.1%}"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bertspec.compiler.checks import (
+    base_specs_are_there,
     best_metric_fits,
     class_weights_are_labels,
     columns_are_what_the_task_reads,
@@ -16,6 +17,7 @@ from bertspec.compiler.checks import (
     export_is_useful,
     exports_differ,
     exports_fit_task,
+    family_fits_task,
     fold_is_one_of_the_folds,
     given_splits_are_there,
     group_is_not_the_text,
@@ -23,6 +25,8 @@ from bertspec.compiler.checks import (
     labels_are_balanced_once,
     labels_differ,
     learning_rate_is_usual,
+    long_documents_fit,
+    loss_options_fit_task,
     mapped_labels_are_labels,
     max_length_fits_base,
     metrics_differ,
@@ -36,9 +40,11 @@ from bertspec.compiler.checks import (
     sampling_has_labels,
     scratch_config_is_known,
     shares_leave_train,
+    slices_are_text_columns,
     sources_are_inside,
     sources_exist,
     stratify_is_a_text_column,
+    task_options_go_together,
     time_borders_in_order,
 )
 from bertspec.core.diagnostics import Diagnostic
@@ -50,6 +56,7 @@ ProjectRule = Callable[[Sequence[LoadedSpec]], Iterator[Diagnostic]]
 RULES: tuple[Rule, ...] = (
     names_not_reserved.check,
     labels_differ.check,
+    task_options_go_together.check,
     columns_fit_task.check,
     columns_differ.check,
     columns_are_what_the_task_reads.check,
@@ -66,8 +73,11 @@ RULES: tuple[Rule, ...] = (
     sources_exist.check,
     queries_are_ordered.check,
     max_length_fits_base.check,
+    family_fits_task.check,
+    long_documents_fit.check,
     scratch_config_is_known.check,
     class_weights_are_labels.check,
+    loss_options_fit_task.check,
     sampling_has_labels.check,
     labels_are_balanced_once.check,
     best_metric_fits.check,
@@ -76,6 +86,7 @@ RULES: tuple[Rule, ...] = (
     learning_rate_is_usual.check,
     metrics_fit_task.check,
     metrics_differ.check,
+    slices_are_text_columns.check,
     require_is_measured.check,
     require_is_reachable.check,
     exports_fit_task.check,
@@ -84,7 +95,11 @@ RULES: tuple[Rule, ...] = (
 )
 """Each looks at one spec; the second argument is the project's folder, for files beside it."""
 
-PROJECT_RULES: tuple[ProjectRule, ...] = (names_differ.check, data_sets_agree.check)
+PROJECT_RULES: tuple[ProjectRule, ...] = (
+    names_differ.check,
+    data_sets_agree.check,
+    base_specs_are_there.check,
+)
 """Each looks at all specs of a project together."""
 
 

@@ -11,8 +11,8 @@ from bertspec.spec.load import LoadedSpec
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     weights = loaded.spec.training.class_weights
-    labels = loaded.spec.task.label_names()
-    if not isinstance(weights, dict):
+    labels = loaded.spec.task.known_labels()
+    if not isinstance(weights, dict) or not labels:
         return
     place = ("training", "class_weights")
     for name in weights:

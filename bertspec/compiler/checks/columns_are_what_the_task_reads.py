@@ -11,10 +11,11 @@ from bertspec.spec.load import LoadedSpec
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     task = loaded.spec.task
-    kinds = getattr(task, "column_kinds", {})
     for name, column in loaded.spec.data.columns.mapped().items():
-        kind, reads = kind_of(column), kinds.get(name, "text")
-        if kind != reads and name in (*task.required_columns, *task.optional_columns):
+        if name not in (*task.required_columns, *task.optional_columns):
+            continue
+        kind, reads = kind_of(column), task.column_kind(name)
+        if kind != reads:
             yield finding(
                 "E132",
                 loaded,

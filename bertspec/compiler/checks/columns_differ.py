@@ -14,7 +14,7 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     seen: dict[str, str] = {}
     for name, value in columns.mapped().items():
         column = source_column(value)
-        if column is None:  # one value for all rows
+        if column is None or name == "slice":  # one value for all rows, or no input
             continue
         if column in seen:
             yield finding(

@@ -9,7 +9,7 @@ from bertspec.spec.load import LoadedSpec
 
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
-    labels = loaded.spec.task.label_names()
+    labels = loaded.spec.task.known_labels()
     for index, label in enumerate(labels):
         if label in labels[:index]:
             yield finding(

@@ -11,7 +11,7 @@ from bertspec.spec.load import LoadedSpec
 
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
-    label, labels = loaded.spec.data.columns.label, loaded.spec.task.label_names()
+    label, labels = loaded.spec.data.columns.label, loaded.spec.task.known_labels()
     if not isinstance(label, Column) or not labels:
         return
     place = ("data", "columns", "label")

@@ -10,7 +10,7 @@ from bertspec.spec.load import LoadedSpec
 
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
-    task = loaded.spec.task
+    task, columns = loaded.spec.task, loaded.spec.data.columns.mapped()
     for index, name in enumerate(loaded.spec.evaluation.metrics):
         place = ("evaluation", "metrics", index)
         if name not in task.metrics:
@@ -23,3 +23,11 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             )
         elif reason := task.unfit_metric(name):
             yield finding("E118", loaded, place, reason, "see `bertspec explain-code E118`")
+        elif (column := task.metric_columns.get(name)) and column not in columns:
+            yield finding(
+                "E118",
+                loaded,
+                place,
+                f"`{name}` needs `data.columns.{column}`",
+                "name the column, or leave out the metric",
+            )

@@ -1,4 +1,4 @@
-"""E121: what is required can be reached: metrics lie in [0, 1], matthews in [-1, 1]."""
+"""E121: what is required can be reached: metrics lie in [0, 1], but for those of _RANGES."""
 
 from collections.abc import Iterator
 from math import inf
@@ -8,7 +8,12 @@ from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.spec.load import LoadedSpec
 
-_RANGES = {"loss": (0.0, inf), "matthews": (-1.0, 1.0)}
+_RANGES = {
+    **dict.fromkeys(("loss", "mse", "rmse", "mae"), (0.0, inf)),
+    **dict.fromkeys(("matthews", "pearson", "spearman"), (-1.0, 1.0)),
+    "perplexity": (1.0, inf),
+    "r2": (-inf, 1.0),
+}
 
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:

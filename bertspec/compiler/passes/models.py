@@ -20,7 +20,15 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
     evaluation, export = layout.evaluation(name), layout.export(name)
     metrics, parity = layout.metrics(name), layout.parity(name)
     curves = {c: layout.plot(name, c) for c in ("loss", "learning_rate", "validation")}
+    prepared = layout.prepared(loaded.dataset_name)
     exports = loaded.spec.export
+    by_label = {}
+    if loaded.spec.task.label_names():
+        options = {"template": "confusion", "x": "actual", "y": "predicted", "title": "Confusion"}
+        by_label["confusion"] = Output(layout.plot(name, "confusion"), OutputKind.PLOT, options)
+        by_label["reliability"] = _curve(
+            layout.plot(name, "reliability"), "confidence", "accuracy", "Reliability on test"
+        )
 
     def stage(kind: str, sections: dict[str, str], **options: Any) -> Stage:
         keys = {role: f"{name}.{section}" for role, section in sections.items()}
@@ -28,10 +36,11 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
 
     train = stage(
         "train",
-        {"task": "task", "head": "model.head", "training": "training"},
+        {"task": "model.task", "head": "model.head", "training": "training"},
         # The verdict alone: a changed warning must not train again.
         inputs={
             "base": base,
+            "prepared": prepared,
             "tokenized": tokenized,
             "verdict": layout.verdict(loaded.dataset_name),
         },
@@ -49,15 +58,12 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
     evaluate = stage(
         "evaluate",
         {"task": "task", "evaluation": "evaluation"},
-        inputs={"tokenized": tokenized, "trained": trained},
+        inputs={"prepared": prepared, "tokenized": tokenized, "trained": trained},
         outputs={
             "evaluation": Output(evaluation, OutputKind.ARTIFACT),
             "metrics": Output(metrics, OutputKind.METRIC),
-            "confusion": Output(
-                layout.plot(name, "confusion"),
-                OutputKind.PLOT,
-                {"template": "confusion", "x": "actual", "y": "predicted", "title": "Confusion"},
-            ),
+            "decision": Output(layout.decision(name), OutputKind.FILE),
+            **by_label,
         },
     )
     exporting = []
@@ -66,7 +72,12 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
             stage(
                 "export",
                 {"task": "task", "export": "export"},
-                inputs={"tokenized": tokenized, "trained": trained},
+                inputs={
+                    "prepared": prepared,
+                    "tokenized": tokenized,
+                    "trained": trained,
+                    "decision": layout.decision(name),
+                },
                 outputs={
                     "export": Output(export, OutputKind.ARTIFACT),
                     "parity": Output(parity, OutputKind.METRIC),
@@ -76,7 +87,7 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
         )
     artifacts = {
         "raw": layout.raw(loaded.dataset_name),
-        "prepared": layout.prepared(loaded.dataset_name),
+        "prepared": prepared,
         "base": base,
         "tokenized": tokenized,
         "trained": trained,
@@ -88,6 +99,8 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
         {},
         inputs={f"{role}_manifest": manifest_path(path) for role, path in artifacts.items()}
         | {"prepared": artifacts["prepared"], "evaluation": evaluation, "metrics": metrics}
+        | {"contract": layout.contract(loaded.dataset_name)}
+        | ({"reliability": layout.plot(name, "reliability")} if by_label else {})
         | parities
         | curves,
         outputs={"report": Output(layout.report(name), OutputKind.FILE)},
@@ -104,6 +117,8 @@ def spec_params(loaded: LoadedSpec) -> dict[str, Any]:
     for key in ("bertspec", "name", "description", "extends", "data", "tokenization"):
         del dumped[key]
     del dumped["model"]["base"]
+    # How scores become predictions may change without training again.
+    dumped["model"]["task"] = loaded.spec.task.as_read_by("train")
     return dumped
 
 

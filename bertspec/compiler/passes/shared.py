@@ -3,6 +3,7 @@
 from typing import Any
 
 from bertspec.catalog.base import Base
+from bertspec.catalog.bases.spec import SpecBase
 from bertspec.compiler.passes.stages import make_stage
 from bertspec.core.digest import digest
 from bertspec.pipeline import layout
@@ -35,7 +36,7 @@ def tokenization_name(loaded: LoadedSpec) -> str:
 def _tokenize_params(loaded: LoadedSpec) -> dict[str, Any]:
     spec = loaded.spec
     return {
-        "task": spec.task.model_dump(mode="json"),
+        "task": spec.task.as_read_by("tokenize"),
         "tokenization": spec.tokenization.model_dump(mode="json"),
     }
 
@@ -45,13 +46,16 @@ def lower_base(
 ) -> tuple[dict[str, Any], Stage]:
     """The base's entry in params.yaml, and its stage."""
     params = base.model_dump(mode="json")
+    inputs = {"prepared": layout.prepared(dataset)} if base.reads_data else {}
+    if isinstance(base, SpecBase):
+        inputs["trained"] = base.trained
     stage = make_stage(
         "base",
         name,
         lock,
         origin=origin,
         params={"base": f"bases.{name}"},
-        inputs={"prepared": layout.prepared(dataset)} if base.reads_data else {},
+        inputs=inputs,
         outputs={"base": Output(layout.base(name), OutputKind.ARTIFACT)},
         packages=base.packages(),
         sources=base.dependencies(),

@@ -99,16 +99,21 @@ class Columns(Model):
     )
     tokens: AnyColumn | None = later("Column of the words, a list.")
     tags: AnyColumn | None = later("Column of the words' tags, a list as long as `tokens`.")
+    spans: AnyColumn | None = later(
+        "Column of the text's entities, a list of `{start, end, label}` in characters."
+    )
     question: AnyColumn | None = later("Column of the question.")
     context: AnyColumn | None = later("Column of the text that has the answer.")
     answers: AnyColumn | None = later("Column of the right answers, a list.")
+    choices: AnyColumn | None = later("Column of the texts to choose from, a list.")
+    negative: AnyColumn | None = later("Column of a text that is unlike `text`.")
 
     def mapped(self) -> Mapping[str, AnyColumn]:
         """The fields that have a column or a value, in the order of the language."""
         return {name: column for name, column in self if column is not None}
 
 
-TARGETS = ("label", "tags", "answers")
+TARGETS = ("label", "tags", "spans", "answers")
 """Fields that a model learns to say: never missing."""
 
 

@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model
+from bertspec.pipeline.params.where import Where
 
 Bound = Annotated[str, StringConstraints(pattern=r"^(>=|<=|>|<) ?-?[0-9]+(\.[0-9]+)?$")]
 
@@ -19,8 +20,20 @@ class Fit(Model):
     min_gain: float = Field(
         default=0.1,
         ge=0,
-        description="Underfitted when train is not above the majority label's share by this.",
+        description="Underfitted when train is not above who has learned nothing by this.",
     )
+
+
+class Intervals(Model):
+    """Confidence intervals of the test split's metrics, by the bootstrap."""
+
+    resamples: int = Field(
+        default=1000, ge=20, le=100_000, description="How often the rows are drawn again."
+    )
+    level: float = Field(
+        default=0.95, gt=0, lt=1, description="Share of the resamples inside an interval."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the draws.")
 
 
 class Evaluation(Model):
@@ -33,6 +46,22 @@ class Evaluation(Model):
         default={},
         description="Bounds on metrics of the test split, such as `{accuracy: '>= 0.80'}`. "
         "The stage fails where one does not hold.",
+    )
+    intervals: Intervals | None = Field(
+        default=Intervals(),
+        description="Confidence intervals of the test split's metrics; null for none.",
+        json_schema_extra={"since": 2},
+    )
+    slices: dict[str, Where] = Field(
+        default={},
+        description="Parts of the test split that are measured on their own: a name, and a "
+        "condition on one of `data.columns`. Each value of `columns.slice` is one, too.",
+        json_schema_extra={"since": 2},
+    )
+    baselines: bool = Field(
+        default=True,
+        description="Measure simple models beside yours, where the task has some.",
+        json_schema_extra={"since": 2},
     )
     fit: Fit = Field(default=Fit(), description="The over- or underfitting verdict.")
 

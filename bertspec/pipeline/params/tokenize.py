@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from bertspec.catalog.long_documents import LongDocuments, Truncate
 from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model
 
@@ -46,21 +47,13 @@ class Budget(Model):
     )
 
 
-class Truncate(Model):
-    """A long text keeps its beginning."""
-
-    type: Literal["truncate"] = Field(
-        default="truncate", description="Keep the first `max_length` tokens."
-    )
-
-
 class Tokenization(Model):
     """How text becomes token ids. The tokenizer itself is the base's."""
 
     max_length: int = Field(
         default=256, ge=4, description="Most tokens of a text, special tokens included."
     )
-    long_documents: Truncate = Field(
+    long_documents: LongDocuments = Field(
         default=Truncate(), description="What becomes of texts longer than `max_length`."
     )
     truncation: Budget | None = Field(

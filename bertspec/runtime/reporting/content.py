@@ -10,6 +10,7 @@ from typing import Any
 from bertspec.catalog.source import SPLITS
 from bertspec.core.digest import digest
 from bertspec.core.manifest import Manifest
+from bertspec.runtime.contract import FINDINGS
 from bertspec.runtime.reporting.curves import Plot, Series, plot, smoothed
 from bertspec.runtime.shards import read_split
 from bertspec.runtime.tables import read_parquet
@@ -28,7 +29,7 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
     """Everything that the template shows, by name."""
     manifests = [Manifest.read(path) for role, path in inputs.items() if role.endswith("_manifest")]
     metrics = _read_json(inputs["metrics"])
-    confusion = _read_json(inputs["evaluation"] / "confusion.json")
+    confusion = _confusion(inputs["evaluation"] / "confusion.json")
     splits = [s for s in SPLITS if s in metrics]
     # A metric need not be defined on every split. The loss comes last.
     names = dict.fromkeys(name for split in reversed(splits) for name in metrics[split])
@@ -37,14 +38,49 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
         "metrics": metrics,
         "splits": splits,
         "names": [*(n for n in names if n != "loss"), "loss"],
+        "intervals": metrics.get("intervals", {}),
+        "groups": list(_groups(metrics)),
+        "contract": _read_json(inputs["contract"] / FINDINGS),
         "plots": list(_plots(inputs)),
+        "reliability": list(_reliability(inputs)),
         "confusion": confusion,
-        "worst": worst_errors(inputs),
-        "balance": balance(inputs["evaluation"], confusion["labels"], splits),
+        "worst": worst_errors(inputs) if confusion["labels"] else [],
+        "balance": balance(inputs["evaluation"], confusion["labels"], splits)
+        if confusion["labels"]
+        else [],
         "params": [(m.stage, list(_nested(m.params))) for m in manifests if m.params],
         "lineage": [(m, digest(m.files)) for m in manifests],
         "parity": _read_json(inputs["parity"]) if "parity" in inputs else {},
     }
+
+
+def _groups(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[str], Any]]:
+    """Tables of the test split: title, what is told, names of columns, and rows by name."""
+    for key, title, lead in (
+        ("baselines", "Simple models on test", "What can be had without a large model."),
+        ("classes", "Test by class", "Each class against the rest."),
+        ("slices", "Test by slice", "The same metrics on parts of the test split."),
+    ):
+        if rows := metrics.get(key):
+            names = dict.fromkeys(name for row in rows.values() for name in row)
+            yield title, lead, list(names), rows
+
+
+def _reliability(inputs: Mapping[str, Path]) -> Iterator[Plot]:
+    """Accuracy against confidence, and the line on which both are equal."""
+    if "reliability" not in inputs:
+        return
+    with inputs["reliability"].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    points = [(100 * float(r["confidence"]), float(r["accuracy"])) for r in rows]
+    honest = [(0.0, 0.0), (100.0, 1.0)]
+    series = [Series("model", points, "first"), Series("honest", honest, "faint")]
+    yield plot("Accuracy by confidence in %, on test", "confidence in %", series)
+
+
+def _confusion(path: Path) -> Any:
+    """The confusion matrix, without a label for a task that has none."""
+    return _read_json(path) if path.is_file() else {"labels": [], "matrix": []}
 
 
 def worst_errors(inputs: Mapping[str, Path]) -> Sequence[Mapping[str, Any]]:

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.batch import Tokens
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError
-from bertspec.runtime.training.batches import Tokens
+from bertspec.runtime.examples import Examples
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -19,7 +20,7 @@ def require_fit(model: "PreTrainedModel", tokens: Tokens) -> None:
     if positions is not None and tokens.lengths[longest] > positions:
         raise InputError.of(
             "E406",
-            f"row {tokens.row_ids[longest]} has {tokens.lengths[longest]} tokens, "
+            f"row {tokens.row_id(longest)} has {tokens.lengths[longest]} tokens, "
             f"and the model takes {positions} at most",
             f"set `tokenization.max_length` to {positions} or less",
         )
@@ -50,17 +51,13 @@ def _positions(model: "PreTrainedModel") -> int | None:
     return None
 
 
-def require_measurable(task: Task, metric: str, validation: Tokens) -> None:
+def require_measurable(task: Task, metric: str, validation: Examples) -> None:
     """Raise InputError (E411) for a best-model metric that the validation rows do not define."""
-    import numpy as np
-
     if metric == "loss" or not len(validation):
         return
-    logits = np.zeros((len(validation), len(task.label_names())), np.float32)
-    table = task.predictions(validation.row_ids, validation.targets, logits)
-    if metric not in task.measure([metric], table):
+    if reason := task.unmeasurable(metric, validation.rows):
         raise InputError.of(
             "E411",
-            f"`{metric}` cannot choose the best model: all validation rows have one label",
+            f"`{metric}` cannot choose the best model: {reason}",
             "choose by another `training.metric_for_best_model`, or give validation more rows",
         )

@@ -11,26 +11,31 @@ _STREAM = 1
 """Sets the draws of rows apart from those of their order, which has seed and epoch alone."""
 
 
-def sample(sampling: Sampling, targets: "np.ndarray", seed: int, epoch: int) -> "np.ndarray | None":
-    """Rows of an epoch, some of them perhaps several times; None for every row once."""
+def sample(
+    sampling: Sampling, labels: "np.ndarray | None", seed: int, epoch: int
+) -> "np.ndarray | None":
+    """Sequences of an epoch, some of them perhaps several times; None for each once.
+
+    `labels` is the number of each one's label, which only drawing by label needs.
+    """
     import numpy as np
 
-    if isinstance(sampling, AllRows):
+    if isinstance(sampling, AllRows) or labels is None:
         return None
     generator = np.random.default_rng([seed, epoch, _STREAM])
-    by_label = [np.flatnonzero(targets == label) for label in np.unique(targets)]
+    by_label = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     if isinstance(sampling, Balanced):
-        counts = _even(len(targets), len(by_label), generator)
+        counts = _even(len(labels), len(by_label), generator)
     else:
         counts = [min(len(rows), sampling.per_label) for rows in by_label]
     drawn = [_draw(rows, count, generator) for rows, count in zip(by_label, counts, strict=True)]
     return np.concatenate([np.zeros(0, np.int64), *drawn])
 
 
-def epoch_size(sampling: Sampling, targets: "np.ndarray") -> int:
-    """How many rows each epoch sees; the same in all of them, so that steps can be counted."""
-    rows = sample(sampling, targets, seed=0, epoch=0)
-    return len(targets) if rows is None else len(rows)
+def epoch_size(sampling: Sampling, lengths: "np.ndarray", labels: "np.ndarray | None") -> int:
+    """How many of `lengths` each epoch sees; the same in all, so that steps can be counted."""
+    rows = sample(sampling, labels, seed=0, epoch=0)
+    return len(lengths) if rows is None else len(rows)
 
 
 def _even(total: int, labels: int, generator: "np.random.Generator") -> list[int]:

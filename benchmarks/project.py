@@ -1,0 +1,80 @@
+"""A bertspec project in a temporary folder, for benchmarks that train: its stages and their times."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED = REPOSITORY.parent / "shared" / "data"
+
+Run = dict[str, float]
+"""Seconds of `train` and `evaluate`, and results on the test split, of one seed."""
+
+
+def build(folder: Path, name: str, seed: int) -> dict[str, Any]:
+    """Compile the benchmark's spec with a seed and run its stages up to train; params.yaml.
+
+    What an earlier seed has built already stays.
+    """
+    from bertspec.core.yaml import load_plain
+
+    (folder / "specs").mkdir(exist_ok=True)
+    spec = (REPOSITORY / "benchmarks" / "specs" / f"{name}.yaml").read_text(encoding="utf-8")
+    changed = spec.replace("training: {", f"training: {{seed: {seed}, ")
+    (folder / "specs" / f"{name}.yaml").write_text(changed, encoding="utf-8")
+    for command in ("lock", "compile"):
+        subprocess.run(["bertspec", command], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    params: dict[str, Any] = load_plain((folder / "params.yaml").read_text(encoding="utf-8"))
+    stages = params["bertspec"]["stages"]
+    for kind in ("fetch", "prepare", "contract", "base", "tokenize"):
+        stage = next(s for s in stages if s.endswith(f"-{kind}"))
+        if not (folder / next(iter(stages[stage]["outputs"].values()))).exists():
+            subprocess.run(["bertspec", "stage", stage], cwd=folder, check=True)
+    return params
+
+
+def measure_bertspec(folder: Path, name: str, results: Sequence[str]) -> Run:
+    """Times of whole stages, process start and reading included."""
+    times = {}
+    for kind in ("train", "evaluate"):
+        start = time.perf_counter()
+        subprocess.run(["bertspec", "stage", f"{name}-{kind}"], cwd=folder, check=True)
+        times[kind] = time.perf_counter() - start
+    metrics = json.loads((folder / "models" / name / "metrics.json").read_text(encoding="utf-8"))
+    return {**times, **{result: metrics["test"][result] for result in results}}
+
+
+def measure_child(script: Path, *arguments: object) -> Run:
+    """A peer in a process of its own: the last line that it prints is JSON of its results.
+
+    `train` is the time of the whole process, start included, less that of its `evaluate` and, if
+    it reads texts itself, of its `tokenize`.
+    """
+    command = [sys.executable, str(script), *map(str, arguments)]
+    start = time.perf_counter()
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    whole = time.perf_counter() - start
+    found: Run = json.loads(result.stdout.splitlines()[-1])
+    return {**found, "train": whole - found["evaluate"] - found.pop("tokenize", 0.0)}
+
+
+def read_tokens(tokenized: Path, split: str) -> "pa.Table":
+    """All shards of a tokenized split."""
+    import pyarrow as pa
+
+    from bertspec.runtime.tables import read_arrow
+
+    return pa.concat_tables([read_arrow(path) for path in sorted(tokenized.glob(f"{split}-*"))])
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation; of one value the latter is 0."""
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0

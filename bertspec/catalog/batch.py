@@ -1,0 +1,124 @@
+"""Tokenized sequences in memory, and batches of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bertspec.catalog.long_documents import Aggregate
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import torch
+
+EXAMPLE = "example"
+"""Column of tokenized sequences: the number of the row, in its shard, that each is of."""
+
+IGNORED = -100
+"""Target of a token that has none, as in PyTorch's losses."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The sequences of some examples. Sequence `i` is `ids[offsets[i]:offsets[i + 1]]`."""
+
+    row_ids: "pa.Array"
+    """Of the examples."""
+    examples: "np.ndarray"
+    """Number of each sequence's example, ascending."""
+    ids: "np.ndarray"
+    type_ids: "np.ndarray"
+    offsets: "np.ndarray"
+    columns: "pa.Table"
+    """The task's own columns, one row a sequence."""
+    aggregate: Aggregate = "mean"
+    """How the scores of an example's sequences become one."""
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> "np.ndarray":
+        return self.offsets[1:] - self.offsets[:-1]
+
+    def numbers(self, column: str) -> "np.ndarray":
+        """A column of numbers of the task's own."""
+        found: np.ndarray = self.columns[column].to_numpy()
+        return found
+
+    def items(self, column: str) -> "np.ndarray":
+        """The values of a column of lists of the task's own, list after list; no copy of them."""
+        found: np.ndarray = self.columns[column].chunk(0).flatten().to_numpy()
+        return found
+
+    def row_id(self, sequence: int) -> str:
+        """Id of the example that a sequence is of."""
+        return str(self.row_ids[int(self.examples[sequence])])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences padded to the longest of them; inputs are (batch, sequence) int64."""
+
+    rows: "np.ndarray"
+    """Numbers of the sequences."""
+    inputs: "Mapping[str, torch.Tensor]"
+    targets: "torch.Tensor"
+    """What the task's loss takes."""
+
+    @property
+    def lengths(self) -> "torch.Tensor":
+        return self.inputs["attention_mask"].sum(dim=1)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What random choices about a batch may depend on, beside the rows themselves."""
+
+    seed: int
+    epoch: int
+
+
+def tokens_of(
+    table: "pa.Table", examples: "np.ndarray", row_ids: "pa.Array", aggregate: Aggregate
+) -> Tokens:
+    """A table of sequences, as `Task.encode` gives it, in memory."""
+    import numpy as np
+
+    ids, types = table["input_ids"].combine_chunks(), table["token_type_ids"].combine_chunks()
+    return Tokens(
+        row_ids=row_ids,
+        examples=examples,
+        ids=ids.flatten().to_numpy(),
+        type_ids=types.flatten().to_numpy(),
+        offsets=np.concatenate([[0], np.cumsum(ids.value_lengths().to_numpy())]).astype(int),
+        columns=table.drop_columns(["input_ids", "token_type_ids", EXAMPLE]).combine_chunks(),
+        aggregate=aggregate,
+    )
+
+
+def tokens_of_new(table: "pa.Table", aggregate: Aggregate) -> Tokens:
+    """The same for new rows, which have no id: their numbers stand for it."""
+    import numpy as np
+    import pyarrow as pa
+
+    examples = table[EXAMPLE].to_numpy().astype(np.int64)
+    count = int(examples.max(initial=-1)) + 1
+    return tokens_of(table, examples, pa.array(map(str, range(count)), pa.string()), aggregate)
+
+
+def padded(tokens: Tokens, rows: "np.ndarray", pad_id: int) -> "dict[str, np.ndarray]":
+    """The model's inputs for some sequences, padded to the longest: (batch, sequence) int64."""
+    import numpy as np
+
+    longest = int(tokens.lengths[rows].max())
+    ids = np.full((len(rows), longest), pad_id, dtype=np.int64)
+    types = np.zeros_like(ids)
+    mask = np.zeros_like(ids)
+    for place, row in enumerate(rows):
+        start, end = tokens.offsets[row], tokens.offsets[row + 1]
+        ids[place, : end - start] = tokens.ids[start:end]
+        types[place, : end - start] = tokens.type_ids[start:end]
+        mask[place, : end - start] = 1
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}

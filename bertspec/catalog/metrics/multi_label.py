@@ -1,0 +1,134 @@
+"""Metrics and thresholds of rows with any number of labels, from the predictions table alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bertspec.catalog.task import Measure
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+EVEN = 0.5
+"""The threshold of a label for which none is tuned."""
+
+
+def label_numbers(column: "pa.ChunkedArray", labels: Sequence[str]) -> "pa.ListArray":
+    """Lists of labels as lists of their numbers."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    lists = column.combine_chunks()
+    known = pa.array(labels, pa.string())
+    numbers = pc.index_in(lists.flatten().cast(pa.string()), value_set=known)
+    lengths = pc.list_value_length(lists)
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
+    return pa.ListArray.from_arrays(offsets, numbers)
+
+
+def indicators(lists: "pa.ListArray", labels: int) -> "np.ndarray":
+    """Which labels each row has, (rows, labels) bool, from lists of their numbers."""
+    import numpy as np
+    from pyarrow import compute as pc
+
+    matrix = np.zeros((len(lists), labels), bool)
+    matrix[pc.list_parent_indices(lists).to_numpy(), lists.flatten().to_numpy()] = True
+    return matrix
+
+
+def best_threshold(scores: "np.ndarray", gold: "np.ndarray") -> float:
+    """The threshold from which on a label is predicted that gives its best F1 (Yang, 2001).
+
+    Half-way between two scores that were seen, or below all of them, so that rounding moves no
+    row over it; of several with the best F1 the one nearest to 0.5, and of two such the lower one.
+    EVEN where no row has the label.
+    """
+    import numpy as np
+
+    if not gold.any():
+        return EVEN
+    values, counts = np.unique(-scores.astype(np.float64), return_counts=True)
+    ends = np.cumsum(counts)
+    hits = np.cumsum(gold[np.argsort(-scores, kind="stable")])[ends - 1]
+    f1 = 2 * hits / (ends + gold.sum())
+    middles = (-values + np.append(-values[1:], 0.0)) / 2
+    best = middles[f1 == f1.max()]
+    return float(min(best, key=lambda threshold: (abs(threshold - 0.5), threshold)))
+
+
+def measurer(names: Sequence[str], labels: Sequence[str], predictions: "pa.Table") -> Measure:
+    """Metrics of a table with `gold` and `prediction` (lists of labels) and `scores`.
+
+    `scores` are probabilities in the order of `labels`. A label, and with `_samples` a row, that
+    has nothing right to find or nothing found counts as 0, as in scikit-learn. ROC-AUC is the mean
+    over the labels that have both a row with it and one without; where none has, it is left out.
+    """
+    import numpy as np
+
+    gold, predicted = _matrices(labels, predictions)
+    scores = np.array(predictions["scores"].to_pylist(), dtype=np.float64)
+
+    def measure(rows: "np.ndarray | None") -> Mapping[str, float]:
+        chosen = slice(None) if rows is None else rows
+        parts = gold[chosen], predicted[chosen], scores[chosen]
+        found = {name: _metric(name, *parts) for name in names}
+        return {name: float(value) for name, value in found.items() if value is not None}
+
+    return measure
+
+
+def measure_labels(
+    labels: Sequence[str], predictions: "pa.Table"
+) -> Mapping[str, Mapping[str, float]]:
+    """Precision, recall and F1 of each label, and the rows that have it."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    found = precision_recall_fscore_support(*_matrices(labels, predictions), zero_division=0.0)
+    columns = dict(zip(("precision", "recall", "f1", "rows"), found, strict=True))
+    return {
+        label: {name: values[i].item() for name, values in columns.items()}
+        for i, label in enumerate(labels)
+    }
+
+
+def best_constant(labels: Sequence[str], predictions: "pa.Table") -> float:
+    """The best micro-averaged F1 of who gives every row the same labels."""
+    import numpy as np
+
+    gold, _ = _matrices(labels, predictions)
+    hits = np.cumsum(np.sort(gold.sum(axis=0))[::-1])
+    said = len(gold) * np.arange(1, len(labels) + 1)
+    return float((2 * hits / (said + gold.sum())).max())
+
+
+def _matrices(labels: Sequence[str], predictions: "pa.Table") -> "list[np.ndarray]":
+    """Indicators of gold and of predictions."""
+    return [
+        indicators(label_numbers(predictions[name], labels), len(labels))
+        for name in ("gold", "prediction")
+    ]
+
+
+def _metric(
+    name: str, gold: "np.ndarray", predicted: "np.ndarray", scores: "np.ndarray"
+) -> float | None:
+    from sklearn import metrics
+
+    if name == "exact_match":
+        return float(metrics.accuracy_score(gold, predicted))
+    if name == "hamming_loss":
+        return float(metrics.hamming_loss(gold, predicted))
+    if name == "roc_auc_macro":
+        defined = gold.any(axis=0) & ~gold.all(axis=0)
+        if not defined.any():
+            return None
+        areas = metrics.roc_auc_score(gold[:, defined], scores[:, defined], average=None)
+        return float(areas.mean())
+    kind, _, average = name.partition("_")
+    functions: dict[str, Callable[..., Any]] = {
+        "f1": metrics.f1_score,
+        "precision": metrics.precision_score,
+        "recall": metrics.recall_score,
+    }
+    return float(functions[kind](gold, predicted, average=average, zero_division=0.0))

@@ -1,0 +1,182 @@
+"""What tasks that say tokens of a text share: the loss, and what each text says of the model."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from bertspec.catalog.batch import IGNORED, Batch, Tokens
+from bertspec.catalog.long_documents import Aggregate
+from bertspec.catalog.task import Decision, LossOptions, Measure, Task
+from bertspec.catalog.tasks.loading import require_loaded
+from bertspec.catalog.tasks.losses import weighted_cross_entropy
+from bertspec.core.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import torch
+    from transformers import PreTrainedModel
+
+    from bertspec.catalog.encoding.encoder import Encoded
+
+NO_TARGET_WEIGHT = 1e-9
+"""Weight of a batch without a target, such as of empty texts, so that its loss is 0 and a number.
+"""
+
+LARGEST_EXPONENT = 700.0
+"""Of e, for a 64-bit float."""
+
+SHOWN = 60
+"""Characters of a text that an error shows."""
+
+
+class LanguageModel(Task):
+    """A model with a score for each entry of the vocabulary at each token."""
+
+    required_columns: ClassVar[tuple[str, ...]] = ("text",)
+    long_documents: ClassVar[tuple[str, ...]] = ("truncate", "windows")
+    aggregates: ClassVar[tuple[Aggregate, ...]] = ("mean",)
+    rows_at_once: ClassVar[int] = 8  # there is a score for each entry of the vocabulary
+    loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing",)
+    headline: ClassVar[str] = "accuracy"
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "perplexity")
+    lower_is_better: ClassVar[tuple[str, ...]] = ("perplexity",)
+
+    def loss(
+        self, outputs: "torch.Tensor", batch: Batch, options: LossOptions
+    ) -> "tuple[torch.Tensor, torch.Tensor]":
+        said = batch.targets != IGNORED
+        total, weight = weighted_cross_entropy(outputs[said], batch.targets[said], options)
+        return total, weight.clamp(min=NO_TARGET_WEIGHT)
+
+    def keep(
+        self,
+        outputs: "np.ndarray",
+        inputs: "Mapping[str, np.ndarray]",
+        targets: "np.ndarray | None",
+    ) -> "Sequence[np.ndarray]":
+        """Of each sequence `scored` of its targets; without any, `keep_new`."""
+        lengths = inputs["attention_mask"].sum(axis=1)
+        if targets is None:
+            return [self.keep_new(o[:n]) for o, n in zip(outputs, lengths, strict=True)]
+        return [
+            scored(output[said], target[said])
+            for output, target, said in zip(outputs, targets, targets != IGNORED, strict=True)
+        ]
+
+    @abstractmethod
+    def keep_new(self, logits: "np.ndarray") -> "np.ndarray":
+        """What an answer needs of a new sequence's logits, (tokens, vocabulary)."""
+
+    def predictions(
+        self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]", decision: Decision
+    ) -> "pa.Table":
+        """Of each text: how many of its `tokens` were to be said, how many are `correct`, and
+        `nll`, the sum of their negative log-likelihoods. `prediction` is its perplexity; null for
+        a text of which nothing was to be said.
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        sums = np.array([(len(k), (k[:, 1] > 0).sum(), k[:, 0].sum(dtype=float)) for k in kept])
+        starts = np.flatnonzero(np.diff(tokens.examples, prepend=-1))
+        counts, correct, nll = np.add.reduceat(sums, starts).T
+        each = [perplexity(n, c) if c else None for n, c in zip(nll, counts, strict=True)]
+        return pa.table(
+            {
+                "prediction": pa.array(each, pa.float64()),
+                "tokens": pa.array(counts.astype(int).tolist(), pa.int64()),
+                "correct": pa.array(correct.astype(int).tolist(), pa.int64()),
+                "nll": pa.array(nll.tolist(), pa.float64()),
+            }
+        )
+
+    def gold(self, rows: "pa.Table") -> "Mapping[str, pa.Array]":
+        """Nothing: the text itself is what was to be said."""
+        return {}
+
+    def measurer(self, names: Sequence[str], predictions: "pa.Table") -> Measure:
+        """Over all tokens of the texts, so that each counts the same."""
+        columns = {c: predictions[c].to_numpy() for c in ("tokens", "correct", "nll")}
+
+        def measure(rows: "np.ndarray | None") -> Mapping[str, float]:
+            count, correct, nll = (
+                float((c if rows is None else c[rows]).sum()) for c in columns.values()
+            )
+            if not count:
+                return {}
+            found = {"accuracy": correct / count, "perplexity": perplexity(nll, count)}
+            return {name: found[name] for name in names}
+
+        return measure
+
+
+def scored(logits: "np.ndarray", targets: "np.ndarray") -> "np.ndarray":
+    """(targets, 2): the negative log-likelihood of each target, and how far its logit is above the
+    best other one, (targets, vocabulary) float32; above 0 the model says it.
+    """
+    import numpy as np
+
+    places = np.arange(len(targets)), targets
+    normalizers = log_sum_exp(logits)
+    wanted = logits[places]
+    others = logits.copy()
+    others[places] = -np.inf
+    return np.stack([normalizers - wanted, wanted - others.max(axis=1)], axis=1)
+
+
+def log_sum_exp(logits: "np.ndarray") -> "np.ndarray":
+    """Over the vocabulary, (rows,) float32."""
+    import numpy as np
+
+    largest = logits.max(axis=1, keepdims=True)
+    sums = np.exp(logits - largest).sum(axis=1, dtype=np.float64)
+    return (largest[:, 0] + np.log(sums)).astype(np.float32)
+
+
+def perplexity(nll: float, count: float) -> float:
+    """The exponential of the mean negative log-likelihood of `count` tokens."""
+    return math.exp(min(nll / count, LARGEST_EXPONENT))
+
+
+def own_places(encoded: "Encoded") -> "tuple[np.ndarray, np.ndarray]":
+    """Where in each sequence the tokens begin and end that no other sequence answers for."""
+    parts = encoded.parts
+    first = encoded.places - parts.starts
+    return first + parts.own_starts, first + parts.own_ends
+
+
+def language_model(
+    auto: Any, base: Path, dropout: float | None, **config: Any
+) -> "PreTrainedModel":
+    """A base with the head of `auto`, a class of transformers. See `Task.build_model`.
+
+    A base without such a head gets a new one. Raises InputError (E403) for a dropout.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    if dropout is not None:
+        raise InputError.of(
+            "E403",
+            "a language model's head has no dropout of its own",
+            "remove `model.head.dropout`",
+        )
+    model, loading = auto.from_pretrained(
+        base,
+        config=AutoConfig.from_pretrained(base, local_files_only=True, **config),
+        dtype=torch.float32,  # whatever the base's files have
+        local_files_only=True,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are reported, and refused, below
+    )
+    require_loaded(model, loading)
+    return model
+
+
+def shown(text: str) -> str:
+    """The beginning of a text, for an error."""
+    return f"`{text[:SHOWN]}{'...' if len(text) > SHOWN else ''}`"

@@ -1,0 +1,233 @@
+"""Multi-label classification: any number of labels for a text, or for a pair of texts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, Tag
+
+from bertspec.catalog.batch import Batch, Draw, Tokens
+from bertspec.catalog.long_documents import Aggregate
+from bertspec.catalog.metrics.multi_label import (
+    EVEN,
+    best_constant,
+    best_threshold,
+    indicators,
+    label_numbers,
+    measure_labels,
+    measurer,
+)
+from bertspec.catalog.task import Decision, LossOptions, Measure, Task
+from bertspec.catalog.tasks.known_labels import require_known
+from bertspec.catalog.tasks.sequence_model import aggregated, sequence_model, sigmoid
+from bertspec.catalog.tasks.text_classification import Label
+from bertspec.core.model import affecting, either_text_or_number
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import torch
+    from transformers import PreTrainedModel
+
+    from bertspec.catalog.encoding.encoder import Encoder
+
+    Threshold = Literal["tuned"] | float
+else:
+    Threshold = Annotated[
+        Annotated[Literal["tuned"], Tag("text")]
+        | Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("number")],
+        either_text_or_number(),
+    ]
+
+
+class MultiLabelClassification(Task):
+    """Each label is said or not, by itself: it is where its probability reaches its threshold."""
+
+    required_columns: ClassVar[tuple[str, ...]] = ("text", "label")
+    optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
+    target_columns: ClassVar[tuple[str, ...]] = ("label",)
+    aggregates: ClassVar[tuple[Aggregate, ...]] = ("mean", "max", "first")
+    headline: ClassVar[str] = "f1_micro"
+    metrics: ClassVar[tuple[str, ...]] = (
+        "f1_micro",
+        "f1_macro",
+        "f1_weighted",
+        "f1_samples",
+        "precision_micro",
+        "precision_macro",
+        "recall_micro",
+        "recall_macro",
+        "exact_match",
+        "hamming_loss",
+        "roc_auc_macro",
+    )
+    lower_is_better: ClassVar[tuple[str, ...]] = ("hamming_loss",)
+
+    type: Literal["multi-label-classification"] = Field(
+        description="Any number of labels for each text or pair."
+    )
+    labels: Annotated[tuple[Label, ...], Field(strict=False, min_length=2)] = Field(
+        description="The labels as the data has them, in the order of the model's outputs."
+    )
+    threshold: Threshold = affecting(
+        "evaluate",
+        "export",
+        default="tuned",
+        description="The probability from which on a label is predicted; `tuned` is for each "
+        "label the one with the best F1 on validation, and 0.5 for a label without a row there.",
+    )
+
+    def column_kind(self, name: str) -> Literal["text", "list", "number"]:
+        return "list" if name == "label" else "text"
+
+    def known_labels(self) -> tuple[str, ...]:
+        return self.labels
+
+    def check_targets(self, rows: "pa.Table") -> None:
+        from pyarrow import compute as pc
+
+        labels = rows["label"].combine_chunks()
+        places = rows.select(["file", "row"]).take(pc.list_parent_indices(labels))
+        require_known(places.append_column("label", labels.flatten()), self.labels)
+
+    def encode(self, rows: "pa.Table", encoder: "Encoder") -> "pa.Table":
+        import pyarrow as pa
+
+        pairs = rows["text_pair"] if "text_pair" in rows.column_names else None
+        encoded = encoder.encode(rows["text"], pairs)
+        columns = encoded.columns()
+        if "label" in rows.column_names:
+            numbers = label_numbers(rows["label"], self.labels)
+            columns["label"] = numbers.take(pa.array(encoded.parts.texts))
+        return pa.table(columns)
+
+    def outputs(self) -> int:
+        return len(self.labels)
+
+    def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
+        return sequence_model(
+            base,
+            dropout,
+            num_labels=len(self.labels),
+            id2label=dict(enumerate(self.labels)),
+            label2id={label: i for i, label in enumerate(self.labels)},
+            problem_type="multi_label_classification",
+        )
+
+    def _indicators(self, tokens: Tokens, rows: "np.ndarray") -> "np.ndarray":
+        """Which labels some sequences have, (sequences, labels) bool."""
+        import pyarrow as pa
+
+        lists = tokens.columns["label"].take(pa.array(rows)).combine_chunks()
+        return indicators(lists, len(self.labels))
+
+    def _of_names(self, labels: "pa.ChunkedArray") -> "np.ndarray":
+        """Which labels prepared rows have, (rows, labels) bool."""
+        return indicators(label_numbers(labels, self.labels), len(self.labels))
+
+    def label_counts(self, tokens: Tokens) -> "np.ndarray":
+        import numpy as np
+
+        return self._indicators(tokens, np.arange(len(tokens))).sum(axis=0)
+
+    def balanced_weights(self, tokens: Tokens) -> Sequence[float]:
+        """Sequences without a label for each one with it, as PyTorch's BCEWithLogitsLoss advises.
+
+        1 for a label that all have: there is nothing to balance.
+        """
+        import numpy as np
+
+        counts = self.label_counts(tokens)
+        without = len(tokens) - counts
+        weights: list[float] = np.where(without > 0, without / counts, 1.0).tolist()
+        return weights
+
+    def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
+        import torch
+
+        targets = self._indicators(tokens, batch.rows).astype("float32")
+        return replace(batch, targets=torch.from_numpy(targets))
+
+    def loss(
+        self, outputs: "torch.Tensor", batch: Batch, options: LossOptions
+    ) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Sum of the binary cross entropies of every row and label, and how many there are.
+
+        Label smoothing moves targets towards 0.5, as in Keras. Class weights are those of rows
+        with the label against rows without.
+        """
+        import torch
+
+        smoothing, weights = options.label_smoothing, options.class_weights
+        total = torch.nn.functional.binary_cross_entropy_with_logits(
+            outputs,
+            batch.targets * (1 - smoothing) + smoothing / 2,
+            pos_weight=None if weights is None else outputs.new_tensor(weights),
+            reduction="sum",
+        )
+        return total, outputs.new_tensor(outputs.numel())
+
+    def decide(
+        self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]"
+    ) -> dict[str, float]:
+        if self.threshold != "tuned":
+            return {}
+        scores = sigmoid(aggregated(tokens, kept))
+        gold = self._of_names(rows["label"])
+        return {
+            _key(label): best_threshold(scores[:, i], gold[:, i])
+            for i, label in enumerate(self.labels)
+        }
+
+    def predictions(
+        self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]", decision: Decision
+    ) -> "pa.Table":
+        """Columns: `prediction`, a list of labels, and `scores`, a probability for each label."""
+        import numpy as np
+        import pyarrow as pa
+
+        default = EVEN if self.threshold == "tuned" else self.threshold
+        thresholds = np.array([decision.get(_key(label), default) for label in self.labels])
+        scores = sigmoid(aggregated(tokens, kept))
+        chosen = scores >= thresholds
+        offsets = np.concatenate([[0], np.cumsum(chosen.sum(axis=1))]).astype(np.int32)
+        labels = pa.array(self.labels, pa.string()).take(pa.array(np.nonzero(chosen)[1]))
+        return pa.table(
+            {
+                "prediction": pa.ListArray.from_arrays(pa.array(offsets), labels),
+                "scores": pa.array(list(scores), pa.list_(pa.float32())),
+            }
+        )
+
+    def gold(self, rows: "pa.Table") -> "Mapping[str, pa.Array]":
+        return {"gold": rows["label"]}
+
+    def measurer(self, names: Sequence[str], predictions: "pa.Table") -> Measure:
+        return measurer(names, self.labels, predictions)
+
+    def measure_classes(self, predictions: "pa.Table") -> Mapping[str, Mapping[str, float]]:
+        return measure_labels(self.labels, predictions)
+
+    def unmeasurable(self, name: str, rows: "pa.Table") -> str | None:
+        if name == "roc_auc_macro":
+            gold = self._of_names(rows["label"])
+            if (gold == gold[:1]).all():
+                return "all rows of the split have the same labels"
+        return None
+
+    def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
+        return best_constant(self.labels, predictions), "always saying the commonest labels"
+
+    def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
+        shares = dict(zip(self.labels, prediction["scores"], strict=True))
+        return {"labels": prediction["prediction"], "probabilities": shares}
+
+    def answer_line(self, answer: Mapping[str, Any]) -> str:
+        said = (f"{label} {answer['probabilities'][label]:.1%}" for label in answer["labels"])
+        return ", ".join(said) or "no label"
+
+
+def _key(label: str) -> str:
+    """What `decision` calls the label's threshold."""
+    return f"threshold.{label}"

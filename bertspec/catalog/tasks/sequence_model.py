@@ -1,0 +1,65 @@
+"""What tasks with one output for a text share: the model, and the scores of a text's windows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertspec.catalog.batch import Tokens
+from bertspec.catalog.tasks.loading import load_model, with_head_dropout
+
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedModel
+
+
+def sequence_model(
+    base: Path,
+    dropout: float | None,
+    auto: str = "AutoModelForSequenceClassification",
+    **config: Any,
+) -> "PreTrainedModel":
+    """A base with the head that a class of transformers puts on it. See `Task.build_model`."""
+    from transformers import AutoConfig
+
+    options = AutoConfig.from_pretrained(base, local_files_only=True, **config)
+    with_head_dropout(options, dropout)
+    return load_model(auto, base, options)
+
+
+def aggregated(tokens: Tokens, kept: "Sequence[np.ndarray]") -> "np.ndarray":
+    """The outputs of each example, (examples, outputs) float64, from those of its sequences.
+
+    `mean` and `max` of each output, or those of the `first` sequence; with `vote`, the logarithm
+    of the share of the sequences in which an output is the largest, so that softmax gives shares.
+    """
+    import numpy as np
+
+    outputs = np.stack(kept).astype(np.float64)
+    starts = np.flatnonzero(np.diff(tokens.examples, prepend=-1))
+    if len(starts) == len(outputs) or tokens.aggregate == "first":
+        return outputs[starts]
+    if tokens.aggregate == "max":
+        return np.maximum.reduceat(outputs, starts)
+    counts = np.diff(np.append(starts, len(outputs)))[:, None]
+    if tokens.aggregate == "mean":
+        return np.add.reduceat(outputs, starts) / counts
+    votes = np.zeros_like(outputs)
+    votes[np.arange(len(outputs)), outputs.argmax(axis=1)] = 1.0
+    with np.errstate(divide="ignore"):
+        return np.log(np.add.reduceat(votes, starts) / counts)
+
+
+def softmax(outputs: "np.ndarray") -> "np.ndarray":
+    """Probabilities of each row of logits, (rows, labels) float32."""
+    import numpy as np
+
+    powers = np.exp(outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True))
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def sigmoid(outputs: "np.ndarray") -> "np.ndarray":
+    """The probability that each logit is, float32."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):  # of a very low logit: its probability is 0
+        return (1 / (1 + np.exp(-outputs.astype(np.float64)))).astype(np.float32)

@@ -1,0 +1,149 @@
+"""Every task of the table: from a spec to predictions of the exported model, on a tiny one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from bertspec.catalog.source import SPLITS
+from bertspec.catalog.tasks import TASKS
+from bertspec.core.manifest import digest_files
+from bertspec.runtime.predict import Predictor
+from bertspec.runtime.stage import run_stage
+from tests.projects import SPEC, Project
+from tests.tasks.cases import TRAINING, Case, case_of
+
+RULES_OFF = dict.fromkeys(
+    (
+        "duplicates_across_splits", "near_duplicates_across_splits", "duplicates_within_split",
+        "contradicting_labels", "label_support", "label_drift",
+    ),
+    "off",
+)  # fmt: skip
+"""The splits are the same rows on purpose."""
+
+
+def make_project(root: Path, case: Case, **changes: Any) -> Project:
+    """The case's project, compiled. `changes` replace sections of its spec."""
+    project = Project(root)
+    (root / "specs").mkdir(parents=True)
+    lines = "".join(json.dumps(row) + "\n" for row in case.rows)
+    (root / "rows.jsonl").write_text(lines, encoding="utf-8")
+    spec: dict[str, Any] = json.loads(json.dumps(SPEC))
+    spec["task"] = case.task
+    spec["data"] = {
+        "name": "rows",
+        "source": {"type": "jsonl", "files": dict.fromkeys(SPLITS, "rows.jsonl")},
+        "columns": case.columns,
+        "split": {"type": "given"},
+        "contract": RULES_OFF,
+    }
+    spec["tokenization"] = case.tokenization
+    spec["model"]["base"]["config"] |= case.config
+    spec["training"] = TRAINING | case.training
+    spec["evaluation"] = {"metrics": list(case.metrics), "require": case.metrics}
+    project.write_spec(spec | changes)
+    project.compile()
+    return project
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in TASKS],
+)
+def built_task(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Project]:
+    """A project of each task, built to the end: `require` holds on rows learned by heart."""
+    kind: str = request.param
+    project = make_project(tmp_path_factory.mktemp("task") / kind, case_of(kind))
+    for name in project.stages():
+        run_stage(name, project.root)
+    return kind, project
+
+
+def test_every_metric_is_written(built_task: tuple[str, Project]) -> None:
+    kind, project = built_task
+    written = project.metrics()
+    for split in SPLITS:
+        assert {*case_of(kind).metrics, "loss"} <= set(written[split])
+    assert written["fit"]["verdict"] == "good fit"
+
+
+def test_metrics_are_those_of_the_predictions_file(built_task: tuple[str, Project]) -> None:
+    """They can be computed again from what is written, and from nothing else."""
+    kind, project = built_task
+    case = case_of(kind)
+    task = TASKS[kind].model_validate(case.task)
+    table = pq.read_table(project.root / "models/tiny/evaluation/predictions.parquet")
+    assert len(table) == len(SPLITS) * len(case.rows)
+    for split in SPLITS:
+        mine = table.filter([s == split for s in table["split"].to_pylist()])
+        assert len(set(mine["id"].to_pylist())) == len(case.rows)
+        found = task.measure(list(case.metrics), mine)
+        assert found == {name: project.metrics()[split][name] for name in case.metrics}
+
+
+def test_exports_predict_what_pytorch_predicts(built_task: tuple[str, Project]) -> None:
+    kind, project = built_task
+    parity = json.loads((project.root / "models/tiny/parity.json").read_text())
+    assert set(parity) == {"onnx", "torchscript"}
+    for result in parity.values():
+        assert result["rows"] == len(case_of(kind).rows)
+        assert result["flips"] == 0
+        assert result["max_difference"] <= result["tolerance"]
+
+
+def test_the_exported_model_answers(built_task: tuple[str, Project]) -> None:
+    kind, project = built_task
+    case = case_of(kind)
+    found = list(Predictor(project.root / "models/tiny/export").predict(case.inputs))
+    assert len(found) == len(case.inputs)
+    for answer, expected in zip(found, case.answers, strict=True):
+        assert {name: answer[name] for name in expected} == expected
+        json.dumps(answer)
+
+
+def test_an_answer_does_not_depend_on_its_neighbours(built_task: tuple[str, Project]) -> None:
+    kind, project = built_task
+    inputs = case_of(kind).inputs
+    predictor = Predictor(project.root / "models/tiny/export")
+    together = list(predictor.predict([*inputs, *reversed(inputs)]))
+    first, again = together[: len(inputs)], together[len(inputs) :]
+    assert _rounded(first) == _rounded(again[::-1])
+    alone = [answer for value in inputs for answer in predictor.predict([value])]
+    assert _rounded(first) == _rounded(alone)
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers to three places: a padded batch adds them in another order."""
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
+
+
+def test_predict_on_the_command_line(built_task: tuple[str, Project]) -> None:
+    kind, project = built_task
+    inputs = case_of(kind).inputs
+    (project.root / "in.jsonl").write_text("".join(json.dumps(i) + "\n" for i in inputs))
+    for fmt in ("json", "text"):
+        said = project.bertspec("predict", "tiny", "--file", "in.jsonl", "--format", fmt)
+        assert len(said.splitlines()) == len(inputs)
+
+
+def test_a_second_build_is_the_same_to_the_bit(
+    built_task: tuple[str, Project], tmp_path: Path
+) -> None:
+    """Training and what follows it, in another folder and process."""
+    kind, project = built_task
+    other = make_project(tmp_path / kind, case_of(kind))
+    for name in other.stages():
+        if name.endswith(("-export", "-report")):
+            continue
+        other.bertspec("stage", name)
+    for folder in ("data", "models/tiny/trained", "models/tiny/evaluation"):
+        assert digest_files(project.root / folder) == digest_files(other.root / folder)
