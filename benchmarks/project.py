@@ -1,4 +1,4 @@
-"""A bertspec project in a temporary folder, for benchmarks that train: its stages and their times."""
+"""A bertspec project in a temporary folder, for benchmarks that train: its stages, their times."""
 
 import json
 import statistics
@@ -17,6 +17,9 @@ SHARED = REPOSITORY.parent / "shared" / "data"
 
 Run = dict[str, float]
 """Seconds of `train` and `evaluate`, and results on the test split, of one seed."""
+
+BEST_SPAN = "f1_best_span"
+"""F1 of the best span of questions that have an answer, however sure a model is of none."""
 
 
 def build(folder: Path, name: str, seed: int) -> dict[str, Any]:
@@ -50,6 +53,31 @@ def measure_bertspec(folder: Path, name: str, results: Sequence[str]) -> Run:
         times[kind] = time.perf_counter() - start
     metrics = json.loads((folder / "models" / name / "metrics.json").read_text(encoding="utf-8"))
     return {**times, **{result: metrics["test"][result] for result in results}}
+
+
+def best_span_f1(folder: Path, name: str) -> float:
+    """BEST_SPAN of a question-answering model on the test split."""
+    import numpy as np
+    import pyarrow as pa
+    from pydantic import TypeAdapter
+
+    from bertspec.catalog.tasks import AnyTask
+    from bertspec.catalog.tasks.question_answering import THRESHOLD
+    from bertspec.core.yaml import load_plain
+    from bertspec.runtime.examples import read_examples
+    from bertspec.runtime.inference import infer, model_runner
+    from bertspec.runtime.trained import load_trained
+
+    params = load_plain((folder / "params.yaml").read_text(encoding="utf-8"))
+    inputs = params["bertspec"]["stages"][f"{name}-evaluate"]["inputs"]
+    task = TypeAdapter(AnyTask).validate_python(params[name]["task"])
+    test = read_examples(folder / inputs["prepared"], folder / inputs["tokenized"], "test", "mean")
+    kept, _ = infer(
+        model_runner(load_trained(folder / inputs["trained"]), task), task, test.tokens, 0
+    )
+    said = task.predictions(test.rows, test.tokens, kept, {THRESHOLD: -np.inf})
+    table = pa.table({**task.gold(test.rows), "prediction": said["prediction"]})
+    return float(task.measure(["f1_answerable"], table)["f1_answerable"])
 
 
 def measure_child(script: Path, *arguments: object) -> Run:

@@ -34,7 +34,8 @@ def features_of(
     features = []
     for i, sample in enumerate(encoded["overflow_to_sample_mapping"]):
         kinds = encoded.sequence_ids(i)
-        offsets = [o if k == 1 else None for o, k in zip(encoded["offset_mapping"][i], kinds, strict=True)]  # fmt: skip # noqa: E501
+        places = zip(encoded["offset_mapping"][i], kinds, strict=True)
+        offsets = [place if kind == 1 else None for place, kind in places]
         start, end = _position(offsets, rows[sample]["answers"])
         features.append(
             {"input_ids": encoded["input_ids"][i], "token_type_ids": encoded["token_type_ids"][i],
@@ -62,12 +63,14 @@ def _position(offsets: Sequence[tuple[int, int] | None], answers: Row) -> tuple[
 
 def postprocess(
     rows: Sequence[Row], features: Sequence[Row], starts: np.ndarray, ends: np.ndarray
-) -> list[str]:
-    """The answer of each row, or "" where no answer has a larger score than the best one."""
+) -> tuple[list[str], list[str]]:
+    """The answer of each row, or "" where no answer has a larger score than the best one; and
+    the best one in any case.
+    """
     by_row: list[list[int]] = [[] for _ in rows]
     for i, feature in enumerate(features):
         by_row[feature["row"]].append(i)
-    answers = []
+    answers, always = [], []
     for row, own in zip(rows, by_row, strict=True):
         null = min(float(starts[i][0] + ends[i][0]) for i in own)
         best, answer = -np.inf, ""
@@ -84,15 +87,15 @@ def postprocess(
                         best = score
                         answer = row["context"][offsets[start][0] : offsets[end][1]]
         answers.append("" if null > best else answer)
-    return answers
+        always.append(answer)
+    return answers, always
 
 
 def squad_scores(answers: Sequence[str], gold: Sequence[Sequence[str]]) -> dict[str, float]:
     """Exact match and F1, and those of rows with an answer and without, as shares of 1."""
-    exact, f1 = (
-        np.array([max(score(g, a) for g in texts or [""]) for a, texts in zip(answers, gold, strict=True)])  # fmt: skip # noqa: E501
-        for score in (lambda g, a: float(_words(g) == _words(a)), _f1)
-    )
+    pairs = [(texts or [""], answer) for texts, answer in zip(gold, answers, strict=True)]
+    exact = np.array([any(_words(g) == _words(a) for g in texts) for texts, a in pairs])
+    f1 = np.array([max(_f1(g, a) for g in texts) for texts, a in pairs])
     has_answer = np.array([bool(texts) for texts in gold])
     return {
         "f1": float(f1.mean()),

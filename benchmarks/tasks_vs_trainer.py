@@ -11,13 +11,22 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from project import SHARED, Run, build, mean_and_spread, measure_bertspec, measure_child
+from project import (
+    BEST_SPAN,
+    SHARED,
+    Run,
+    best_span_f1,
+    build,
+    mean_and_spread,
+    measure_bertspec,
+    measure_child,
+)
 
 SPLITS = ("train", "validation", "test")
 
 RESULTS = {
     "wnut17": ["f1", "precision", "recall"],
-    "squad": ["f1", "exact_match", "f1_answerable", "exact_match_unanswerable"],
+    "squad": ["f1", "exact_match", "f1_answerable", "exact_match_unanswerable", BEST_SPAN],
     "wikitext2-masked": ["perplexity", "accuracy"],
     "wikitext2-next": ["perplexity", "accuracy"],
 }
@@ -85,11 +94,16 @@ def compare(name: str, data: Path, seeds: int, rows: int | None) -> None:
         child = Path(__file__).parent / "trainer_tasks.py"
         for seed in range(1, seeds + 1):
             build(folder, name, seed)
-            results["bertspec"].append(measure_bertspec(folder, name, RESULTS[name]))
-            results["Trainer"].append(measure_child(child, folder, name, seed))
-            shutil.rmtree(folder / "trainer", ignore_errors=True)
             for who, runs in results.items():
+                if who == "bertspec":
+                    names = [result for result in RESULTS[name] if result != BEST_SPAN]
+                    runs.append(measure_bertspec(folder, name, names))
+                    if BEST_SPAN in RESULTS[name]:
+                        runs[-1][BEST_SPAN] = best_span_f1(folder, name)
+                else:
+                    runs.append(measure_child(child, folder, name, seed))
                 print(f"{name}, seed {seed}: {who} {json.dumps(runs[-1])}", flush=True)
+            shutil.rmtree(folder / "trainer", ignore_errors=True)
     report(name, results)
 
 

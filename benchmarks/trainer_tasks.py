@@ -13,12 +13,13 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from project import Run
+from project import BEST_SPAN, Run
 from squad_reference import features_of, postprocess, squad_scores
 from torch.nn.functional import cross_entropy
 from transformers import (
@@ -129,10 +130,9 @@ class Ner(Recipe):
         found = []
         for i, row in enumerate(rows):
             words = encoded.word_ids(i)
-            firsts = [w is not None and w != last for w, last in zip(words, [None, *words])]  # noqa: B905
             labels = [
-                numbers[row["tags"][w]] if first and w is not None else -100
-                for w, first in zip(words, firsts, strict=True)
+                -100 if word is None or word == last else numbers[row["tags"][word]]
+                for last, word in pairwise([None, *words])
             ]
             found.append({"input_ids": encoded["input_ids"][i], "labels": labels})
         return found
@@ -160,7 +160,8 @@ class Ner(Recipe):
         return {name: float(score(gold, said)) for name, score in scores.items()}
 
     def results(self, trainer: Trainer, split: SplitName) -> Run:
-        metrics = trainer.predict(self.features(split)).metrics or {}
+        features: Any = self.features(split)
+        metrics = trainer.predict(features).metrics or {}
         return {name: metrics[f"test_{name}"] for name in ("f1", "precision", "recall")}
 
 
@@ -183,11 +184,14 @@ class Qa(Recipe):
         rows = self.rows[split]
         features = features_of(self.tokenizer, rows, self.max_length, self.stride)
         names = ("input_ids", "token_type_ids")
-        inputs = [{name: feature[name] for name in names} for feature in features]
+        inputs: Any = [{name: feature[name] for name in names} for feature in features]
         trainer.args.prediction_loss_only = False
-        start, end = trainer.predict(inputs).predictions  # type: ignore[arg-type]
-        answers = postprocess(rows, features, start, end)
-        return squad_scores(answers, [row["answers"]["text"] for row in rows])
+        logits: Any = trainer.predict(inputs).predictions
+        answers, always = postprocess(rows, features, *logits)
+        gold = [row["answers"]["text"] for row in rows]
+        return squad_scores(answers, gold) | {
+            BEST_SPAN: squad_scores(always, gold)["f1_answerable"]
+        }
 
 
 class LanguageModel(Recipe):

@@ -160,6 +160,13 @@ def test_rows_of_one_score_stay_together(rows: list[tuple[int, float]]) -> None:
     assert (values >= found).sum() == fewest
 
 
+def test_no_threshold_lies_between_equal_rows() -> None:
+    """Their scores differ by how they were padded, and will otherwise in another runtime."""
+    values = np.array([7.0, 5.000001, 5.0, 4.999999, 1.0])
+    assert best_threshold(values, np.array([1.0, 1.0, -1.0, -1.0, -1.0])) == pytest.approx(6)
+    assert best_threshold(values, np.array([1.0, -1.0, 1.0, 1.0, -1.0])) == pytest.approx(3)
+
+
 def test_a_context_without_a_token_moves_no_threshold() -> None:
     assert best_threshold(np.array([-np.inf]), np.array([-1.0])) == 0.0
     assert best_threshold(np.array([-np.inf, 3.0]), np.array([-1.0, 1.0])) == 2.0

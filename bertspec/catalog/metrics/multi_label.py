@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bertspec.catalog.metrics.levels import level_ends
 from bertspec.catalog.task import Measure
 
 if TYPE_CHECKING:
@@ -40,19 +41,20 @@ def indicators(lists: "pa.ListArray", labels: int) -> "np.ndarray":
 def best_threshold(scores: "np.ndarray", gold: "np.ndarray") -> float:
     """The threshold from which on a label is predicted that gives its best F1 (Yang, 2001).
 
-    Half-way between two scores that were seen, or below all of them, so that rounding moves no
-    row over it; of several with the best F1 the one nearest to 0.5, and of two such the lower one.
-    EVEN where no row has the label.
+    Half-way between two scores that were seen and differ by more than NOISE, or below all of them,
+    so that rounding moves no row over it; of several with the best F1 the one nearest to 0.5, and
+    of two such the lower one. EVEN where no row has the label.
     """
     import numpy as np
 
     if not gold.any():
         return EVEN
-    values, counts = np.unique(-scores.astype(np.float64), return_counts=True)
-    ends = np.cumsum(counts)
-    hits = np.cumsum(gold[np.argsort(-scores, kind="stable")])[ends - 1]
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order].astype(np.float64)
+    ends = level_ends(ordered)
+    hits = np.cumsum(gold[order])[ends - 1]
     f1 = 2 * hits / (ends + gold.sum())
-    middles = (-values + np.append(-values[1:], 0.0)) / 2
+    middles = (ordered[ends - 1] + np.append(ordered[ends[:-1]], 0.0)) / 2
     best = middles[f1 == f1.max()]
     return float(min(best, key=lambda threshold: (abs(threshold - 0.5), threshold)))
 

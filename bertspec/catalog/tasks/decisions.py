@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from bertspec.catalog.metrics.levels import level_ends
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -11,9 +12,6 @@ if TYPE_CHECKING:
 
 BINS = 15
 """Of equal width, as in Guo et al. (2017)."""
-
-NOISE = 1e-6
-"""Equal texts have probabilities this close in other batches and runtimes."""
 
 
 class Likeliest(Model):
@@ -79,7 +77,7 @@ def fit_threshold(rule: Rule, shares: "np.ndarray", positive: "np.ndarray") -> f
         return None
     order = np.argsort(-shares, kind="stable")
     ordered = shares[order]
-    ends = np.flatnonzero(np.diff(ordered, append=-np.inf) < -NOISE) + 1
+    ends = level_ends(ordered)
     hits = np.cumsum(positive[order])[ends - 1]
     if isinstance(rule, AtLeastPrecision):
         good = np.flatnonzero(hits / ends >= rule.at_least)

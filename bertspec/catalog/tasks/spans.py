@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.metrics.levels import level_ends
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 NULL = 0
 """Position of the token that stands for no answer: the first of a sequence, as BERT's [CLS]."""
+
+LOGIT_NOISE = 1e-4
+"""Equal texts have scores this close in other batches and runtimes."""
 
 
 def token_spans(
@@ -114,8 +119,8 @@ def best_threshold(scores: "np.ndarray", gains: "np.ndarray") -> float:
 
     `gains` is each example's F1 with its answer less that without. Of equal sums the one with the
     fewest answers. This is find_best_thresh of SQuAD 2.0's evaluate-v2.0.py, but that examples of
-    one score stay together, and that the threshold lies between two scores that were seen, so
-    that rounding moves no example over it.
+    one score stay together, and that the threshold lies between two scores that were seen and
+    differ by more than LOGIT_NOISE, so that rounding moves no example over it.
     """
     import numpy as np
 
@@ -124,8 +129,11 @@ def best_threshold(scores: "np.ndarray", gains: "np.ndarray") -> float:
     if not len(scores):
         return 0.0
     order = np.argsort(-scores, kind="stable")
-    values, counts = np.unique(-scores, return_counts=True)
-    sums = np.cumsum(gains[order])[np.cumsum(counts) - 1]
-    levels = -np.concatenate([[values[0] - 2], values, [values[-1] + 2]])
+    ordered = scores[order]
+    ends = level_ends(ordered, LOGIT_NOISE)
+    sums = np.cumsum(gains[order])[ends - 1]
+    # Where the answers may end: the last score that is answered, and the first that is not.
+    above = np.concatenate([[ordered[0] + 2], ordered[ends - 1]])
+    below = np.concatenate([ordered[[0, *ends[:-1]]], [ordered[-1] - 2]])
     chosen = int(np.argmax(np.concatenate([[0.0], sums])))
-    return float(levels[chosen] + levels[chosen + 1]) / 2
+    return float(above[chosen] + below[chosen]) / 2
