@@ -24,6 +24,8 @@ T = TypeVar("T")
 CHUNK = 1024
 """Inputs held at once: enough to sort by length, few enough for any length of input."""
 
+_FORMS = {"text": "write it as one text", "list": 'write it as `["...", "..."]`'}
+
 Input = Mapping[str, str | Sequence[str]]
 """The value of each of `Bundle.fields`: a text, or a list of texts."""
 
@@ -73,6 +75,12 @@ class Predictor:
                 f"the model takes {_listed(self.fields)}, and it was given {_listed(list(value))}",
                 "see `bertspec predict --help`",
             )
+        for name, given in value.items():
+            wanted = "list" if self.task.column_kind(name) == "list" else "text"
+            if _kind(given) != wanted:
+                raise InputError.of(
+                    "E453", f"`{name}` must be a {wanted}, and it is {given!r:.60}", _FORMS[wanted]
+                )
 
     def _predict(self, inputs: Sequence[Input]) -> Iterator[dict[str, Any]]:
         columns = {name: [_encodable(value[name]) for value in inputs] for name in self.fields}
@@ -96,6 +104,14 @@ class Predictor:
                 RESTORE,
             ) from None
         return kept
+
+
+def _kind(value: object) -> str:
+    """`text`, `list` for one of texts, or `other`."""
+    if isinstance(value, str):
+        return "text"
+    is_list = isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
+    return "list" if is_list else "other"
 
 
 def _task(bundle: Bundle, folder: Path) -> Task:

@@ -39,11 +39,13 @@ def by_slice(
     measure: Measure, rows: "pa.Table", wanted: Mapping[str, Where]
 ) -> dict[str, dict[str, float]]:
     """The metrics of each slice that has rows, and their number; `rows` are prepared rows."""
-    return {
-        name: {**measure(members), "rows": len(members)}
-        for name, members in _slices(rows, wanted)
-        if len(members)
-    }
+    found: dict[str, dict[str, float]] = {}
+    for name, members in _slices(rows, wanted):
+        if len(members):
+            while name in found:  # a condition may be called as a value is
+                name += " (2)"  # noqa: PLW2901
+            found[name] = {**measure(members), "rows": len(members)}
+    return found
 
 
 def _slices(rows: "pa.Table", wanted: Mapping[str, Where]) -> "Iterator[tuple[str, np.ndarray]]":

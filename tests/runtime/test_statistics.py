@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics
 
-from bertspec.catalog.tasks.baselines import simple_classifiers
+from bertspec.catalog.tasks.baselines import MOST, simple_classifiers
 from bertspec.pipeline.params.evaluate import Intervals
 from bertspec.pipeline.params.where import Where
 from bertspec.runtime.statistics import by_slice, intervals
@@ -65,6 +65,22 @@ def test_slices_are_measured_on_their_rows_alone() -> None:
         "y": {"mean": 0.0, "rows": 1},
         "long": {"mean": 1.0, "rows": 2},
     }
+
+
+def test_slices_of_one_name_are_both_there() -> None:
+    rows = pa.table({"text": ["ab", "c"], "slice": ["en", "de"]})
+    found = by_slice(_mean_of(np.array([1.0, 0.0])), rows, {"en": Where(column="text", equals="c")})
+    assert found["en"]["mean"] == 1.0
+    assert found["en (2)"]["mean"] == 0.0
+
+
+def test_a_rare_label_that_no_chosen_row_has_leaves_the_shares_alone() -> None:
+    count = 2 * MOST + 1
+    labels = ["no"] * count
+    labels[1] = "yes"
+    train = pa.table({"text": ["a film"] * count, "label": labels})
+    found = simple_classifiers(train, train.slice(0, 2), ["no", "yes"])
+    assert set(found) == {"majority"}
 
 
 def test_baselines_are_scikit_learns() -> None:

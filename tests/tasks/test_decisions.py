@@ -1,11 +1,13 @@
 """Temperature, thresholds and calibration are what exhaustive search and definitions give."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from bertspec.catalog.batch import Tokens
 from bertspec.catalog.tasks.decisions import (
     AtLeastPrecision,
     AtLeastRecall,
@@ -16,12 +18,27 @@ from bertspec.catalog.tasks.decisions import (
     fit_threshold,
     reliability,
 )
+from bertspec.catalog.tasks.sequence_model import aggregated
 
 SHARES = st.lists(
     st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]), st.booleans()),
     min_size=1,
     max_size=30,
 )
+
+
+def test_a_vote_does_not_depend_on_the_windows_of_other_texts() -> None:
+    outputs = [np.array(values, np.float32) for values in ([0.4, 0.6], [1, 0], [3, 0], [0, 2])]
+
+    def of(examples: list[int]) -> np.ndarray:
+        tokens = Tokens(
+            pa.array([]), np.array(examples), np.zeros(0), np.zeros(0), np.zeros(0), pa.table({}),
+            "vote",
+        )  # fmt: skip
+        return softmax(aggregated(tokens, outputs[: len(examples)]), axis=1)
+
+    assert of([0])[0] == pytest.approx(of([0, 1, 1, 1])[0])
+    assert of([0, 1, 1, 1])[1] == pytest.approx([2 / 3, 1 / 3])
 
 
 @given(SHARES, st.sampled_from([0.3, 0.5, 0.8, 1.0]))

@@ -53,6 +53,21 @@ def test_a_domain_model_is_trained_first_and_its_encoder_is_where_the_task_start
     assert config["id2label"] == {"0": "bad", "1": "good"}
 
 
+def test_the_head_of_another_task_is_not_taken_over(project: Project) -> None:
+    first = _copy(name="first", export=[])
+    project.write_spec(first, "first.json")
+    turned = SPEC["task"] | {"labels": ["good", "bad"]}
+    project.write_spec(_from("first", task=turned, export=[]))
+    project.compile()
+    for name in project.stages():
+        if not name.endswith(("-evaluate", "-report")) and name != "tiny-train":
+            run_stage(name, project.root)
+    (base,) = (project.root / "models/bases").glob("first-*/model.safetensors")
+    names = set(load_file(base))
+    assert all(name.startswith("bert.") for name in names)
+    assert names < set(load_file(project.root / "models/first/trained/model.safetensors"))
+
+
 def _base_stage(project: Project) -> str:
     (name,) = [s for s in project.stages() if s.endswith("-base") and s.startswith("domain-")]
     return name

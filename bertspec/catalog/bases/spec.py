@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from bertspec.catalog.base import CONFIG, Base
+from bertspec.catalog.base import CONFIG, WEIGHTS, Base
 from bertspec.catalog.bases.folder import take_folder
+from bertspec.catalog.tasks.loading import HEAD_DROPOUTS
 from bertspec.core.names import NAME_PATTERN
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OF_THE_HEAD = ("id2label", "label2id", "num_labels", "problem_type", "is_decoder")
+OF_THE_HEAD = ("id2label", "label2id", "num_labels", "problem_type", "is_decoder", *HEAD_DROPOUTS)
 """Keys of a config that are of what the other spec trained for, and not of the encoder."""
 
 
@@ -45,3 +46,19 @@ class SpecBase(Base):
         config = json.loads(path.read_text(encoding="utf-8"))
         kept = {key: value for key, value in config.items() if key not in OF_THE_HEAD}
         path.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        _without_head(target / WEIGHTS, config["architectures"][0])
+
+
+def _without_head(path: Path, architecture: str) -> None:
+    """Leave out the weights of the head: another task has other labels, or an order of its own.
+
+    The head of a language model says words in every task that has one, and stays.
+    """
+    import transformers
+    from safetensors.torch import load_file, save_file
+
+    encoder = f"{getattr(transformers, architecture).base_model_prefix}."
+    weights = load_file(path)
+    of_encoder = {name: value for name, value in weights.items() if name.startswith(encoder)}
+    if of_encoder and "LM" not in architecture:
+        save_file(of_encoder, path, metadata={"format": "pt"})

@@ -46,7 +46,9 @@ def aggregated(tokens: Tokens, kept: "Sequence[np.ndarray]") -> "np.ndarray":
     votes = np.zeros_like(outputs)
     votes[np.arange(len(outputs)), outputs.argmax(axis=1)] = 1.0
     with np.errstate(divide="ignore"):
-        return np.log(np.add.reduceat(votes, starts) / counts)
+        found = np.log(np.add.reduceat(votes, starts) / counts)
+    # One sequence is no vote, whatever other examples have.
+    return np.where(counts == 1, outputs[starts], found)
 
 
 def softmax(outputs: "np.ndarray") -> "np.ndarray":
