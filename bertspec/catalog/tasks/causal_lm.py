@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bertspec.catalog.encoding.encoder import Encoder
 
 FAMILIES = (
-    "bert", "camembert", "data2vec-text", "electra", "ernie", "megatron-bert", "rembert", "roberta",
+    "bert", "camembert", "electra", "ernie", "megatron-bert", "rembert", "roberta",
     "roberta-prelayernorm", "roformer", "xlm-roberta", "xlm-roberta-xl",
 )  # fmt: skip
 """Encoders that transformers can make decoders of, which see no later token."""
