@@ -1,6 +1,6 @@
 """Tokenized sequences in memory, and batches of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,11 @@ class Tokens:
     @property
     def lengths(self) -> "np.ndarray":
         return self.offsets[1:] - self.offsets[:-1]
+
+    @property
+    def firsts(self) -> "np.ndarray":
+        """Number of each example's first sequence."""
+        return first_of_each(self.examples)
 
     def numbers(self, column: str) -> "np.ndarray":
         """A column of numbers of the task's own."""
@@ -106,6 +111,19 @@ def tokens_of_new(table: "pa.Table", aggregate: Aggregate) -> Tokens:
     examples = table[EXAMPLE].to_numpy().astype(np.int64)
     count = int(examples.max(initial=-1)) + 1
     return tokens_of(table, examples, pa.array(map(str, range(count)), pa.string()), aggregate)
+
+
+def first_of_each(examples: "np.ndarray") -> "np.ndarray":
+    """Where the sequences of each example begin, by the ascending numbers of their examples."""
+    import numpy as np
+
+    return np.flatnonzero(np.diff(examples, prepend=-1))
+
+
+def unpadded(outputs: "np.ndarray", inputs: "Mapping[str, np.ndarray]") -> "Sequence[np.ndarray]":
+    """What (batch, sequence, ...) outputs have for the real tokens of each sequence."""
+    lengths = inputs["attention_mask"].sum(axis=1)
+    return [output[:length] for output, length in zip(outputs, lengths, strict=True)]
 
 
 def padded(tokens: Tokens, rows: "np.ndarray", pad_id: int) -> "dict[str, np.ndarray]":

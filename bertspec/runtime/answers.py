@@ -1,9 +1,9 @@
 """Columns of answers, as SQuAD has them: the texts, and where in the context each starts."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from bertspec.core.errors import InputError
+from bertspec.runtime.json_cells import is_text, value_of
 from bertspec.runtime.raw_shard import Shard, blank, refuse_missing
 
 if TYPE_CHECKING:
@@ -46,20 +46,14 @@ def read_answers(shard: Shard, column: str, field: str) -> "pa.StructArray":
 
 
 def _of_json(text: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    found = value_of(text)
     if not isinstance(found, dict):
         return None
     texts, starts = found.get("text"), found.get("answer_start")
-    if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
+    if not isinstance(texts, list) or not all(map(is_text, texts)):
         return None
     if not isinstance(starts, list) or not all(
         type(start) is int and abs(start) <= _LARGEST for start in starts
     ):
-        return None
-    # Half of a surrogate pair can be written in JSON, and is no text.
-    if any("\ud800" <= character <= "\udfff" for text in texts for character in text):
         return None
     return {"text": texts, "answer_start": starts}

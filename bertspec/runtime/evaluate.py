@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.source import SPLITS, SplitName
-from bertspec.catalog.task import Decision, Task
+from bertspec.catalog.task import Decision, Measure, Task
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.progress import progress
@@ -20,7 +20,7 @@ from bertspec.runtime.fit import verdict
 from bertspec.runtime.inference import infer, model_runner
 from bertspec.runtime.predictions import predicted
 from bertspec.runtime.statistics import by_slice, intervals
-from bertspec.runtime.tables import write_parquet
+from bertspec.runtime.tables import write_csv, write_parquet
 from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import load_trained, pad_id_of
@@ -71,11 +71,12 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
         decision = task.decide(unseen.rows, unseen.tokens, kept["validation"])
     names = list(dict.fromkeys([*options.metrics, task.headline]))
     tables = {s: predicted(task, e, kept[s], decision) for s, e in splits.items()}
+    measures = {s: task.measurer(names, table) for s, table in tables.items()}
     metrics: dict[str, Any] = {
-        s: {**task.measure(names, table), "loss": losses[s]} for s, table in tables.items()
+        s: {**measure(None), "loss": losses[s]} for s, measure in measures.items()
     }
     metrics["fit"] = verdict(task, metrics, tables["test"], options.fit)
-    metrics |= _details(task, options, names, tables["test"], splits)
+    metrics |= _details(task, options, names, tables["test"], measures["test"], splits)
     folder = context.outputs["evaluation"]
     named = [
         table.append_column("split", pa.repeat(pa.scalar(s, pa.string()), len(table)))
@@ -85,7 +86,7 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
     if "confusion" in context.outputs:
         labels = task.label_names()
         _write_confusion(tables["test"], labels, folder, context.outputs["confusion"])
-        _write_csv(task.reliability(tables["test"]), context.outputs["reliability"])
+        write_csv(task.reliability(tables["test"]), context.outputs["reliability"])
     _write_json(metrics, context.outputs["metrics"])
     _write_json(dict(decision), context.outputs["decision"])
     return list(_broken(options, metrics["test"]))
@@ -96,10 +97,10 @@ def _details(
     options: Evaluation,
     names: Sequence[str],
     test: "pa.Table",
+    measure: Measure,
     splits: Mapping[SplitName, Examples],
 ) -> dict[str, Any]:
     """What else is said of the test split."""
-    measure = task.measurer(names, test)
     found: dict[str, Any] = {}
     if options.intervals is not None:
         found["intervals"] = intervals(measure, len(test), options.intervals)
@@ -145,13 +146,6 @@ def _write_confusion(test: "pa.Table", labels: Sequence[str], folder: Path, plot
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["actual", "predicted"])
         writer.writerows(sorted(zip(gold, predicted, strict=True)))
-
-
-def _write_csv(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _write_json(value: Any, path: Path) -> None:

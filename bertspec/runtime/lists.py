@@ -5,6 +5,7 @@ import math
 from typing import TYPE_CHECKING
 
 from bertspec.pipeline.params.columns import Column
+from bertspec.runtime.json_cells import is_text, value_of
 from bertspec.runtime.raw_shard import Shard, blank, is_list
 from bertspec.runtime.value_map import map_values
 
@@ -82,10 +83,7 @@ def _lists_of_json(shard: Shard, text: "pa.Array", column: str) -> "pa.Array":
 
 
 def _list_of_json(text: str) -> list[str] | None:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    found = value_of(text)
     if not isinstance(found, list):
         return None
     items = [_item(value) for value in found]
@@ -94,8 +92,7 @@ def _list_of_json(text: str) -> list[str] | None:
 
 def _item(value: object) -> str | None:
     if isinstance(value, str):
-        # Half of a surrogate pair can be written in JSON, and is no text.
-        return None if any("\ud800" <= c <= "\udfff" for c in value) else value
+        return value if is_text(value) else None
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return json.dumps(value) if isinstance(value, bool | int | float) else None

@@ -1,8 +1,8 @@
 """Columns of spans: lists of where an entity starts and ends in its text, and its label."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from bertspec.runtime.json_cells import is_text, value_of
 from bertspec.runtime.raw_shard import Shard, blank, is_list, refuse_missing
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def read_spans(shard: Shard, column: str, field: str) -> "pa.ListArray":
     else:
         text = shard.cast(raw, column)
         refuse_missing(shard, column, blank(text))
-        values = [_of_json(value) for value in text.to_pylist()]
+        values = [value_of(value) for value in text.to_pylist()]
     read = [_spans(value) for value in values]
     wrong = pa.array([value is None for value in read], pa.bool_())
     shard.refuse("E342", wrong, f"column `{column}` is no list of spans", _HELP, text)
@@ -37,24 +37,14 @@ def read_spans(shard: Shard, column: str, field: str) -> "pa.ListArray":
     return pa.array(read, pa.list_(pa.struct(parts)))
 
 
-def _of_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _spans(found: Any) -> list[dict[str, Any]] | None:
     if not isinstance(found, list):
         return None
     for span in found:
-        if not isinstance(span, dict) or not isinstance(span.get("label"), str):
+        if not isinstance(span, dict) or not is_text(span.get("label")):
             return None
         if not all(
             type(span.get(side)) is int and abs(span[side]) <= _LARGEST for side in ("start", "end")
         ):
-            return None
-        # Half of a surrogate pair can be written in JSON, and is no text.
-        if any("\ud800" <= character <= "\udfff" for character in span["label"]):
             return None
     return found

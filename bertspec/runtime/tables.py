@@ -1,6 +1,7 @@
 """Tables on disk: the same rows give the same bytes."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,14 @@ def parquet_shape(path: Path) -> tuple[int, list[str]]:
 
     metadata = parquet.read_metadata(path)
     return metadata.num_rows, metadata.schema.to_arrow_schema().names
+
+
+def write_csv(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    """One row or more, of the same columns, for a plot."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_arrow(table: "pa.Table", path: Path) -> None:

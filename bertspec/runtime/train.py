@@ -1,6 +1,5 @@
 """train: the base model with the task's head, trained; a folder that transformers loads."""
 
-import csv
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from bertspec.core.errors import InputError, reason
 from bertspec.pipeline.params.train import TrainParams
 from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
+from bertspec.runtime.tables import write_csv
 from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import pad_id_of
@@ -45,7 +45,7 @@ def run(context: Context[TrainParams]) -> None:
     curves = train(model, params.task, params.training, tokens, validation, pad_id_of(base))
     _save(model, base, context.outputs["trained"])
     for name in ("loss", "learning_rate", "validation"):
-        _write_csv(getattr(curves, name), context.outputs[name])
+        write_csv(getattr(curves, name), context.outputs[name])
 
 
 def _require_every_label(task: Task, tokens: Tokens) -> None:
@@ -82,10 +82,3 @@ def _save(model: "PreTrainedModel", base: Path, target: Path) -> None:
     for file in sorted(base.iterdir()):
         if file.suffix in (".json", ".txt") and not (target / file.name).exists():
             shutil.copyfile(file, target / file.name)
-
-
-def _write_csv(rows: list[dict[str, float]], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

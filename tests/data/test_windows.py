@@ -5,30 +5,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from bertspec.catalog.encoding.encoder import Encoder
 from bertspec.catalog.encoding.parts import head_and_tail, windows
 from bertspec.catalog.encoding.ragged import Ragged
 from bertspec.catalog.long_documents import HeadTail, Truncate, Windows
 from bertspec.core.errors import InputError
+from tests.tasks.sequences import WORDS, tokenizer
 
-WORDS = [f"w{i}" for i in range(60)]
-
-
-def _tokenizer() -> Tokenizer:
-    vocabulary = {word: i for i, word in enumerate(["[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
-    )
-    return tokenizer
-
-
-TOKENIZER = _tokenizer()
+TOKENIZER = tokenizer()
 TEXTS = st.lists(
     st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join), min_size=1, max_size=6
 )
@@ -71,7 +56,7 @@ def test_windows_of_texts_are_those_of_the_tokenizers_library(
     found = Encoder(TOKENIZER, longest, Windows(type="windows", stride=stride)).encode(
         pa.array(texts)
     )
-    theirs = _tokenizer()
+    theirs = tokenizer()
     theirs.enable_truncation(longest, stride=stride)
     whole = [theirs.encode(text) for text in texts]
     expected = [(i, e) for i, first in enumerate(whole) for e in (first, *first.overflowing)]
@@ -88,7 +73,7 @@ def test_windows_of_pairs_go_over_the_second_text(
     policy = Windows(type="windows", stride=stride)
     asked = pa.array([" ".join(question)] * len(texts))
     found = Encoder(TOKENIZER, longest, policy).encode(asked, pa.array(texts))
-    theirs = _tokenizer()
+    theirs = tokenizer()
     theirs.enable_truncation(longest, stride=stride, strategy="only_second")
     whole = [theirs.encode(" ".join(question), text) for text in texts]
     expected = [e for first in whole for e in (first, *first.overflowing)]

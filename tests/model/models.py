@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from bertspec.catalog.base import Base
@@ -58,6 +59,15 @@ def edit_weights(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]
 
     path = folder / "model.safetensors"
     save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+
+def inputs(rows: int, length: int) -> dict[str, np.ndarray]:
+    """Inputs of a model, the last row half padding."""
+    random = np.random.default_rng(rows * 1000 + length)
+    ids = random.integers(5, 100, (rows, length))
+    mask = np.ones_like(ids)
+    mask[-1, length // 2 + 1 :] = 0
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
 
 
 def python(code: str, *arguments: str, **env: str) -> str:

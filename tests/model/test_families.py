@@ -14,6 +14,7 @@ from bertspec.catalog.task import LossOptions
 from bertspec.runtime.export import exported_module
 from bertspec.runtime.torch_setup import quiet
 from tests.model.models import TASK, build, prepare, scratch
+from tests.model.models import inputs as made_inputs
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -55,19 +56,11 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def _step(model: Any) -> None:
     model.train()
-    inputs = {name: torch.from_numpy(value) for name, value in _inputs(4, 12).items()}
+    inputs = {name: torch.from_numpy(value) for name, value in made_inputs(4, 12).items()}
     batch = Batch(np.arange(4), inputs, torch.tensor([0, 1, 1, 0]))
     total, weight = TASK.loss(TASK.forward(model, inputs), batch, LossOptions())
     (total / weight).backward()
     torch.optim.AdamW(model.parameters(), lr=0.01).step()
-
-
-def _inputs(rows: int, length: int) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(rows * 1000 + length)
-    ids = random.integers(5, 100, (rows, length))
-    mask = np.ones_like(ids)
-    mask[-1, length // 2 + 1 :] = 0
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
@@ -78,7 +71,7 @@ def test_an_export_gives_what_pytorch_gives_at_any_size(
     export.write(exported_module(model, TASK).eval(), tmp_path / "model")
     run = export.runner(tmp_path / "model", 1)
     for rows, length in ((1, 1), (1, 100), (9, 1), (9, 33), (2, 126)):
-        inputs = _inputs(rows, length)
+        inputs = made_inputs(rows, length)
         with torch.inference_mode():
             expected = TASK.forward(model, {n: torch.from_numpy(inputs[n]) for n in INPUTS})
         np.testing.assert_allclose(run(inputs), expected.numpy(), atol=1e-4)

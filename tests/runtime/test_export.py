@@ -20,15 +20,8 @@ from bertspec.runtime.export import exported_module
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.trained import load_trained
 from tests.model.models import TASK
+from tests.model.models import inputs as made_inputs
 from tests.projects import SPEC, Project, rows
-
-
-def _inputs(rows: int, length: int) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(rows * 1000 + length)
-    ids = random.integers(5, 100, (rows, length))
-    mask = np.ones_like(ids)
-    mask[-1, length // 2 + 1 :] = 0
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
@@ -38,7 +31,7 @@ def test_every_export_gives_what_pytorch_gives_at_any_size(
 ) -> None:
     export = EXPORTS[kind].model_validate({"type": kind})
     run = export.runner(built.root / "models/tiny/export" / export.filename, 1)
-    inputs = _inputs(rows, length)
+    inputs = made_inputs(rows, length)
     model = AutoModelForSequenceClassification.from_pretrained(built.root / "models/tiny/trained")
     with torch.no_grad():
         expected = model.eval()(**{k: torch.from_numpy(v) for k, v in inputs.items()}).logits
@@ -49,7 +42,7 @@ def test_every_export_gives_what_pytorch_gives_at_any_size(
 def test_an_export_has_no_dropout(built: Project, kind: str) -> None:
     export = EXPORTS[kind].model_validate({"type": kind})
     run = export.runner(built.root / "models/tiny/export" / export.filename, 1)
-    np.testing.assert_array_equal(run(_inputs(4, 8)), run(_inputs(4, 8)))
+    np.testing.assert_array_equal(run(made_inputs(4, 8)), run(made_inputs(4, 8)))
 
 
 def test_onnx_has_the_same_bytes_after_another_export(built: Project, tmp_path: Path) -> None:

@@ -13,16 +13,21 @@ from bertspec.catalog.task import Task
 WORDS = [f"w{i}" for i in range(60)]
 
 
-def encoder(max_length: int = 16, long_documents: LongDocuments | None = None) -> Encoder:
+def tokenizer() -> Tokenizer:
+    """Puts `[CLS]` and `[SEP]` around a text or a pair."""
     vocabulary = {word: i for i, word in enumerate(["[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
     )
-    return Encoder(tokenizer, max_length, long_documents)
+    return made
+
+
+def encoder(max_length: int = 16, long_documents: LongDocuments | None = None) -> Encoder:
+    return Encoder(tokenizer(), max_length, long_documents)
 
 
 def table(labels: list[Any], kind: pa.DataType, texts: list[str] | None = None) -> pa.Table:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bertspec.catalog.batch import EXAMPLE
-from bertspec.catalog.encoding.encoder import Encoder
+from bertspec.catalog.batch import EXAMPLE, first_of_each
+from bertspec.catalog.encoding.encoder import Encoder, column
 
 _COUNTS = ("length", "lost", "unknown")
 
@@ -29,12 +29,6 @@ def encode_several(
     return columns
 
 
-def first_of_each(examples: np.ndarray) -> np.ndarray:
-    """Where the sequences of each example begin."""
-    return np.flatnonzero(np.diff(examples, prepend=-1))
-
-
 def numbers(values: np.ndarray) -> pa.Array:
-    """What `pa.array` makes of the values; that would import pandas."""
-    kind = pa.from_numpy_dtype(values.dtype)
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+    """The values as a column of their own type."""
+    return column(pa.from_numpy_dtype(values.dtype), values)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bertspec.catalog.task import Measure
 from bertspec.catalog.tasks.decisions import expected_calibration_error
+from bertspec.catalog.tasks.known_labels import numbers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,11 +51,9 @@ def arrays_of(
     """Numbers of the gold and the predicted labels, and (rows, labels) probabilities."""
     import numpy as np
     import pyarrow as pa
-    from pyarrow import compute as pc
 
-    known = pa.array(labels, pa.string())
     gold, predicted = (
-        pc.index_in(predictions[name].cast(pa.string()), value_set=known).to_numpy()
+        numbers_of(predictions[name].cast(pa.string()), labels).to_numpy()
         for name in ("gold", "prediction")
     )
     return gold, predicted, np.array(predictions["scores"].to_pylist(), dtype=np.float64)

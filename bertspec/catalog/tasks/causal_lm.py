@@ -75,8 +75,6 @@ class CausalLm(LanguageModel):
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
         """Raises InputError (E403), too, for a family that has no such model."""
-        from transformers import AutoModelForCausalLM
-
         family = json.loads((base / CONFIG).read_text(encoding="utf-8")).get("model_type")
         if family not in FAMILIES:
             raise InputError.of(
@@ -85,7 +83,9 @@ class CausalLm(LanguageModel):
                 f"take a base of one of these: {', '.join(FAMILIES)}",
             )
         # What it would cache is for a caller who goes on, and no part of what is exported.
-        return language_model(AutoModelForCausalLM, base, dropout, is_decoder=True, use_cache=False)
+        return language_model(
+            "AutoModelForCausalLM", base, dropout, is_decoder=True, use_cache=False
+        )
 
     def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
         """The target at each place is the token at the next."""

@@ -32,6 +32,15 @@ def require_known(rows: "pa.Table", known: Sequence[str]) -> None:
         raise InputError(found)
 
 
+def numbers_of(labels: "pa.ChunkedArray", known: Sequence[str]) -> "pa.Array":
+    """The number of each label in `known`."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    found = pc.index_in(labels, value_set=pa.array(known, pa.string()))
+    return found.combine_chunks()
+
+
 def _unknown(label: str, where: Sequence[Mapping[str, Any]], known: Sequence[str]) -> Diagnostic:
     first, others = where[0], [str(row["row"]) for row in where[1:SHOWN]]
     also = f" (and in {len(where) - 1} more: {', '.join(others)}" if others else ""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bertspec.catalog.batch import IGNORED, Batch, Tokens
+from bertspec.catalog.batch import IGNORED, Batch, Tokens, unpadded
 from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
-from bertspec.catalog.tasks.loading import require_loaded
 from bertspec.catalog.tasks.losses import weighted_cross_entropy
+from bertspec.catalog.tasks.sequence_model import sequence_model
 from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,9 +58,8 @@ class LanguageModel(Task):
         targets: "np.ndarray | None",
     ) -> "Sequence[np.ndarray]":
         """Of each sequence `scored` of its targets; without any, `keep_new`."""
-        lengths = inputs["attention_mask"].sum(axis=1)
         if targets is None:
-            return [self.keep_new(o[:n]) for o, n in zip(outputs, lengths, strict=True)]
+            return [self.keep_new(logits) for logits in unpadded(outputs, inputs)]
         return [
             scored(output[said], target[said])
             for output, target, said in zip(outputs, targets, targets != IGNORED, strict=True)
@@ -81,7 +80,7 @@ class LanguageModel(Task):
         import pyarrow as pa
 
         sums = np.array([(len(k), (k[:, 1] > 0).sum(), k[:, 0].sum(dtype=float)) for k in kept])
-        starts = np.flatnonzero(np.diff(tokens.examples, prepend=-1))
+        starts = tokens.firsts
         counts, correct, nll = np.add.reduceat(sums, starts).T
         each = [perplexity(n, c) if c else None for n, c in zip(nll, counts, strict=True)]
         return pa.table(
@@ -149,32 +148,19 @@ def own_places(encoded: "Encoded") -> "tuple[np.ndarray, np.ndarray]":
 
 
 def language_model(
-    auto: Any, base: Path, dropout: float | None, **config: Any
+    auto: str, base: Path, dropout: float | None, **config: Any
 ) -> "PreTrainedModel":
     """A base with the head of `auto`, a class of transformers. See `Task.build_model`.
 
     A base without such a head gets a new one. Raises InputError (E403) for a dropout.
     """
-    import torch
-    from transformers import AutoConfig
-
     if dropout is not None:
         raise InputError.of(
             "E403",
             "a language model's head has no dropout of its own",
             "remove `model.head.dropout`",
         )
-    model, loading = auto.from_pretrained(
-        base,
-        config=AutoConfig.from_pretrained(base, local_files_only=True, **config),
-        dtype=torch.float32,  # whatever the base's files have
-        local_files_only=True,
-        use_safetensors=True,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # they are reported, and refused, below
-    )
-    require_loaded(model, loading)
-    return model
+    return sequence_model(base, None, auto, **config)
 
 
 def shown(text: str) -> str:

@@ -119,9 +119,8 @@ class MaskedLm(LanguageModel):
         stand in place of a masked token.
         """
         from tokenizers import Tokenizer
-        from transformers import AutoModelForMaskedLM
 
-        model = language_model(AutoModelForMaskedLM, base, dropout)
+        model = language_model("AutoModelForMaskedLM", base, dropout)
         largest = max(Tokenizer.from_file(str(base / TOKENIZER)).get_vocab().values())
         if largest >= model.config.vocab_size:
             raise InputError.of(

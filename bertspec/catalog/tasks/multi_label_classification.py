@@ -20,7 +20,13 @@ from bertspec.catalog.metrics.multi_label import (
 )
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
 from bertspec.catalog.tasks.known_labels import require_known
-from bertspec.catalog.tasks.sequence_model import aggregated, sequence_model, sigmoid
+from bertspec.catalog.tasks.sequence_model import (
+    aggregated,
+    encode_texts,
+    of_labels,
+    sequence_model,
+    sigmoid,
+)
 from bertspec.catalog.tasks.text_classification import Label
 from bertspec.core.model import affecting, either_text_or_number
 
@@ -94,8 +100,7 @@ class MultiLabelClassification(Task):
     def encode(self, rows: "pa.Table", encoder: "Encoder") -> "pa.Table":
         import pyarrow as pa
 
-        pairs = rows["text_pair"] if "text_pair" in rows.column_names else None
-        encoded = encoder.encode(rows["text"], pairs)
+        encoded = encode_texts(rows, encoder)
         columns = encoded.columns()
         if "label" in rows.column_names:
             numbers = label_numbers(rows["label"], self.labels)
@@ -109,9 +114,7 @@ class MultiLabelClassification(Task):
         return sequence_model(
             base,
             dropout,
-            num_labels=len(self.labels),
-            id2label=dict(enumerate(self.labels)),
-            label2id={label: i for i, label in enumerate(self.labels)},
+            **of_labels(self.labels),
             problem_type="multi_label_classification",
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.batch import Batch, Draw, Tokens
+from bertspec.catalog.batch import Batch, Draw, Tokens, first_of_each
 from bertspec.catalog.task import Decision, LossOptions, Measure, RunTokens, Task
 from bertspec.catalog.tasks.choosing import cross_entropy_among
 from bertspec.catalog.tasks.sequence_model import sequence_model
@@ -113,7 +113,7 @@ class MultipleChoice(Task):
         import numpy as np
         import pyarrow as pa
 
-        from bertspec.catalog.encoding.several import encode_several, first_of_each, numbers
+        from bertspec.catalog.encoding.several import encode_several, numbers
 
         examples = np.repeat(np.arange(len(rows)), _counts(rows))
         choices = [_texts(rows).combine_chunks()]
@@ -141,7 +141,7 @@ class MultipleChoice(Task):
         import torch
 
         examples = tokens.examples[batch.rows]
-        starts = np.flatnonzero(np.diff(examples, prepend=-1))
+        starts = first_of_each(examples)
         owners = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(examples)))
         places = np.arange(len(examples)) - starts[owners]
         columns = owners, places, tokens.numbers("is_right")[batch.rows]
@@ -166,7 +166,7 @@ class MultipleChoice(Task):
         import pyarrow as pa
 
         logits = np.concatenate(kept).astype(np.float64)
-        starts = np.flatnonzero(np.diff(tokens.examples, prepend=-1))
+        starts = tokens.firsts
         counts = np.diff(starts, append=len(logits))
         powers = np.exp(logits - np.repeat(np.maximum.reduceat(logits, starts), counts))
         shares = (powers / np.repeat(np.add.reduceat(powers, starts), counts)).astype(np.float32)

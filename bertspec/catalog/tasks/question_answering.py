@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.batch import Batch, Draw, Tokens
+from bertspec.catalog.batch import Batch, Draw, Tokens, unpadded
 from bertspec.catalog.contract.answers_at_offset import misplaced
 from bertspec.catalog.metrics.squad import METRICS, measurer, row_scores
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
@@ -181,8 +181,7 @@ class QuestionAnswering(Task):
         inputs: "Mapping[str, np.ndarray]",
         targets: "np.ndarray | None",
     ) -> "Sequence[np.ndarray]":
-        lengths = inputs["attention_mask"].sum(axis=1)
-        return [output[:length] for output, length in zip(outputs, lengths, strict=True)]
+        return unpadded(outputs, inputs)
 
     def decide(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]"

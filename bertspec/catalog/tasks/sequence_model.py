@@ -9,7 +9,10 @@ from bertspec.catalog.tasks.loading import load_model, with_head_dropout
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from transformers import PreTrainedModel
+
+    from bertspec.catalog.encoding.encoder import Encoded, Encoder
 
 
 def sequence_model(
@@ -26,6 +29,21 @@ def sequence_model(
     return load_model(auto, base, options)
 
 
+def of_labels(labels: Sequence[str]) -> dict[str, Any]:
+    """What a config says of a head with an output for each of some labels."""
+    return {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: i for i, label in enumerate(labels)},
+    }
+
+
+def encode_texts(rows: "pa.Table", encoder: "Encoder") -> "Encoded":
+    """Prepared rows' `text`, with its `text_pair` where there is one."""
+    pairs = rows["text_pair"] if "text_pair" in rows.column_names else None
+    return encoder.encode(rows["text"], pairs)
+
+
 def aggregated(tokens: Tokens, kept: "Sequence[np.ndarray]") -> "np.ndarray":
     """The outputs of each example, (examples, outputs) float64, from those of its sequences.
 
@@ -35,7 +53,7 @@ def aggregated(tokens: Tokens, kept: "Sequence[np.ndarray]") -> "np.ndarray":
     import numpy as np
 
     outputs = np.stack(kept).astype(np.float64)
-    starts = np.flatnonzero(np.diff(tokens.examples, prepend=-1))
+    starts = tokens.firsts
     if len(starts) == len(outputs) or tokens.aggregate == "first":
         return outputs[starts]
     if tokens.aggregate == "max":

@@ -80,7 +80,7 @@ def best_spans(tokens: "Tokens", kept: "Sequence[np.ndarray]", longest: int) -> 
         dtype=[("score", np.float64), ("start", np.int64), ("end", np.int64)],
     )
     nulls = np.array([logits[NULL].astype(np.float64).sum() for logits in kept])
-    begins = np.flatnonzero(np.diff(tokens.examples, prepend=-1))
+    begins = tokens.firsts
     # The first of the best windows: lexsort is stable, and its last key comes first.
     best = np.lexsort((-found["score"], tokens.examples))[begins]
     has_span = np.isfinite(found["score"][best])

@@ -18,9 +18,15 @@ from bertspec.catalog.tasks.decisions import (
     fit_threshold,
     reliability,
 )
-from bertspec.catalog.tasks.known_labels import require_known
+from bertspec.catalog.tasks.known_labels import numbers_of, require_known
 from bertspec.catalog.tasks.losses import weighted_cross_entropy
-from bertspec.catalog.tasks.sequence_model import aggregated, sequence_model, softmax
+from bertspec.catalog.tasks.sequence_model import (
+    aggregated,
+    encode_texts,
+    of_labels,
+    sequence_model,
+    softmax,
+)
 from bertspec.core.model import affecting
 
 if TYPE_CHECKING:
@@ -102,14 +108,11 @@ class TextClassification(Task):
 
     def encode(self, rows: "pa.Table", encoder: "Encoder") -> "pa.Table":
         import pyarrow as pa
-        from pyarrow import compute as pc
 
-        pairs = rows["text_pair"] if "text_pair" in rows.column_names else None
-        encoded = encoder.encode(rows["text"], pairs)
+        encoded = encode_texts(rows, encoder)
         columns = encoded.columns()
         if "label" in rows.column_names:
-            known = pa.array(self.labels, pa.string())
-            numbers = pc.index_in(rows["label"], value_set=known).combine_chunks()
+            numbers = numbers_of(rows["label"], self.labels)
             columns["label"] = numbers.take(pa.array(encoded.parts.texts))
         return pa.table(columns)
 
@@ -128,9 +131,7 @@ class TextClassification(Task):
         return sequence_model(
             base,
             dropout,
-            num_labels=len(self.labels),
-            id2label=dict(enumerate(self.labels)),
-            label2id={label: i for i, label in enumerate(self.labels)},
+            **of_labels(self.labels),
         )
 
     def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
@@ -147,12 +148,8 @@ class TextClassification(Task):
     def decide(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]"
     ) -> dict[str, float]:
-        import pyarrow as pa
-        from pyarrow import compute as pc
-
         logits = aggregated(tokens, kept)
-        known = pa.array(self.labels, pa.string())
-        labels = pc.index_in(rows["label"], value_set=known).to_numpy()
+        labels = numbers_of(rows["label"], self.labels).to_numpy()
         decision = {}
         if self.calibration == "temperature":
             decision[TEMPERATURE] = fit_temperature(logits, labels)

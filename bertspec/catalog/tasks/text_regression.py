@@ -17,7 +17,12 @@ from bertspec.catalog.metrics.regression import (
 )
 from bertspec.catalog.numbers import read_numbers
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
-from bertspec.catalog.tasks.sequence_model import aggregated, sequence_model
+from bertspec.catalog.tasks.sequence_model import (
+    aggregated,
+    encode_texts,
+    of_labels,
+    sequence_model,
+)
 from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -112,12 +117,13 @@ class TextRegression(Task):
     def encode(self, rows: "pa.Table", encoder: "Encoder") -> "pa.Table":
         import pyarrow as pa
 
-        pairs = rows["text_pair"] if "text_pair" in rows.column_names else None
-        encoded = encoder.encode(rows["text"], pairs)
+        from bertspec.catalog.encoding.encoder import column
+
+        encoded = encode_texts(rows, encoder)
         columns = encoded.columns()
         if "label" in rows.column_names:
             values = self._numbers(rows["label"])[encoded.parts.texts].ravel()
-            flat = pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
+            flat = column(pa.float64(), values)
             columns["label"] = pa.FixedSizeListArray.from_arrays(flat, len(self.names))
         return pa.table(columns)
 
@@ -128,9 +134,7 @@ class TextRegression(Task):
         return sequence_model(
             base,
             dropout,
-            num_labels=len(self.names),
-            id2label=dict(enumerate(self.names)),
-            label2id={name: i for i, name in enumerate(self.names)},
+            **of_labels(self.names),
             problem_type="regression",
         )
 

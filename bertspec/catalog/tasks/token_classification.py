@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from bertspec.catalog.batch import IGNORED, Batch, Draw, Tokens
+from bertspec.catalog.batch import IGNORED, Batch, Draw, Tokens, unpadded
 from bertspec.catalog.metrics.tags import METRICS, measure_types, measurer
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
 from bertspec.catalog.tasks.losses import weighted_cross_entropy
-from bertspec.catalog.tasks.sequence_model import sequence_model
+from bertspec.catalog.tasks.sequence_model import of_labels, sequence_model
 from bertspec.catalog.tasks.tag_checks import require_spans, require_tags, require_words
 from bertspec.catalog.tasks.tags import Scheme, Tagging
 from bertspec.core.model import affecting
@@ -163,15 +163,8 @@ class TokenClassification(Task):
         return len(self._tagging.names)
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
-        names = self._tagging.names
-        return sequence_model(
-            base,
-            dropout,
-            "AutoModelForTokenClassification",
-            num_labels=len(names),
-            id2label=dict(enumerate(names)),
-            label2id={name: i for i, name in enumerate(names)},
-        )
+        config = of_labels(self._tagging.names)
+        return sequence_model(base, dropout, "AutoModelForTokenClassification", **config)
 
     def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
         import torch
@@ -195,8 +188,7 @@ class TokenClassification(Task):
         inputs: "Mapping[str, np.ndarray]",
         targets: "np.ndarray | None",
     ) -> "Sequence[np.ndarray]":
-        lengths = inputs["attention_mask"].sum(axis=1)
-        return [logits[:length] for logits, length in zip(outputs, lengths, strict=True)]
+        return unpadded(outputs, inputs)
 
     def predictions(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]", decision: Decision
