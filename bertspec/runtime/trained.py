@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.base import CONFIG
-from bertspec.catalog.tasks.loading import without_pooler
+from bertspec.catalog.task_parts.loading import without_pooler
 from bertspec.core.errors import InputError, reason
 
 if TYPE_CHECKING:

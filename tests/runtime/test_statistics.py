@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics
 
-from bertspec.catalog.tasks.baselines import MOST, simple_classifiers
+from bertspec.catalog.task_parts.baselines import MOST, simple_classifiers
 from bertspec.pipeline.params.evaluate import Intervals
 from bertspec.pipeline.params.where import Where
 from bertspec.runtime.statistics import by_slice, intervals

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from bertspec.catalog.batch import Tokens
-from bertspec.catalog.tasks.decisions import (
+from bertspec.catalog.task_parts.decisions import (
     AtLeastPrecision,
     AtLeastRecall,
     Likeliest,
@@ -18,7 +18,7 @@ from bertspec.catalog.tasks.decisions import (
     fit_threshold,
     reliability,
 )
-from bertspec.catalog.tasks.sequence_model import aggregated
+from bertspec.catalog.task_parts.sequence_model import aggregated
 
 SHARES = st.lists(
     st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]), st.booleans()),

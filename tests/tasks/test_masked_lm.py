@@ -16,8 +16,8 @@ from bertspec.catalog.batch import IGNORED, Draw, Tokens
 from bertspec.catalog.encoding.encoder import Encoder
 from bertspec.catalog.long_documents import Windows
 from bertspec.catalog.task import LossOptions
+from bertspec.catalog.task_parts.masking import Replace
 from bertspec.catalog.tasks.masked_lm import MaskedLm
-from bertspec.catalog.tasks.masking import Replace
 from bertspec.core.errors import InputError
 from bertspec.runtime.inference import DRAW, infer, model_runner
 from tests.tasks.language_models import (

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from bertspec.catalog.long_documents import HeadTail
 from bertspec.catalog.task import LossOptions
-from bertspec.catalog.tasks.choosing import cross_entropy_among
+from bertspec.catalog.task_parts.choosing import cross_entropy_among
 from bertspec.catalog.tasks.multiple_choice import MultipleChoice
 from bertspec.core.errors import InputError
 from bertspec.runtime.inference import infer, model_runner

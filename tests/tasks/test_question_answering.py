@@ -21,8 +21,8 @@ from bertspec.catalog.encoding.encoder import Encoder
 from bertspec.catalog.long_documents import Truncate, Windows
 from bertspec.catalog.metrics.squad import METRICS, measurer, scores
 from bertspec.catalog.task import LossOptions
+from bertspec.catalog.task_parts.spans import best_span, best_threshold
 from bertspec.catalog.tasks.question_answering import QuestionAnswering
-from bertspec.catalog.tasks.spans import best_span, best_threshold
 from bertspec.core.errors import InputError
 from bertspec.pipeline.params.columns import Columns
 from bertspec.runtime.mapping import map_columns

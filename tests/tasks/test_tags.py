@@ -17,7 +17,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB1, IOB2, IOBES, Entities
 
 from bertspec.catalog.metrics.tags import METRICS, measure_types, measurer
-from bertspec.catalog.tasks.tags import PREFIXES, Scheme, Tagging
+from bertspec.catalog.task_parts.tags import PREFIXES, Scheme, Tagging
 
 LABELS = ("PER", "LOC", "creative-work")
 SCHEMES: tuple[Scheme, ...] = ("IOB2", "IOBES", "IO")

@@ -21,8 +21,8 @@ from bertspec.catalog.batch import IGNORED, Tokens, tokens_of_new
 from bertspec.catalog.encoding.encoder import Encoder
 from bertspec.catalog.long_documents import LongDocuments, Truncate, Windows
 from bertspec.catalog.task import LossOptions
-from bertspec.catalog.tasks.tagged_rows import log_probabilities
-from bertspec.catalog.tasks.text_words import words_of
+from bertspec.catalog.task_parts.tagged_rows import log_probabilities
+from bertspec.catalog.task_parts.text_words import words_of
 from bertspec.catalog.tasks.token_classification import TokenClassification
 from bertspec.core.errors import InputError
 from bertspec.pipeline.params.columns import Columns

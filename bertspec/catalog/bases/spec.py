@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from bertspec.catalog.base import CONFIG, WEIGHTS, Base
 from bertspec.catalog.bases.folder import take_folder
-from bertspec.catalog.tasks.loading import HEAD_DROPOUTS
+from bertspec.catalog.task_parts.loading import HEAD_DROPOUTS
 from bertspec.core.names import NAME_PATTERN
 
 if TYPE_CHECKING:

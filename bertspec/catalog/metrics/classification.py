@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.task import Measure
-from bertspec.catalog.tasks.decisions import expected_calibration_error
-from bertspec.catalog.tasks.known_labels import numbers_of
+from bertspec.catalog.task_parts.decisions import expected_calibration_error
+from bertspec.catalog.task_parts.known_labels import numbers_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.task import Measure
-from bertspec.catalog.tasks.tags import Entities, Tagging
+from bertspec.catalog.task_parts.tags import Entities, Tagging
 
 if TYPE_CHECKING:
     import numpy as np

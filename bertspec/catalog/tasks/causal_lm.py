@@ -11,7 +11,7 @@ from pydantic import Field
 from bertspec.catalog.base import CONFIG
 from bertspec.catalog.batch import EXAMPLE, IGNORED, Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.task import Decision, RunTokens
-from bertspec.catalog.tasks.language_model import (
+from bertspec.catalog.task_parts.language_model import (
     LanguageModel,
     language_model,
     own_places,

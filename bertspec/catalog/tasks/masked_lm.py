@@ -10,14 +10,14 @@ from pydantic import Field
 from bertspec.catalog.base import TOKENIZER
 from bertspec.catalog.batch import IGNORED, Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.task import Decision, RunTokens
-from bertspec.catalog.tasks.language_model import (
+from bertspec.catalog.task_parts.language_model import (
     LanguageModel,
     language_model,
     log_sum_exp,
     own_places,
     shown,
 )
-from bertspec.catalog.tasks.masking import Replace, choose, generator_of, replaced
+from bertspec.catalog.task_parts.masking import Replace, choose, generator_of, replaced
 from bertspec.core.errors import InputError
 from bertspec.core.model import affecting
 

@@ -19,8 +19,8 @@ from bertspec.catalog.metrics.multi_label import (
     measurer,
 )
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
-from bertspec.catalog.tasks.known_labels import require_known
-from bertspec.catalog.tasks.sequence_model import (
+from bertspec.catalog.task_parts.known_labels import require_known
+from bertspec.catalog.task_parts.sequence_model import (
     aggregated,
     encode_texts,
     of_labels,

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from bertspec.catalog.batch import Batch, Draw, Tokens, first_of_each
 from bertspec.catalog.task import Decision, LossOptions, Measure, RunTokens, Task
-from bertspec.catalog.tasks.choosing import cross_entropy_among
-from bertspec.catalog.tasks.sequence_model import sequence_model
+from bertspec.catalog.task_parts.choosing import cross_entropy_among
+from bertspec.catalog.task_parts.sequence_model import sequence_model
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 

@@ -11,9 +11,15 @@ from bertspec.catalog.batch import Batch, Draw, Tokens, unpadded
 from bertspec.catalog.contract.answers_at_offset import misplaced
 from bertspec.catalog.metrics.squad import METRICS, measurer, row_scores
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
-from bertspec.catalog.tasks.losses import weighted_cross_entropy
-from bertspec.catalog.tasks.sequence_model import sequence_model
-from bertspec.catalog.tasks.spans import NULL, BestSpans, best_spans, best_threshold, token_spans
+from bertspec.catalog.task_parts.losses import weighted_cross_entropy
+from bertspec.catalog.task_parts.sequence_model import sequence_model
+from bertspec.catalog.task_parts.spans import (
+    NULL,
+    BestSpans,
+    best_spans,
+    best_threshold,
+    token_spans,
+)
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.model import affecting

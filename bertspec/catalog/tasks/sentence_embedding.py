@@ -10,15 +10,15 @@ from pydantic import Field
 from bertspec.catalog.batch import Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.metrics.retrieval import RETRIEVAL, TRIPLETS
 from bertspec.catalog.task import Decision, LossOptions, Measure, RunTokens, Task
-from bertspec.catalog.tasks.embedding_objectives import (
+from bertspec.catalog.task_parts.embedding_objectives import (
     NEGATIVE,
     PAIR,
     TEXT,
-    Cosine,
+    CosineSimilarity,
     InBatchNegatives,
     Objective,
 )
-from bertspec.catalog.tasks.loading import load_model
+from bertspec.catalog.task_parts.loading import load_model
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.model import affecting
@@ -75,7 +75,7 @@ class SentenceEmbedding(Task):
 
     @property
     def headline(self) -> str:
-        return "spearman" if isinstance(self.objective, Cosine) else "recall_at_1"
+        return "spearman" if isinstance(self.objective, CosineSimilarity) else "recall_at_1"
 
     @classmethod
     def input_columns(cls) -> tuple[str, ...]:
@@ -85,14 +85,18 @@ class SentenceEmbedding(Task):
         return "number" if name == "label" else "text"
 
     def unfit_metric(self, name: str) -> str | None:
-        fitting = CORRELATIONS if isinstance(self.objective, Cosine) else (*RETRIEVAL, *TRIPLETS)
+        fitting = (
+            CORRELATIONS
+            if isinstance(self.objective, CosineSimilarity)
+            else (*RETRIEVAL, *TRIPLETS)
+        )
         if name in fitting:
             return None
         kind = self.objective.type
         return f"`{name}` is not for `objective.type: {kind}`, which has {', '.join(fitting)}"
 
     def conflicts(self, columns: Collection[str]) -> Iterator[tuple[tuple[str, ...], str, str]]:
-        of_labels = isinstance(self.objective, Cosine)
+        of_labels = isinstance(self.objective, CosineSimilarity)
         if of_labels and "label" not in columns:
             yield (
                 ("objective",),
@@ -112,7 +116,7 @@ class SentenceEmbedding(Task):
         """Raise InputError (E342) for labels outside of `objective.scale`."""
         from pyarrow import compute as pc
 
-        if not isinstance(self.objective, Cosine):
+        if not isinstance(self.objective, CosineSimilarity):
             return
         low, high = self.objective.scale
         outside = pc.or_(pc.less(rows["label"], low), pc.greater(rows["label"], high))
@@ -182,7 +186,7 @@ class SentenceEmbedding(Task):
         import numpy as np
         import torch
 
-        if isinstance(self.objective, Cosine):
+        if isinstance(self.objective, CosineSimilarity):
             labels = tokens.numbers("label")[batch.rows].astype(np.float32)
             return replace(batch, targets=torch.from_numpy(labels))
         known: dict[bytes, int] = {}
@@ -212,19 +216,19 @@ class SentenceEmbedding(Task):
         parts = tokens.numbers("part")
         text, pair, negative = (vectors[parts == part] for part in (TEXT, PAIR, NEGATIVE))
         columns = {"prediction": _similarity(text, pair)}
-        if not isinstance(self.objective, Cosine):
+        if not isinstance(self.objective, CosineSimilarity):
             columns["rank"] = pa.array(ranks(text, pair, rows["text_pair"]), pa.int32())
             if len(negative):
                 columns["negative_similarity"] = _similarity(text, negative)
         return pa.table(columns)
 
     def gold(self, rows: "pa.Table") -> "Mapping[str, pa.Array]":
-        return {"gold": rows["label"]} if isinstance(self.objective, Cosine) else {}
+        return {"gold": rows["label"]} if isinstance(self.objective, CosineSimilarity) else {}
 
     def measurer(self, names: Sequence[str], predictions: "pa.Table") -> Measure:
         from bertspec.catalog.metrics import regression, retrieval
 
-        if isinstance(self.objective, Cosine):
+        if isinstance(self.objective, CosineSimilarity):
             return regression.measurer(names, 1, predictions)
         return retrieval.measurer(names, predictions)
 
@@ -236,7 +240,7 @@ class SentenceEmbedding(Task):
         return None
 
     def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
-        if isinstance(self.objective, Cosine):
+        if isinstance(self.objective, CosineSimilarity):
             return 0.0, "similarities that follow nothing"
         return 1 / len(predictions), "finding one at random"
 

@@ -10,17 +10,17 @@ from pydantic import Field, StringConstraints
 
 from bertspec.catalog.batch import Batch, Draw, Tokens
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
-from bertspec.catalog.tasks.baselines import simple_classifiers
-from bertspec.catalog.tasks.decisions import (
+from bertspec.catalog.task_parts.baselines import simple_classifiers
+from bertspec.catalog.task_parts.decisions import (
     Likeliest,
     Rule,
     fit_temperature,
     fit_threshold,
     reliability,
 )
-from bertspec.catalog.tasks.known_labels import numbers_of, require_known
-from bertspec.catalog.tasks.losses import weighted_cross_entropy
-from bertspec.catalog.tasks.sequence_model import (
+from bertspec.catalog.task_parts.known_labels import numbers_of, require_known
+from bertspec.catalog.task_parts.losses import weighted_cross_entropy
+from bertspec.catalog.task_parts.sequence_model import (
     aggregated,
     encode_texts,
     of_labels,

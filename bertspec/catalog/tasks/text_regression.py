@@ -17,7 +17,7 @@ from bertspec.catalog.metrics.regression import (
 )
 from bertspec.catalog.numbers import read_numbers
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
-from bertspec.catalog.tasks.sequence_model import (
+from bertspec.catalog.task_parts.sequence_model import (
     aggregated,
     encode_texts,
     of_labels,

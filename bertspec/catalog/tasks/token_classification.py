@@ -10,10 +10,10 @@ from pydantic import Field, StringConstraints
 from bertspec.catalog.batch import IGNORED, Batch, Draw, Tokens, unpadded
 from bertspec.catalog.metrics.tags import METRICS, measure_types, measurer
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
-from bertspec.catalog.tasks.losses import weighted_cross_entropy
-from bertspec.catalog.tasks.sequence_model import of_labels, sequence_model
-from bertspec.catalog.tasks.tag_checks import require_spans, require_tags, require_words
-from bertspec.catalog.tasks.tags import Scheme, Tagging
+from bertspec.catalog.task_parts.losses import weighted_cross_entropy
+from bertspec.catalog.task_parts.sequence_model import of_labels, sequence_model
+from bertspec.catalog.task_parts.tag_checks import require_spans, require_tags, require_words
+from bertspec.catalog.task_parts.tags import Scheme, Tagging
 from bertspec.core.model import affecting
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class TokenClassification(Task):
         import numpy as np
         import pyarrow as pa
 
-        from bertspec.catalog.tasks import text_words as tw
+        from bertspec.catalog.task_parts import text_words as tw
 
         tags, bounds = None, {}
         if "tokens" in rows.column_names:
@@ -150,7 +150,7 @@ class TokenClassification(Task):
         import pyarrow as pa
         from pyarrow import compute as pc
 
-        from bertspec.catalog.tasks.tagged_rows import offsets_of
+        from bertspec.catalog.task_parts.tagged_rows import offsets_of
 
         lists = rows["tags"].combine_chunks()
         given = Tagging(self.labels, self.given_scheme)
@@ -200,7 +200,7 @@ class TokenClassification(Task):
         import numpy as np
         import pyarrow as pa
 
-        from bertspec.catalog.tasks import tagged_rows as tr
+        from bertspec.catalog.task_parts import tagged_rows as tr
 
         offsets, tagging = tr.word_offsets(rows, tokens), self._tagging
         scores, seen = tr.log_probabilities(tokens, kept, offsets, len(tagging.names))
@@ -224,7 +224,7 @@ class TokenClassification(Task):
     def _named(self, tags: "np.ndarray", offsets: "np.ndarray") -> "pa.ListArray":
         import pyarrow as pa
 
-        from bertspec.catalog.tasks.tagged_rows import lists_of
+        from bertspec.catalog.task_parts.tagged_rows import lists_of
 
         names = pa.array(self._tagging.names, pa.string())
         return lists_of(names.take(pa.array(tags)), offsets)

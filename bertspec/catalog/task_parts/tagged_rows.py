@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.batch import Tokens
-from bertspec.catalog.tasks.tags import OUTSIDE, Entities
+from bertspec.catalog.task_parts.tags import OUTSIDE, Entities
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from bertspec.catalog.tasks.choosing import cross_entropy_among
+from bertspec.catalog.task_parts.choosing import cross_entropy_among
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ TEXT, PAIR, NEGATIVE = range(3)
 """What a sequence is of its example: `text`, `text_pair` or `negative`."""
 
 
-class Cosine(Model):
+class CosineSimilarity(Model):
     """The cosine similarity of a pair is its label, as in CosineSimilarityLoss."""
 
     type: Literal["cosine"] = Field(
@@ -87,6 +87,6 @@ class InBatchNegatives(Model):
 
 
 if TYPE_CHECKING:
-    Objective = Cosine | InBatchNegatives
+    Objective = CosineSimilarity | InBatchNegatives
 else:
-    Objective = Annotated[Cosine | InBatchNegatives, Field(discriminator="type")]
+    Objective = Annotated[CosineSimilarity | InBatchNegatives, Field(discriminator="type")]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.batch import Tokens
-from bertspec.catalog.tasks.loading import load_model, with_head_dropout
+from bertspec.catalog.task_parts.loading import load_model, with_head_dropout
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from bertspec.catalog.tasks.known_labels import require_known
-from bertspec.catalog.tasks.tags import PREFIXES, Tagging
+from bertspec.catalog.task_parts.known_labels import require_known
+from bertspec.catalog.task_parts.tags import PREFIXES, Tagging
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
@@ -12,7 +12,7 @@ from bertspec.core.names import did_you_mean
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from bertspec.catalog.tasks.text_words import Aligned, Spans
+    from bertspec.catalog.task_parts.text_words import Aligned, Spans
 
 SHOWN = 10
 """Tags, or rows, that an error names before it only counts."""

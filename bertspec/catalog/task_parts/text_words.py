@@ -10,7 +10,7 @@ from pyarrow import compute as pc
 
 from bertspec.catalog.encoding.encoder import Encoded, Tokens, column
 from bertspec.catalog.encoding.ragged import Ragged, offsets_of, spread
-from bertspec.catalog.tasks.tags import Entities
+from bertspec.catalog.task_parts.tags import Entities
 
 NONE = -1
 """In place of a word's number: for all tokens but the first of each word."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bertspec.catalog.batch import IGNORED, Batch, Tokens, unpadded
 from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.task import Decision, LossOptions, Measure, Task
-from bertspec.catalog.tasks.losses import weighted_cross_entropy
-from bertspec.catalog.tasks.sequence_model import sequence_model
+from bertspec.catalog.task_parts.losses import weighted_cross_entropy
+from bertspec.catalog.task_parts.sequence_model import sequence_model
 from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
