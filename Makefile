@@ -14,7 +14,7 @@ demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
 	@bertspec show
 	@echo
 	@bertspec predict sentiment \
-		"I grinned the whole way home and rang my sister to tell her to go." \
+		"A tender, funny film that I will see again." \
 		"The jokes land with a thud and the ending is an insult."
 
 test: $(VENV)/dev.stamp ## Run every test, the linters and the type checker.

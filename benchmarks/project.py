@@ -71,7 +71,7 @@ def best_span_f1(folder: Path, name: str) -> float:
     params = load_plain((folder / "params.yaml").read_text(encoding="utf-8"))
     inputs = params["bertspec"]["stages"][f"{name}-evaluate"]["inputs"]
     task = TypeAdapter(AnyTask).validate_python(params[name]["task"])
-    test = read_examples(folder / inputs["prepared"], folder / inputs["tokenized"], "test", "mean")
+    test = read_examples(folder / inputs["prepared"], folder / inputs["tokenized"], "test", None)
     kept, _ = infer(
         model_runner(load_trained(folder / inputs["trained"]), task), task, test.tokens, 0
     )

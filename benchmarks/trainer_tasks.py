@@ -52,7 +52,7 @@ class Recipe:
 
     def __init__(self, folder: Path, name: str, seed: int) -> None:
         params = load_plain((folder / "params.yaml").read_text(encoding="utf-8"))
-        self.folder, self.record = folder, params["bertspec"]["stages"][f"{name}-train"]
+        self.folder, self.record = folder, params["bertspec"]["stages"][f"{name}-evaluate"]
         self.task, self.training = params[name]["task"], params[name]["training"]
         about = self.input("tokenized") / "about.json"
         tokenization = json.loads(about.read_text(encoding="utf-8"))["tokenization"]
@@ -245,7 +245,7 @@ def measured(model: torch.nn.Module, recipe: Recipe, split: SplitName) -> Run:
 
     task = TypeAdapter(AnyTask).validate_python(recipe.task)
     prepared, tokenized = recipe.input("prepared"), recipe.input("tokenized")
-    tokens = read_examples(prepared, tokenized, split, "mean").tokens
+    tokens = read_examples(prepared, tokenized, split, None).tokens
     model.eval()
     nll, right, count = 0.0, 0, 0
     with torch.inference_mode():

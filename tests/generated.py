@@ -1,12 +1,15 @@
 """What is generated from the code. `python -m tests.generated --write` writes it."""
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
+from bertspec.catalog.bases.scratch import keys_of, longest
 from bertspec.cli import COMMANDS, cli
 from bertspec.core.explanations import explanation, known_codes
 from bertspec.spec.reference import fields_of
@@ -49,7 +52,46 @@ def _commands() -> str:
     return "\n".join(parts)
 
 
+def _longest(model_type: str, padding: int) -> int:
+    """Tokens that a model of the family takes, with this id of the padding."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.for_model(model_type)
+    config.vocab_size = config.vocab_size or 64  # ESM says none
+    config.pad_token_id = padding
+    with torch.device("meta"):
+        return longest(AutoModel.from_config(config))
+
+
+def _families() -> str:
+    """What a spec can say of a new model of each family that transformers has a masked LM of."""
+    import transformers
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    configs = {name: AutoConfig.for_model(name) for name in MODEL_FOR_MASKED_LM_MAPPING_NAMES}
+    shared = frozenset.intersection(*(keys_of(config) for config in configs.values()))
+    lines = []
+    for name, config in sorted(configs.items()):
+        entry: dict[str, Any] = {"keys": sorted(keys_of(config) - shared)}
+        if (positions := getattr(config, "max_position_embeddings", None)) is not None:
+            entry["positions"] = positions
+            unused = [positions - _longest(name, padding) for padding in (1, 5)]
+            if unused == [2, 6]:
+                entry["padding"] = config.pad_token_id or 1
+            elif unused[0]:
+                entry["unused"] = unused[0]
+        lines.append(f"{json.dumps(name)}: {json.dumps(entry)}")
+    families = "{\n" + ",\n".join(lines) + "\n}"
+    return (
+        f'{{"transformers": "{transformers.__version__}",\n'
+        f'"keys": {json.dumps(sorted(shared))},\n"families": {families}}}\n'
+    )
+
+
 GENERATED: Mapping[str, Callable[[], str]] = {
+    "bertspec/catalog/bases/families.json": _families,
     "docs/fields.md": _fields,
     "docs/codes.md": _codes,
     "docs/commands.md": _commands,

@@ -109,7 +109,7 @@ def tokens_of(folder: Path, split: SplitName) -> pa.Table:
 def examples_of(project: Project, split: SplitName) -> Examples:
     """A split as train, evaluate and export read it."""
     prepared = project.root / "data/reviews/prepared"
-    return read_examples(prepared, tokenized_folder(project), split, "mean")
+    return read_examples(prepared, tokenized_folder(project), split, None)
 
 
 def replace_rows(project: Project, split: SplitName, table: pa.Table) -> None:

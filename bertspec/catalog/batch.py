@@ -22,8 +22,6 @@ IGNORED = -100
 class Tokens:
     """The sequences of some examples. Sequence `i` is `ids[offsets[i]:offsets[i + 1]]`."""
 
-    row_ids: "pa.Array"
-    """Of the examples."""
     examples: "np.ndarray"
     """Number of each sequence's example, ascending."""
     ids: "np.ndarray"
@@ -31,8 +29,8 @@ class Tokens:
     offsets: "np.ndarray"
     columns: "pa.Table"
     """The task's own columns, one row a sequence."""
-    aggregate: Aggregate = "mean"
-    """How the scores of an example's sequences become one."""
+    aggregate: Aggregate | None = None
+    """How the scores of an example's sequences become one; None where each has one."""
 
     def __len__(self) -> int:
         """Number of sequences."""
@@ -47,6 +45,10 @@ class Tokens:
         """Number of each example's first sequence."""
         return first_of_each(self.examples)
 
+    def row(self, sequence: int) -> int:
+        """Number in its split, from 1, of the row that a sequence is of."""
+        return 1 + int(self.examples[sequence])
+
     def numbers(self, column: str) -> "np.ndarray":
         """A column of numbers of the task's own."""
         found: np.ndarray = self.columns[column].to_numpy()
@@ -56,10 +58,6 @@ class Tokens:
         """The values of a column of lists of the task's own, list after list; no copy of them."""
         found: np.ndarray = self.columns[column].chunk(0).flatten().to_numpy()
         return found
-
-    def row_id(self, sequence: int) -> str:
-        """Id of the example that a sequence is of."""
-        return str(self.row_ids[int(self.examples[sequence])])
 
 
 @dataclass(frozen=True)
@@ -85,15 +83,18 @@ class Draw:
     epoch: int
 
 
+EVALUATION = Draw(seed=0, epoch=0)
+"""What is random in training, such as which words are masked, is the same in every evaluation."""
+
+
 def tokens_of(
-    table: "pa.Table", examples: "np.ndarray", row_ids: "pa.Array", aggregate: Aggregate
+    table: "pa.Table", examples: "np.ndarray", aggregate: Aggregate | None = None
 ) -> Tokens:
     """A table of sequences, as `Task.encode` gives it, in memory."""
     import numpy as np
 
     ids, types = table["input_ids"].combine_chunks(), table["token_type_ids"].combine_chunks()
     return Tokens(
-        row_ids=row_ids,
         examples=examples,
         ids=ids.flatten().to_numpy(),
         type_ids=types.flatten().to_numpy(),
@@ -103,14 +104,11 @@ def tokens_of(
     )
 
 
-def tokens_of_new(table: "pa.Table", aggregate: Aggregate) -> Tokens:
-    """The same for new rows, which have no id: their numbers stand for it."""
+def tokens_of_new(table: "pa.Table", aggregate: Aggregate | None) -> Tokens:
+    """The same for new rows."""
     import numpy as np
-    import pyarrow as pa
 
-    examples = table[EXAMPLE].to_numpy().astype(np.int64)
-    count = int(examples.max(initial=-1)) + 1
-    return tokens_of(table, examples, pa.array(map(str, range(count)), pa.string()), aggregate)
+    return tokens_of(table, table[EXAMPLE].to_numpy().astype(np.int64), aggregate)
 
 
 def first_of_each(examples: "np.ndarray") -> "np.ndarray":

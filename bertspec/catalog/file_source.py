@@ -11,9 +11,9 @@ from pydantic import Field, Tag
 
 from bertspec.catalog.files.cutting import Chunk, Ends, cut
 from bertspec.catalog.files.known_cuts import KnownCuts
-from bertspec.catalog.files.opening import BOM, UTF8, Encoding, decode, read_blocks
+from bertspec.catalog.files.opening import BOM, UTF8, Encoding, ahead, decode, read_blocks
 from bertspec.catalog.files.patterns import fixed_part, matching
-from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName
+from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName, located
 from bertspec.core.digest import digest
 from bertspec.core.model import either_text_or_list
 
@@ -48,9 +48,14 @@ class FileSource(Source):
 
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
-            for name in self.names(root, split):
-                for piece in self.read_file(root / name, name, known):
-                    yield split, piece
+            yield from located(self._read_split(root, split, known), "files", split)
+
+    def _read_split(
+        self, root: Path, split: SplitName, known: KnownCuts | None
+    ) -> Iterator[tuple[SplitName, Piece]]:
+        for name in self.names(root, split):
+            for piece in self.read_file(root / name, name, known):
+                yield split, piece
 
     def names(self, root: Path, split: SplitName) -> Iterable[str]:
         """The files of a split, each once, however many patterns match it."""
@@ -90,11 +95,12 @@ class TextSource(FileSource):
         header: str | None = None
         options = self._options()
         known = (known or KnownCuts()).of(digest(options))
-        for chunk in cut(read_blocks(path, name, self.encoding), ends, name, known=known):
+        blocks = ahead(read_blocks(path, name, self.encoding))
+        for chunk in cut(blocks, ends, name, known=known):
             if chunk.offset == 0:
                 chunk = without_mark(chunk)  # noqa: PLW2901
                 header, chunk = self.split_header(chunk, name)  # noqa: PLW2901
-            sha256 = chunk.sha256 or hashlib.sha256(chunk.data).hexdigest()
+            sha256 = chunk.sha256 or hashlib.sha256(chunk.view).hexdigest()
             key = digest([options, header, sha256])
             yield Piece(name, key, partial(self._read, chunk, name, header))
 
@@ -127,6 +133,6 @@ class Place:
 
 def without_mark(chunk: Chunk) -> Chunk:
     """The first chunk of a file without a byte-order mark."""
-    if not chunk.data.startswith(BOM):
+    if bytes(chunk.view[: len(BOM)]) != BOM:
         return chunk
-    return Chunk(chunk.data[len(BOM) :], chunk.offset + len(BOM), chunk.line)
+    return Chunk(chunk.view[len(BOM) :], chunk.offset + len(BOM), chunk.line)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from bertspec.core.model import Model
+from bertspec.core.model import Model, affecting
 
 Aggregate = Literal["mean", "max", "first", "vote"]
 
@@ -36,7 +36,10 @@ class Windows(Model):
     stride: int = Field(
         default=64, ge=0, description="Tokens that a window shares with the one before it."
     )
-    aggregate: Aggregate = Field(
+    aggregate: Aggregate = affecting(
+        "train",
+        "evaluate",
+        "export",
         default="mean",
         description="How the scores of a text's windows become one: their `mean`, the `max` of "
         "each, those of the `first` window, or the share of the windows that `vote` for each. "

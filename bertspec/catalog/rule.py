@@ -29,6 +29,8 @@ class Finding:
     """What to do."""
     rows: "pa.Table"
     """split, file, row, note: see `PreparedData.broken`. Empty for a finding about no row."""
+    refused_as: str = ""
+    """The error with which a task refuses just this fault: who looks for both tells that alone."""
 
 
 class Rule(Model, ABC):
@@ -48,6 +50,10 @@ class Rule(Model, ABC):
     @abstractmethod
     def applies(self, data: "PreparedData") -> bool:
         """Whether the data has the columns that the rule is about."""
+
+    def field(self, data: "PreparedData") -> tuple[str, ...]:
+        """What of `data` in a spec the findings are about: by default the column of the text."""
+        return ("columns", *data.content[:1])
 
     @abstractmethod
     def check(self, data: "PreparedData") -> Iterator[Finding]:

@@ -1,14 +1,15 @@
 """The contract of a data source: where rows come from, before any column is given a meaning."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import StringConstraints
 
 from bertspec.catalog.files.known_cuts import KnownCuts
+from bertspec.core.errors import at_field
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -42,6 +43,23 @@ class Piece:
     """
 
 
+def located(
+    pieces: Iterable[tuple[SplitName, Piece]], *path: str | int
+) -> Iterator[tuple[SplitName, Piece]]:
+    """The same pieces; errors of reading them are about what is at `path` of the source."""
+
+    def at(piece: Piece) -> Piece:
+        def read(first: int) -> "pa.Table":
+            with at_field(*path):
+                return piece.read(first)
+
+        return replace(piece, read=read)
+
+    with at_field(*path):
+        for split, piece in pieces:
+            yield split, at(piece)
+
+
 class Source(Model, ABC):
     """Options and behaviour of one kind of source."""
 
@@ -57,6 +75,10 @@ class Source(Model, ABC):
     @abstractmethod
     def given_splits(self) -> tuple[SplitName, ...]:
         """The splits that this source names."""
+
+    def list_columns(self) -> tuple[str, ...]:
+        """Columns that are known to be lists, whatever the files hold."""
+        return ()
 
     @abstractmethod
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:

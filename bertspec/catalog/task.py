@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from bertspec.catalog.batch import Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.long_documents import Aggregate
-from bertspec.core.model import Model, extra
+from bertspec.core.model import Model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from bertspec.catalog.encoding.encoder import Encoder
+    from bertspec.catalog.source import SplitName
 
 ID_COLUMN = "id"
 """Digest of a row's content; made by prepare, carried through tokens and predictions."""
+
+CLASSES = "classes."
+"""Of the path of a class's metric in metrics.json."""
 
 TEXT_FIELDS = ("text", "text_pair", "negative", "tokens", "question", "context", "choices")
 """Fields of `data.columns` that models read: texts, and lists of texts."""
@@ -29,8 +33,8 @@ Decision = Mapping[str, float]
 the like, by name. Without one, the task's defaults hold.
 """
 
-Measure = Callable[["np.ndarray | None"], Mapping[str, float]]
-"""Numbers of some rows of a predictions table, perhaps repeated -> metrics of those; None is all.
+Measure = Callable[["np.ndarray"], Mapping[str, float]]
+"""How often each row of a predictions table counts, (rows,) whole numbers -> metrics of those.
 
 What they do not define is left out, such as ROC-AUC where all rows have one label.
 """
@@ -38,6 +42,21 @@ What they do not define is left out, such as ROC-AUC where all rows have one lab
 
 RunTokens = Callable[[Tokens], "Sequence[np.ndarray]"]
 """Runs a model over sequences; gives `Task.keep` of each."""
+
+
+class Split(Protocol):
+    """Rows of the data, and the sequences that they became."""
+
+    @property
+    def rows(self) -> "pa.Table":
+        """Prepared rows."""
+
+    @property
+    def tokens(self) -> Tokens: ...
+
+
+Splits = Mapping["SplitName", Split]
+"""Train, validation and test; without those that have no row."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +112,9 @@ class Task(Model, ABC):
     lower_is_better: ClassVar[tuple[str, ...]] = ()
     """Those of them, of which less is better; so it is with `loss`."""
 
+    class_metrics: ClassVar[tuple[str, ...]] = ("precision", "recall", "f1")
+    """What `measure_classes` gives of each of `classes`, beside `rows`."""
+
     metric_columns: ClassVar[Mapping[str, str]] = {}
     """Metrics that need one of the optional columns, and which."""
 
@@ -102,17 +124,6 @@ class Task(Model, ABC):
     @abstractmethod
     def headline(self) -> str:
         """The metric that the over- or underfitting verdict looks at. Higher is better."""
-
-    def as_read_by(self, stage: str) -> dict[str, Any]:
-        """The options without those that change nothing in a stage of this kind.
-
-        A field says which stages it changes, see `affecting`; one that does not changes all.
-        """
-        dumped = self.model_dump(mode="json")
-        for name, field in type(self).model_fields.items():
-            if stage not in extra(field).get("affects", (stage,)):
-                dumped.pop(name, None)
-        return dumped
 
     @classmethod
     def input_columns(cls) -> tuple[str, ...]:
@@ -138,6 +149,18 @@ class Task(Model, ABC):
     def known_labels(self) -> tuple[str, ...]:
         """The labels that examples have, each of them however many; see `label_names`."""
         return self.label_names()
+
+    def classes(self) -> tuple[str, ...]:
+        """What `measure_classes` gives metrics of; empty for a task without."""
+        return self.known_labels()
+
+    def class_paths(self) -> Mapping[str, tuple[str, str]]:
+        """Classes and their metrics by where metrics.json has them, such as `classes.good.f1`."""
+        return {f"{CLASSES}{c}.{m}": (c, m) for c in self.classes() for m in self.class_metrics}
+
+    def unfit_aggregate(self, name: Aggregate) -> str | None:
+        """Why one of `aggregates` does not go with these options."""
+        return None
 
     def unfit_metric(self, name: str) -> str | None:
         """Why one of `metrics` cannot be measured with these options, and what to ask instead."""
@@ -180,6 +203,10 @@ class Task(Model, ABC):
         logits: torch.Tensor = model(**inputs).logits
         return logits
 
+    def forward_for_loss(self, model: "PreTrainedModel", batch: Batch) -> "torch.Tensor":
+        """What `loss` takes: the model's output, or what of it the targets of the batch need."""
+        return self.forward(model, batch.inputs)
+
     def label_numbers(self, tokens: Tokens) -> "np.ndarray":
         """For a task with labels: the number of each sequence's label."""
         return tokens.numbers("label")
@@ -208,6 +235,7 @@ class Task(Model, ABC):
     ) -> "tuple[torch.Tensor, torch.Tensor]":
         """Sum of the losses of what the batch has targets for, and of their weights.
 
+        `outputs` are those of `forward`, or of `forward_for_loss`.
         The loss of several batches is the one sum divided by the other.
         """
 
@@ -227,6 +255,17 @@ class Task(Model, ABC):
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]"
     ) -> dict[str, float]:
         """Fit on validation rows, and what the model says of them, what is to be fitted."""
+        return {}
+
+    def fitted(self) -> Mapping[str, str | None]:
+        """Options that ask for something to be fitted on validation, and what holds without it.
+
+        None where nothing does, so that the option is not met.
+        """
+        return {}
+
+    def unfitted(self, rows: "pa.Table", decision: Decision) -> Mapping[str, str]:
+        """Those of `fitted` for which these validation rows gave no `decision`, and why."""
         return {}
 
     @abstractmethod
@@ -258,8 +297,10 @@ class Task(Model, ABC):
         return None
 
     def measure(self, names: Sequence[str], predictions: "pa.Table") -> Mapping[str, float]:
-        """The named metrics of a whole table."""
-        return self.measurer(names, predictions)(None)
+        """The named metrics of a table, each of its rows once."""
+        import numpy as np
+
+        return self.measurer(names, predictions)(np.ones(len(predictions), np.int64))
 
     def measure_classes(self, predictions: "pa.Table") -> Mapping[str, Mapping[str, float]]:
         """Metrics of each class of a table of predictions and gold, and how many `rows` it has."""
@@ -269,9 +310,12 @@ class Task(Model, ABC):
         """For a task with labels: `confidence`, `accuracy` and `rows` of bins of predictions."""
         return ()
 
-    def baselines(self, train: "pa.Table", test: "pa.Table") -> "Mapping[str, pa.Table]":
-        """Predictions and gold on prepared test rows of simple models, made of training rows."""
-        return {}
+    @abstractmethod
+    def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
+        """Tables of predictions and gold on `test` of simple models, by name, made of `train`.
+
+        They have what `measurer` reads.
+        """
 
     def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
         """The headline metric of who has learned nothing of the text, and who that is."""

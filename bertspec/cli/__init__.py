@@ -21,6 +21,7 @@ COMMANDS = {
     "show": "Show metrics, and where the artifacts are.",
     "schema": "Print the JSON Schema of the language.",
     "fields": "List every field: type, default, what it affects.",
+    "doctor": "Tell what this machine can do, and what is wrong with it.",
     "explain-code": "Tell more about an error code.",
 }
 

@@ -2,8 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from bertspec.pipeline.stage import Pipeline
 
 _BOM = "\N{BYTE ORDER MARK}"
 
@@ -15,16 +19,16 @@ _BOM = "\N{BYTE ORDER MARK}"
 def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: FBT001
     """Write dvc.yaml and params.yaml from specs.
 
-    PATHS are all specs of the project, by default those in `specs`: stages of others disappear.
+    PATHS are all specs of the project, by default those in `specs`: stages of others disappear,
+    but for specs in the same folder that one of them starts from.
     Stages and params of your own stay. The files are written only when what they say changes.
     """
     from bertspec.compiler.checks import load_checked
-    from bertspec.compiler.emit import emit_dvc, emit_params
     from bertspec.compiler.lower import lower
     from bertspec.core.diagnostics import Severity, render
     from bertspec.core.errors import InputError
     from bertspec.core.files import write_if_changed
-    from bertspec.pipeline.layout import DVC_FILE, LOCK_FILE, PARAMS_FILE
+    from bertspec.pipeline.layout import LOCK_FILE
     from bertspec.pipeline.lock import read_lock
 
     root = Path.cwd()
@@ -37,11 +41,7 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
     if lock is None:
         raise InputError.of("E207", f"there is no {LOCK_FILE} here", "run `bertspec lock`")
     pipeline = lower(loaded.specs, lock)
-    old = {name: _read(root / name) for name in (DVC_FILE, PARAMS_FILE)}
-    new = {
-        DVC_FILE: emit_dvc(pipeline, old[DVC_FILE]),
-        PARAMS_FILE: emit_params(pipeline, old[PARAMS_FILE]),
-    }
+    old, new = difference(pipeline, root)
     changed = [name for name in new if new[name] != old[name]]
     if check or diff:
         for name in changed:
@@ -57,6 +57,22 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
     specs = f"{count} spec{'s' if count != 1 else ''}"
     click.echo(f"{specs}, {len(pipeline.stages)} stages: {_did(changed)}")
     return 0
+
+
+def difference(pipeline: "Pipeline", root: Path) -> tuple[dict[str, str | None], dict[str, str]]:
+    """dvc.yaml and params.yaml as they are, None for one that is not there, and as compiled.
+
+    Raises InputError (E209, E210) for a file that cannot be read or kept.
+    """
+    from bertspec.compiler.emit import emit_dvc, emit_params
+    from bertspec.pipeline.layout import DVC_FILE, PARAMS_FILE
+
+    old = {name: _read(root / name) for name in (DVC_FILE, PARAMS_FILE)}
+    new = {
+        DVC_FILE: emit_dvc(pipeline, old[DVC_FILE]),
+        PARAMS_FILE: emit_params(pipeline, old[PARAMS_FILE]),
+    }
+    return old, new
 
 
 def _did(changed: list[str]) -> str:

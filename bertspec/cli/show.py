@@ -19,7 +19,7 @@ def command(names: tuple[str, ...]) -> None:
     from rich.console import Console
 
     from bertspec.core.errors import InputError
-    from bertspec.core.names import did_you_mean
+    from bertspec.core.names import did_you_mean, sentences
     from bertspec.pipeline import layout
 
     evaluated = sorted(path.parent.name for path in Path().glob(layout.metrics("*")))
@@ -31,7 +31,7 @@ def command(names: tuple[str, ...]) -> None:
             raise InputError.of(
                 "E206",
                 f"{layout.metrics(name)} is missing",
-                f"{did_you_mean(name, evaluated)} `dvc repro` evaluates what has not been",
+                sentences(did_you_mean(name, evaluated), "`dvc repro` evaluates what has not been"),
             )
         for part in _summary(name):
             console.print(part, soft_wrap=isinstance(part, str))

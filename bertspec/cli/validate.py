@@ -24,7 +24,8 @@ def command(paths: tuple[Path, ...], with_data: bool, fmt: str) -> int:  # noqa:
     """Check specs and data sets; show everything that is wrong in all of them.
 
     PATHS are files and folders, by default `specs`. A folder stands for the specs in it and the
-    data sets in its folder `datasets`. Exit code 2 when something is wrong.
+    data sets in its folder `datasets`; a spec that another starts from is checked with it, when it
+    lies in the same folder. Exit code 2 when something is wrong.
 
     With --data the rows of each valid spec are read and prepared in a temporary folder, and the
     contract's quick rules look at them. Nothing is built and nothing is downloaded. Exit code 2
@@ -35,7 +36,10 @@ def command(paths: tuple[Path, ...], with_data: bool, fmt: str) -> int:  # noqa:
 
     loaded = load_checked(paths or (Path("specs"),), Path.cwd())
     data = _check_data(loaded) if with_data else None
-    found = [*loaded.diagnostics, *(data.found if data else ())]
+    unread = {d.position for d in data.unreadable} if data else set()
+    # That a file is missing is an error now, and said there.
+    checked = [d for d in loaded.diagnostics if d.code != "E110" or d.position not in unread]
+    found = [*checked, *(data.found if data else ())]
     errors = [d for d in found if d.severity is Severity.ERROR]
     if found or fmt == "json":
         click.echo(render(found, fmt))

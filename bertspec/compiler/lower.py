@@ -27,7 +27,9 @@ def lower(specs: Sequence[LoadedSpec], lock: Lock) -> Pipeline:
     ordered = sorted(specs, key=lambda loaded: loaded.spec.name)
     data_sets = {s.dataset_name: s for s in reversed(ordered)}
     bases = {base_name(s): s for s in reversed(ordered)}
-    tokenizations = {tokenization_name(s): s for s in reversed(ordered)}
+    tokenizations: dict[str, list[LoadedSpec]] = {}
+    for loaded in ordered:
+        tokenizations.setdefault(tokenization_name(loaded), []).append(loaded)
 
     params: dict[str, Any] = {"bases": {}, "datasets": {}, "tokenizations": {}}
     stages: list[Stage] = []
@@ -40,8 +42,8 @@ def lower(specs: Sequence[LoadedSpec], lock: Lock) -> Pipeline:
             name, loaded.spec.model.base, loaded.dataset_name, loaded.document.name, lock
         )
         stages.append(stage)
-    for name, loaded in tokenizations.items():
-        params["tokenizations"][name], stage = lower_tokenization(loaded, lock)
+    for name, sharing in tokenizations.items():
+        params["tokenizations"][name], stage = lower_tokenization(sharing, lock)
         stages.append(stage)
     for loaded in ordered:
         params[loaded.spec.name], more = lower_model(loaded, lock)

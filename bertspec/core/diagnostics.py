@@ -43,6 +43,8 @@ class Diagnostic:
     help: str = ""
     position: Position | None = None
     severity: Severity = Severity.ERROR
+    field: tuple[str | int, ...] = ()
+    """What of a spec it is about, such as `("data", "split")`; its `position` is found there."""
 
     @property
     def sort_key(self) -> tuple[Position, str, str]:

@@ -1,6 +1,8 @@
 """Typed errors. Each carries its diagnostics and the exit code that the process ends with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import ClassVar
 
 from bertspec.core.diagnostics import Diagnostic, Position
@@ -45,6 +47,16 @@ class InternalError(BertspecError):
     """A defect of bertspec itself."""
 
     exit_code = 4
+
+
+@contextmanager
+def at_field(*path: str | int) -> Iterator[None]:
+    """Errors raised inside are about what is at `path` of a spec; inner paths go on from there."""
+    try:
+        yield
+    except BertspecError as error:
+        error.diagnostics = tuple(replace(d, field=(*path, *d.field)) for d in error.diagnostics)
+        raise
 
 
 def reason(error: BaseException) -> str:

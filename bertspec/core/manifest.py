@@ -1,6 +1,7 @@
 """The manifest beside an artifact: what it holds, and what it was made from."""
 
 import json
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -43,12 +44,17 @@ class Manifest:
 
 def digest_files(folder: Path, known: Mapping[Path, str] | None = None) -> dict[str, str]:
     """SHA-256 of every file below a folder, by relative POSIX path, except what is `known`."""
-    paths = sorted(p for p in folder.rglob("*") if p.is_file())
-    found = dict(known or {})
-    new = [p for p in paths if p not in found]
+    known = known or {}
+    digests: dict[str, str | None] = {}
+    for place, _, names in os.walk(folder):
+        below = Path(place)
+        for path in map(below.joinpath, names):
+            if path in known or path.is_file():
+                digests[path.relative_to(folder).as_posix()] = known.get(path)
+    new = [name for name, value in digests.items() if value is None]
     with ThreadPoolExecutor() as threads:  # hashing leaves Python's lock
-        found |= zip(new, threads.map(file_digest, new), strict=True)
-    return {p.relative_to(folder).as_posix(): found[p] for p in paths}
+        found = dict(zip(new, threads.map(file_digest, map(folder.joinpath, new)), strict=True))
+    return {name: digests[name] or found[name] for name in sorted(digests)}
 
 
 def digest_artifact(path: Path) -> str:

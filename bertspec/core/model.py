@@ -41,6 +41,20 @@ class Model(BaseModel):
                 values.pop(name, None)
         return values
 
+    def as_read_by(self, stage: str) -> dict[str, Any]:
+        """The values without those that change nothing in a stage of this kind.
+
+        A field says which stages it changes, see `affecting`; one that does not changes all.
+        """
+        dumped = self.model_dump(mode="json")
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if stage not in extra(field).get("affects", (stage,)):
+                dumped.pop(name, None)
+            elif isinstance(value, Model) and name in dumped:
+                dumped[name] = value.as_read_by(stage)
+        return dumped
+
 
 def affecting(*stages: str, description: str, since: int = 1, **options: Any) -> Any:
     """A field with the kinds of stage whose result it changes; the fields below it inherit that.

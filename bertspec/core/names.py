@@ -30,6 +30,15 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     return f"one of: {', '.join(f'`{n}`' for n in names[:_MOST_LISTED])}{more}"
 
 
+def sentences(*parts: str) -> str:
+    """Pieces of advice, such as that of `did_you_mean`, as sentences; empty ones are left out."""
+    first, *others = filter(None, parts)
+    for part in others:
+        stop = "" if first.endswith((".", "?", "!")) else "."
+        first += f"{stop} {part[:1].upper()}{part[1:]}"
+    return first
+
+
 def nearest_file(path: Path) -> str:
     """Advice for a path that is not there: the nearest name in its folder."""
     try:

@@ -17,22 +17,24 @@ class StageKind:
     """Distributions whose version is part of the stage, beside those of the kinds it names."""
     threaded: bool = False
     """Whether the result depends on the number of threads, as floating-point sums do."""
+    verdict: tuple[str, ...] = ()
+    """Params that decide whether the stage fails, and not what it makes."""
 
 
 STAGE_KINDS: Mapping[str, StageKind] = {
     "fetch": StageKind(2),
     "prepare": StageKind(2, ("pyarrow",)),
-    "contract": StageKind(2, ("numpy", "pyarrow")),
+    "contract": StageKind(3, ("numpy", "pyarrow")),
     "base": StageKind(2),
-    "tokenize": StageKind(4, ("numpy", "pyarrow", "tokenizers")),
+    "tokenize": StageKind(5, ("numpy", "pyarrow", "tokenizers"), verdict=("budgets",)),
     "train": StageKind(
-        2,
+        3,
         # numpy shuffles the rows, and may do so in another way in another version (NEP 19).
-        ("numpy", "safetensors", "scikit-learn", "torch", "transformers"),
+        ("numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,
     ),
     "evaluate": StageKind(
-        3,
+        4,
         ("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,
     ),

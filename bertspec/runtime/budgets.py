@@ -1,13 +1,13 @@
 """How much of the text a model does not see: tokens cut off, and tokens it does not know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.batch import EXAMPLE
 from bertspec.catalog.source import SPLITS, SplitName
 from bertspec.core.diagnostics import Diagnostic, Severity
-from bertspec.pipeline.params.tokenize import Budget, Tokenization
+from bertspec.pipeline.params.tokenize import Budget, Budgets
 from bertspec.runtime.shards import read_index, read_split
 from bertspec.runtime.tables import read_arrow
 from bertspec.runtime.tokenized import first_sequences
@@ -20,26 +20,30 @@ SHOWN = 10
 """Rows that a finding names."""
 
 
-def over_budget(options: Tokenization, tokenized: Path, prepared: Path) -> list[Diagnostic]:
-    """A finding for each split, or slice of it, of which too many tokens are lost or unknown."""
+def over_budget(
+    budgets: Mapping[str, Budgets], max_length: int, tokenized: Path, prepared: Path
+) -> list[Diagnostic]:
+    """A finding for each split, or slice of it, of which too many tokens are lost or unknown.
+
+    `budgets` are those of each spec that has some.
+    """
     found: list[Diagnostic] = []
-    if options.truncation is None and options.unknown is None:
-        return found
-    for split in SPLITS:
+    for split in SPLITS if budgets else ():
         counts, rows = _counts(tokenized, prepared, split)
-        length = counts["length"].to_numpy()
-        if options.truncation is not None:
-            found += _exceeded(
-                "E326", options.truncation, counts["lost"].to_numpy(), length, rows, split,
-                f"of the tokens are cut off at `max_length: {options.max_length}`",
-                "raise `tokenization.max_length`, or the budget",
-            )  # fmt: skip
-        if options.unknown is not None:
-            found += _exceeded(
-                "E327", options.unknown, counts["unknown"].to_numpy(), length, rows, split,
-                "of the tokens are unknown to the tokenizer",
-                "take a base whose tokenizer knows this language or these signs",
-            )  # fmt: skip
+        length, lost, unknown = (counts[c].to_numpy() for c in ("length", "lost", "unknown"))
+        for spec, options in budgets.items():
+            if options.truncation is not None:
+                found += _exceeded(
+                    "E326", spec, options.truncation, lost, length, rows, split,
+                    f"of the tokens are cut off at `max_length: {max_length}`",
+                    "raise `tokenization.max_length`, or the budget",
+                )  # fmt: skip
+            if options.unknown is not None:
+                found += _exceeded(
+                    "E327", spec, options.unknown, unknown, length, rows, split,
+                    "of the tokens are unknown to the tokenizer",
+                    "take a base whose tokenizer knows this language or these signs",
+                )  # fmt: skip
     return found
 
 
@@ -59,6 +63,7 @@ def _counts(tokenized: Path, prepared: Path, split: SplitName) -> tuple["pa.Tabl
 
 def _exceeded(
     code: str,
+    spec: str,
     budget: Budget,
     part: "np.ndarray",
     whole: "np.ndarray",
@@ -79,7 +84,8 @@ def _exceeded(
         places = ", ".join(f"{row['file']} row {row['row']}" for row in worst)
         yield Diagnostic(
             code,
-            f"{split}{name}: {share:.2%} {what}, and the budget is {budget.budget:.2%}; "
+            f"{split}{name}: {share:.2%} {what}, and the budget of `{spec}` is "
+            f"{budget.budget:.2%}; "
             f"most in {places}",
             help,
             severity=Severity.ERROR if budget.severity == "error" else Severity.WARNING,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from bertspec.core.model import Model
+from bertspec.pipeline.layout import WORK_FOLDER
 from bertspec.runtime.reuse import Reuse
 
 P = TypeVar("P", bound=Model)
@@ -30,3 +31,8 @@ class Context(Generic[P]):
     identity: str
     """Digest of all that the stage's result depends on beside its inputs."""
     reuse: Reuse
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of what an interrupted run goes on from; removed when the outputs are there."""
+        return self.root / WORK_FOLDER / "checkpoints" / self.stage

@@ -1,24 +1,32 @@
 """Read the data of specs at once, without building anything: for `bertspec validate --data`."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from bertspec.catalog.contract.data import PreparedData
+from bertspec.catalog.contract.label_support import LabelSupport
+from bertspec.catalog.rule import Finding
 from bertspec.catalog.source import SPLITS, Source
 from bertspec.catalog.task import Task
 from bertspec.core.diagnostics import Diagnostic, Position, Severity
-from bertspec.core.errors import InputError
+from bertspec.core.digest import canonical_json
+from bertspec.core.errors import InputError, at_field
+from bertspec.core.names import sentences
 from bertspec.core.terminal import one_line
 from bertspec.pipeline.params.contract import Contract
 from bertspec.pipeline.params.fetch import FetchParams
 from bertspec.pipeline.params.prepare import PrepareParams
+from bertspec.pipeline.params.split import HashSplit, KFoldSplit
 from bertspec.runtime import fetch, prepare
 from bertspec.runtime.context import Context
 from bertspec.runtime.contract import cheap_findings, diagnostics
-from bertspec.runtime.contract_report import SHOWN_IN_TERMINAL, Checked
+from bertspec.runtime.contract_report import SHOWN_IN_TERMINAL
+from bertspec.runtime.prepare import labels_of, split_keys
 from bertspec.runtime.reuse import Reuse
+from bertspec.runtime.salts import filling_salt
 from bertspec.runtime.shards import read_index, read_split
 from bertspec.spec.load import Loaded, LoadedSpec
 from bertspec.spec.sections import DataSet
@@ -39,7 +47,9 @@ class DataCheck:
 
     @property
     def found(self) -> list[Diagnostic]:
-        return [*self.unreadable, *self.broken]
+        """What the stages stop at, then the contract's errors, then its warnings."""
+        warnings = [d for d in self.broken if d.severity is Severity.WARNING]
+        return [*self.unreadable, *(d for d in self.broken if d not in warnings), *warnings]
 
 
 def check_data(loaded: Loaded, root: Path) -> DataCheck:
@@ -97,40 +107,47 @@ def _not_here(source: Source, root: Path) -> str:
 def _check(
     name: str, specs: Sequence[LoadedSpec], root: Path, folder: Path, result: DataCheck
 ) -> None:
-    place = _place(specs[0])
-    try:
-        prepared = _prepared(specs[0].spec.data, root, folder)
-    except InputError as error:
-        result.unreadable += [_shown(d, place) for d in error.diagnostics]
-        return
-    for spec in _with_other_tasks(specs):
-        found = _check_targets(spec.spec.task, prepared)
-        result.unreadable += [_shown(d, _place(spec)) for d in found]
-    data = PreparedData({split: read_split(prepared, split) for split in SPLITS})
-    result.rows[name] = len(data.split_codes)
-    result.broken += [_shown(d, place) for d in _findings(data, specs[0].spec.data.contract)]
-
-
-def _prepared(data: DataSet, root: Path, folder: Path) -> Path:
-    """The data set's prepared shards, by the runners of the stages and from the same params.
-
-    Raises InputError as these do.
-    """
-    params = data.model_dump(mode="json")
     raw, prepared = folder / "raw", folder / "prepared"
     raw.mkdir()
     prepared.mkdir()
-    fetching = FetchParams.model_validate({"source": params["source"]})
+    params = _prepare_params(specs[0].spec.data)
+    try:
+        with at_field("data"):
+            _prepare(specs[0].spec.data, params, root, Reuse(folder / "kept"), raw, prepared)
+    except InputError as error:
+        result.unreadable += [_shown(d, specs[0]) for d in error.diagnostics]
+        return
+    refused = []
+    for spec in _with_other_tasks(specs):
+        found = _check_targets(spec.spec.task, prepared)
+        refused += [_shown(d, spec) for d in found]
+    result.unreadable += refused
+    data = PreparedData({split: read_split(prepared, split) for split in SPLITS})
+    result.rows[name] = len(data.split_codes)
+    contract = specs[0].spec.data.contract
+    salt = partial(_salt_for_labels, raw, params, contract.label_support.minimum)
+    findings = _findings(data, contract, {d.code for d in refused}, salt)
+    result.broken += [_shown(d, specs[0]) for d in findings]
+
+
+def _prepare_params(data: DataSet) -> PrepareParams:
+    params = data.model_dump(mode="json")
     sections = {key: params[key] for key in PrepareParams.model_fields if key in params}
-    preparing = PrepareParams.model_validate(sections)
-    kept = Reuse(folder / "kept")
-    fetch.run(Context("fetch", fetching, root, {}, {"raw": raw}, None, "fetch", kept))
-    prepare.run(
-        Context(
-            "prepare", preparing, root, {"raw": raw}, {"prepared": prepared}, None, "prepare", kept
-        )
-    )
-    return prepared
+    return PrepareParams.model_validate(sections)
+
+
+def _prepare(
+    data: DataSet, params: PrepareParams, root: Path, kept: Reuse, raw: Path, prepared: Path
+) -> None:
+    """Write the data set's raw and prepared shards, by the runners of the stages.
+
+    Raises InputError as these do.
+    """
+    fetching = FetchParams.model_validate({"source": data.source.model_dump(mode="json")})
+    with at_field("source"):
+        fetch.run(Context("fetch", fetching, root, {}, {"raw": raw}, None, "fetch", kept))
+    folders = {"raw": raw}, {"prepared": prepared}
+    prepare.run(Context("prepare", params, root, *folders, None, "prepare", kept))
 
 
 def _with_other_tasks(specs: Sequence[LoadedSpec]) -> Iterator[LoadedSpec]:
@@ -142,37 +159,66 @@ def _with_other_tasks(specs: Sequence[LoadedSpec]) -> Iterator[LoadedSpec]:
             yield spec
 
 
-def _check_targets(task: Task, prepared: Path) -> Iterator[Diagnostic]:
+def _check_targets(task: Task, prepared: Path) -> Sequence[Diagnostic]:
+    """What the task refuses of the rows of all splits, each fault once."""
+    import pyarrow as pa
+
     checked = (*task.target_columns, *task.checked_with)
-    targets = [c for c in read_index(prepared).columns if c in checked]
-    for split in SPLITS:
-        try:
-            task.check_targets(read_split(prepared, split, targets))
-        except InputError as error:
-            yield from error.diagnostics
+    columns = [c for c in read_index(prepared).columns if c in checked]
+    rows = pa.concat_tables([read_split(prepared, split, columns) for split in SPLITS])
+    try:
+        with at_field("data", "columns", *[c for c in task.target_columns if c in columns][:1]):
+            task.check_targets(rows)
+    except InputError as error:
+        return error.diagnostics
+    return ()
 
 
-def _findings(data: PreparedData, contract: Contract) -> Iterator[Diagnostic]:
+def _findings(
+    data: PreparedData,
+    contract: Contract,
+    refused: Collection[str],
+    salt_for_labels: Callable[[], str | None],
+) -> Iterator[Diagnostic]:
+    """What breaks the contract, without what a task refuses already, by these codes."""
     for checked in cheap_findings(data, contract):
-        for finding, places in zip(diagnostics(checked), _places(checked), strict=True):
-            named = any(place in finding.message for place in places)
-            rows = "" if named or not places else f": {', '.join(places)}"
-            yield replace(finding, message=finding.message + rows)
+        for finding, diagnostic in zip(checked.findings, diagnostics(checked), strict=True):
+            if finding.refused_as in refused:
+                continue
+            message, advice = finding.message, finding.help
+            places = _places(finding)
+            if places and not any(place in message for place in places):
+                message += f": {', '.join(places)}"
+            if isinstance(checked.rule, LabelSupport) and (salt := salt_for_labels()):
+                with_it = f"with `salt: {canonical_json(salt)}` each label has them in each split"
+                advice = sentences(advice, with_it)
+            field = ("data", *checked.rule.field(data))
+            yield replace(diagnostic, message=message, help=advice, field=field)
 
 
-def _places(checked: Checked) -> Iterator[list[str]]:
-    """The first rows of each finding."""
-    for finding in checked.findings:
-        rows = finding.rows.slice(0, SHOWN_IN_TERMINAL).to_pylist()
-        yield [f"{row['file']} row {row['row']} ({row['split']})" for row in rows]
+def _salt_for_labels(raw: Path, params: PrepareParams, minimum: int) -> str | None:
+    """A salt with which each label has so many rows in each split, if there is one."""
+    if not isinstance(params.split, HashSplit | KFoldSplit):
+        return None
+    return filling_salt(params.split, split_keys(raw, params, labels_of(params)), minimum)
 
 
-def _place(spec: LoadedSpec) -> Position:
-    return spec.document.position(("data",), key=True)
+def _places(finding: Finding) -> list[str]:
+    """The first rows of a finding."""
+    rows = finding.rows.slice(0, SHOWN_IN_TERMINAL).to_pylist()
+    return [f"{row['file']} row {row['row']} ({row['split']})" for row in rows]
 
 
-def _shown(diagnostic: Diagnostic, position: Position) -> Diagnostic:
-    """The diagnostic at the data set of its spec, without what a terminal would obey."""
+def _place(spec: LoadedSpec, field: tuple[str | int, ...]) -> Position:
+    """Where the field is, or else what it would be in: a value, and the key of several."""
+    marks, path = spec.document.marks, field or ("data",)
+    several = any(len(p) > len(path) and p[: len(path)] == path for p in marks)
+    return spec.document.position(path, key=several)
+
+
+def _shown(diagnostic: Diagnostic, spec: LoadedSpec) -> Diagnostic:
+    """The diagnostic at its field of the spec, without what a terminal would obey."""
+    position = _place(spec, diagnostic.field)
     return replace(
         diagnostic,
         message=one_line(diagnostic.message),

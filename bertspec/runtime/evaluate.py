@@ -3,18 +3,18 @@
 import csv
 import json
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.source import SPLITS, SplitName
-from bertspec.catalog.task import Decision, Measure, Task
+from bertspec.catalog.task import Decision, Task
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.progress import progress
 from bertspec.pipeline.params.evaluate import EvaluateParams, Evaluation
 from bertspec.runtime.context import Context
+from bertspec.runtime.evaluate_findings import broken, unfitted
 from bertspec.runtime.examples import Examples, read_examples
 from bertspec.runtime.fit import verdict
 from bertspec.runtime.inference import infer, model_runner
@@ -29,14 +29,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-_OPERATORS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
-
 
 def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
     """Write predictions.parquet, metrics.json and decision.json; for labels, their confusion.
 
     Returns a finding (E410) for each bound of `require` that does not hold on the test split,
-    and (E411) for one on a metric that the test split does not define.
+    (E411) for one on a metric that the test split does not define, and (E412) for what was to be
+    fitted on validation and could not be.
     Raises InputError: E409 when there is no test row, E404 for a model that gives no numbers.
     """
     import pyarrow as pa
@@ -45,7 +44,8 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
     trained, tokenized = context.inputs["trained"], context.inputs["tokenized"]
     quiet()
     deterministic(0, context.threads)
-    aggregate = read_tokenized(tokenized, task).aggregate
+    read_tokenized(tokenized, task)
+    aggregate = context.params.aggregate
     model, pad_id = load_trained(trained), pad_id_of(trained)
     prepared = context.inputs["prepared"]
     splits = {s: read_examples(prepared, tokenized, s, aggregate) for s in SPLITS}
@@ -71,12 +71,13 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
         decision = task.decide(unseen.rows, unseen.tokens, kept["validation"])
     names = list(dict.fromkeys([*options.metrics, task.headline]))
     tables = {s: predicted(task, e, kept[s], decision) for s, e in splits.items()}
-    measures = {s: task.measurer(names, table) for s, table in tables.items()}
     metrics: dict[str, Any] = {
-        s: {**measure(None), "loss": losses[s]} for s, measure in measures.items()
+        s: {**task.measure(names, table), "loss": losses[s]} for s, table in tables.items()
     }
-    metrics["fit"] = verdict(task, metrics, tables["test"], options.fit)
-    metrics |= _details(task, options, names, tables["test"], measures["test"], splits)
+    details = _details(task, options, names, tables["test"], splits)
+    interval = details.get("intervals", {}).get(task.headline)
+    metrics["fit"] = verdict(task, metrics, tables["test"], options.fit, interval)
+    metrics |= details
     folder = context.outputs["evaluation"]
     named = [
         table.append_column("split", pa.repeat(pa.scalar(s, pa.string()), len(table)))
@@ -89,7 +90,10 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
         write_csv(task.reliability(tables["test"]), context.outputs["reliability"])
     _write_json(metrics, context.outputs["metrics"])
     _write_json(dict(decision), context.outputs["decision"])
-    return list(_broken(options, metrics["test"]))
+    return [
+        *unfitted(task, splits.get("validation"), decision),
+        *broken(task, options, metrics),
+    ]
 
 
 def _details(
@@ -97,43 +101,22 @@ def _details(
     options: Evaluation,
     names: Sequence[str],
     test: "pa.Table",
-    measure: Measure,
     splits: Mapping[SplitName, Examples],
 ) -> dict[str, Any]:
     """What else is said of the test split."""
     found: dict[str, Any] = {}
     if options.intervals is not None:
+        measure = task.measurer(names, test)
         found["intervals"] = intervals(measure, len(test), options.intervals)
     found["classes"] = task.measure_classes(test)
-    found["slices"] = by_slice(measure, splits["test"].rows, options.slices)
+    found["slices"] = by_slice(
+        lambda rows: task.measure(names, test.take(rows)), splits["test"].rows, options.slices
+    )
     if options.baselines and "train" in splits:
-        simple = task.baselines(splits["train"].rows, splits["test"].rows)
+        with progress("simple models", None):
+            simple = task.baselines(splits)
         found["baselines"] = {name: task.measure(names, table) for name, table in simple.items()}
     return {name: value for name, value in found.items() if value}
-
-
-def _broken(options: Evaluation, test: dict[str, float]) -> list[Diagnostic]:
-    found = []
-    for name, bound in sorted(options.require.items()):
-        sign, limit = bound.rstrip("0123456789. -"), float(bound.lstrip("<>= "))
-        if name not in test:
-            found.append(
-                Diagnostic(
-                    "E411",
-                    f"{name} is not defined on the test split, required is {bound}",
-                    "all its rows have one label, or one number: give the test split more rows",
-                )
-            )
-        elif not _OPERATORS[sign](test[name], limit):
-            found.append(
-                Diagnostic(
-                    "E410",
-                    f"{name} is {test[name]:.4f} on the test split, required is {bound}",
-                    "the model is built and its metrics written; improve it, or lower "
-                    f"`evaluation.require.{name}`",
-                )
-            )
-    return found
 
 
 def _write_confusion(test: "pa.Table", labels: Sequence[str], folder: Path, plot: Path) -> None:

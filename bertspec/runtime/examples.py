@@ -1,6 +1,5 @@
 """A split as models see it: its rows, and the sequences of token ids that they became."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING
 from bertspec.catalog.batch import Tokens
 from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.source import SplitName
-from bertspec.catalog.task import ID_COLUMN
 from bertspec.core.errors import InputError
 from bertspec.runtime.shards import read_index, read_split
 from bertspec.runtime.training.batches import read_tokens
@@ -22,7 +20,7 @@ class Examples:
     """One split."""
 
     rows: "pa.Table"
-    """Prepared rows, with ID_COLUMN."""
+    """Prepared rows."""
     tokens: Tokens
 
     def __len__(self) -> int:
@@ -34,19 +32,17 @@ def read_examples(
     prepared: Path,
     tokenized: Path,
     split: SplitName,
-    aggregate: Aggregate,
-    columns: Sequence[str] | None = None,
+    aggregate: Aggregate | None,
 ) -> Examples:
-    """A split with `columns` of its rows, by default all.
+    """A split: its rows, and how the scores of their sequences become one.
 
     Raises InputError (E206) when the sequences are not of these rows.
     """
-    rows = read_split(prepared, split, None if columns is None else [ID_COLUMN, *columns])
+    rows = read_split(prepared, split)
     if read_index(tokenized).rows(split) != len(rows):
         raise InputError.of(
             "E206",
             f"{tokenized.as_posix()} is not of the rows in {prepared.as_posix()}",
             "`dvc repro` builds it again",
         )
-    ids = rows[ID_COLUMN].combine_chunks()
-    return Examples(rows, read_tokens(tokenized, split, ids, aggregate))
+    return Examples(rows, read_tokens(tokenized, split, aggregate))

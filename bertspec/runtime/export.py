@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.base import TOKENIZER
 from bertspec.catalog.export import INPUTS, Runner
-from bertspec.catalog.task import Decision, Task
+from bertspec.catalog.task import ID_COLUMN, Decision, Task
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import CheckFailed
 from bertspec.core.progress import progress
@@ -42,8 +42,9 @@ def run(context: Context[ExportParams]) -> None:
     deterministic(0, context.threads)
     model, pad_id = load_trained(trained), pad_id_of(trained)
     about = read_tokenized(tokenized, task)
+    policy = about.tokenization["long_documents"]
     decision = json.loads(context.inputs["decision"].read_text(encoding="utf-8"))
-    examples = read_examples(context.inputs["prepared"], tokenized, "test", about.aggregate)
+    examples = read_examples(context.inputs["prepared"], tokenized, "test", params.aggregate)
     expected, _ = infer(model_runner(model, task), task, examples.tokens, pad_id)
     # An exporter puts a module back into the mode that it found: the wrapper's must be eval, too.
     module = exported_module(model, task).eval()
@@ -65,7 +66,7 @@ def run(context: Context[ExportParams]) -> None:
         version=VERSION,
         task=task.model_dump(mode="json"),
         max_length=about.tokenization["max_length"],
-        long_documents=about.tokenization["long_documents"],
+        long_documents=policy | ({"aggregate": params.aggregate} if params.aggregate else {}),
         fields=tuple(about.fields),
         decision=decision,
         pad_id=pad_id,
@@ -148,7 +149,7 @@ def _failures(
     wrong = (flipped | ~(difference <= tolerance)).nonzero()[0]
     if not len(wrong):
         return []
-    ids = examples.tokens.row_ids
+    ids = examples.rows[ID_COLUMN]
     rows = ", ".join(f"{ids[int(i)]} ({difference[i]:.2g})" for i in wrong[:SHOWN])
     return [
         Diagnostic(

@@ -8,13 +8,13 @@ from pathlib import Path
 from bertspec.catalog.files.known_cuts import KnownChunk, KnownCuts
 from bertspec.catalog.source import Piece, SplitName
 from bertspec.core.digest import digest, file_digest
-from bertspec.core.errors import InputError
+from bertspec.core.errors import InputError, at_field
 from bertspec.core.files import write_atomic
 from bertspec.core.progress import progress
 from bertspec.pipeline.params.fetch import FetchParams
 from bertspec.runtime.context import Context
 from bertspec.runtime.shards import Index, ShardFile, file_name
-from bertspec.runtime.tables import parquet_shape, write_parquet
+from bertspec.runtime.tables import write_parquet
 
 NAME = "rows.parquet"
 CUTS = "cuts.json"
@@ -34,8 +34,7 @@ def run(context: Context[FetchParams]) -> None:
         for split, piece in source.read(context.root, known):
             shards, first = splits[split], 1 + rows[split, piece.file]
             target = raw / file_name(split, len(shards), ".parquet")
-            sha256 = _placed(context, piece, first, target)
-            count, names = parquet_shape(target)
+            sha256, count, names = _placed(context, piece, first, target)
             columns |= dict.fromkeys(names)
             if not count:
                 target.unlink()
@@ -45,7 +44,10 @@ def run(context: Context[FetchParams]) -> None:
             bar(count)
     for split, shards in splits.items():
         if not shards:
-            raise InputError.of("E308", f"the source has no row for `{split}`", "check the file")
+            with at_field("files", split):
+                raise InputError.of(
+                    "E308", f"the source has no row for `{split}`", "check the file"
+                )
     Index(tuple(columns), splits).write(raw)
     cuts = {key: astuple(chunk) for key, chunk in known.found.items()}
     text = json.dumps({"identity": context.identity, "cuts": cuts})
@@ -63,15 +65,28 @@ def _earlier_cuts(context: Context[FetchParams]) -> dict[str, KnownChunk]:
     return {}
 
 
-def _placed(context: Context[FetchParams], piece: Piece, first: int, target: Path) -> str:
-    """Write the piece's rows to `target`, or take them from an earlier run; give the SHA-256."""
+def _placed(
+    context: Context[FetchParams], piece: Piece, first: int, target: Path
+) -> tuple[str, int, list[str]]:
+    """Write the piece's rows to `target`, or take them from an earlier run.
 
-    def make(folder: Path) -> None:
-        write_parquet(piece.read(first), folder / NAME)
+    Gives their SHA-256 and number, and the names of their columns.
+    """
+
+    def make(folder: Path) -> tuple[int, list[str]]:
+        return _write(piece, first, folder / NAME)
 
     if piece.key is None:  # it is read already, so the file itself says what is in it
-        write_parquet(piece.read(first), target)
-        context.reuse.digests[target] = file_digest(target)
-        return context.reuse.digests[target]
-    key = digest([context.identity, piece.key])
-    return context.reuse.place(key, make, {NAME: target}.__getitem__)[NAME]
+        count, names = _write(piece, first, target)
+        sha256 = context.reuse.digests[target] = file_digest(target)
+    else:
+        key = digest([context.identity, piece.key])
+        made = context.reuse.place(key, make, {NAME: target}.__getitem__)
+        sha256, (count, names) = made.digests[NAME], made.note
+    return sha256, count, names
+
+
+def _write(piece: Piece, first: int, target: Path) -> tuple[int, list[str]]:
+    table = piece.read(first)
+    write_parquet(table, target)
+    return len(table), table.column_names

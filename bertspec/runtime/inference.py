@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bertspec.catalog.batch import Draw, Tokens
+from bertspec.catalog.batch import EVALUATION, Tokens
 from bertspec.catalog.task import LossOptions, Task
 from bertspec.core.progress import Bar
 from bertspec.runtime.training.batches import Units, batches_by_length, collate
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-DRAW = Draw(seed=0, epoch=0)
-"""What is random in training, such as which words are masked, is the same in every evaluation."""
+DRAW = EVALUATION
 
 Run = Callable[["Mapping[str, torch.Tensor]"], "torch.Tensor"]
 """Inputs by name -> the model's output."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bertspec.catalog.numbers import read_numbers
 from bertspec.catalog.source import TAKEN
+from bertspec.core.errors import at_field
 from bertspec.pipeline.params.columns import (
     TARGETS,
     AnyColumn,
@@ -48,7 +49,10 @@ def map_columns(
 
     shard = Shard.whole(table, known, place)
     shard = shard.taken(_selected(shard, where))
-    mapped = {name: _field(shard, name, column) for name, column in columns.mapped().items()}
+    mapped = {}
+    for name, column in columns.mapped().items():
+        with at_field("columns", name):
+            mapped[name] = _field(shard, name, column)
     return pa.table(mapped | {ROW: pa.array(shard.rows, pa.int32())})
 
 
@@ -67,7 +71,8 @@ def _selected(shard: Shard, where: Sequence[Where]) -> "np.ndarray":
     if TAKEN in shard.table.column_names:
         taken &= shard.table[TAKEN].to_numpy()
     for index, condition in enumerate(where):
-        text = shard.text(condition.column, f"data.where.{index}.column")
+        with at_field("where", index, "column"):
+            text = shard.text(condition.column, f"data.where.{index}.column")
         met = holds(condition, pc.fill_null(text, ""))
         taken &= met.to_numpy(zero_copy_only=False)
     return shard.rows[taken]

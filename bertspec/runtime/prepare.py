@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 from bertspec.catalog.source import SPLITS, SplitName
 from bertspec.catalog.task import ID_COLUMN, TEXT_FIELDS
 from bertspec.core.digest import digest, file_digest
-from bertspec.core.errors import InputError
+from bertspec.core.errors import InputError, at_field
 from bertspec.core.progress import progress
+from bertspec.pipeline.params.columns import kind_of
 from bertspec.pipeline.params.prepare import PrepareParams
 from bertspec.pipeline.params.split import GivenSplit, HashSplit, KFoldSplit, TimeSplit
 from bertspec.runtime.context import Context
 from bertspec.runtime.mapping import key_column, map_columns
-from bertspec.runtime.raw_shard import Shard
+from bertspec.runtime.raw_shard import Shard, as_array, is_list
 from bertspec.runtime.row_keys import key_json, row_digests
+from bertspec.runtime.salts import advice_for_no_rows
 from bertspec.runtime.shards import ROW, Index, ShardFile, file_name, read_index, read_split
 from bertspec.runtime.splitting import assign
 from bertspec.runtime.stratify import count_strata, require_strata
-from bertspec.runtime.tables import parquet_shape, read_parquet, write_parquet
+from bertspec.runtime.tables import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +31,8 @@ def run(context: Context[PrepareParams]) -> None:
 
     Columns: id (text), those of `columns`, row (place in the raw shard).
     Raises InputError naming file and row, as `map_columns` and `assign` do; E311 for a train or
-    test split without rows, E324 for a stratum whose shares do not hold.
+    test split without rows, with a salt that gives it some, and E324 for a stratum whose shares
+    do not hold.
     """
     raw, prepared = context.inputs["raw"], context.outputs["prepared"]
     index = read_index(raw)
@@ -40,24 +43,27 @@ def run(context: Context[PrepareParams]) -> None:
             for shard in shards:
                 _prepare(context, index, given, shard, splits)
                 bar(shard.rows)
-    _require_rows(splits)
+    _require_rows(splits, context.params, raw)
     columns = [ID_COLUMN, *context.params.columns.mapped()]
     _write_empty(splits, prepared)
     Index(columns, splits).write(prepared)
-    _require_strata(context, index)
+    _require_strata(context)
 
 
 def _require_splittable(params: PrepareParams, given: Sequence[SplitName]) -> None:
     if "train" not in given:
-        raise InputError.of(
-            "E311", f"the source names no `train`, only {', '.join(given)}", "name its file"
-        )
+        with at_field("source", "files"):
+            raise InputError.of(
+                "E311", f"the source names no `train`, only {', '.join(given)}", "name its file"
+            )
     if not isinstance(params.split, GivenSplit) and given != ("train",):
-        raise InputError.of(
-            "E311",
-            f"`type: {params.split.type}` divides `train`, and the source has {', '.join(given)}",
-            "give only `train`, or write `split: {type: given}`",
-        )
+        with at_field("split", "type"):
+            raise InputError.of(
+                "E311",
+                f"`type: {params.split.type}` divides `train`, and the source has "
+                f"{', '.join(given)}",
+                "give only `train`, or write `split: {type: given}`",
+            )
 
 
 def _prepare(
@@ -71,10 +77,13 @@ def _prepare(
     folder = context.outputs["prepared"]
     raw = context.inputs["raw"]
 
-    def make(work: Path) -> None:
-        for name, table in _divided(raw, shard, index, given, context.params).items():
+    def make(work: Path) -> dict[str, int]:
+        rows: dict[str, int] = {}
+        for split, table in _divided(raw, shard, index, given, context.params).items():
             if len(table):
-                write_parquet(table, work / f"{name}.parquet")
+                write_parquet(table, work / f"{split}.parquet")
+                rows[split] = len(table)
+        return rows
 
     def place(name: str) -> Path:
         split = _split_of_file(name)
@@ -82,10 +91,11 @@ def _prepare(
 
     # Whether rows of train become validation depends on what else the source names.
     key = digest([context.identity, shard.sha256, index.columns, list(index.splits), given])
-    for name, sha256 in context.reuse.place(key, make, place).items():
+    made = context.reuse.place(key, make, place)
+    for name, sha256 in made.digests.items():
         path, split = place(name), _split_of_file(name)
         splits[split].append(
-            ShardFile(path.name, parquet_shape(path)[0], sha256, shard.file, shard.first)
+            ShardFile(path.name, made.note[split], sha256, shard.file, shard.first)
         )
 
 
@@ -110,9 +120,11 @@ def _keys(params: PrepareParams, mapped: "pa.Table", shard: Shard) -> "list[pa.A
     """What a row's split depends on, see `assign`."""
     split = params.split
     if isinstance(split, TimeSplit):
-        return [shard.raw(split.column, "data.split.column")]
+        with at_field("split", "column"):
+            return [shard.raw(split.column, "data.split.column")]
     if isinstance(split, HashSplit | KFoldSplit) and split.group is not None:
-        return [key_column(shard, split.group, "data.split.group")]
+        with at_field("split", "group"):
+            return [key_column(shard, split.group, "data.split.group")]
     return [mapped[name] for name in TEXT_FIELDS if name in mapped.column_names]
 
 
@@ -131,14 +143,42 @@ def _divided(
     return {name: table.filter(pc.equal(splits, name)) for name in SPLITS}
 
 
-def _require_rows(splits: dict[SplitName, list[ShardFile]]) -> None:
+def split_keys(raw: Path, params: PrepareParams, field: str | None) -> "pa.Table":
+    """What the split of each row depends on, `key` (as `key_json`), and `stratum`, its value of a
+    text field: that of each item of a list, and the same for all without a field.
+    """
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    index, tables = read_index(raw), []
+    for shard in index.splits["train"]:
+        mapped, taken = _mapped(raw, shard, index, params)
+        key = key_json(_keys(params, mapped, taken))
+        strata = pa.repeat("", len(mapped)) if field is None else as_array(mapped[field])
+        if is_list(strata.type):
+            key, strata = key.take(pc.list_parent_indices(strata)), strata.flatten()
+        tables.append(pa.table({"key": key, "stratum": strata}))
+    return pa.concat_tables(tables)
+
+
+def labels_of(params: PrepareParams) -> str | None:
+    """The field of the labels; None where rows have none, or a number to be predicted."""
+    label = params.columns.label
+    return "label" if label is not None and kind_of(label) != "number" else None
+
+
+def _require_rows(
+    splits: dict[SplitName, list[ShardFile]], params: PrepareParams, raw: Path
+) -> None:
     rows = {name: sum(shard.rows for shard in shards) for name, shards in splits.items()}
     sizes = ", ".join(f"{name} {count}" for name, count in rows.items())
     for name in ("train", "test"):
         if not rows[name]:
-            raise InputError.of(
-                "E311", f"no row falls into `{name}` ({sizes})", "change the shares or the salt"
+            advice = advice_for_no_rows(
+                params.split, lambda: split_keys(raw, params, labels_of(params))
             )
+            with at_field("split"):
+                raise InputError.of("E311", f"no row falls into `{name}` ({sizes})", advice)
 
 
 def _write_empty(splits: dict[SplitName, list[ShardFile]], folder: Path) -> None:
@@ -151,7 +191,7 @@ def _write_empty(splits: dict[SplitName, list[ShardFile]], folder: Path) -> None
             shards.append(ShardFile(path.name, 0, file_digest(path), like.file, like.first))
 
 
-def _require_strata(context: Context[PrepareParams], index: Index) -> None:
+def _require_strata(context: Context[PrepareParams]) -> None:
     """Raise InputError (E324) when the shares do not hold for each value of `stratify`."""
     import pyarrow as pa
 
@@ -164,12 +204,5 @@ def _require_strata(context: Context[PrepareParams], index: Index) -> None:
         strata = read_split(context.outputs["prepared"], name, [field])[field]
         counts += count_strata(strata, pa.repeat(pa.scalar(name), len(strata)))
 
-    def keys() -> pa.Table:
-        tables = []
-        for shard in index.splits["train"]:
-            mapped, taken = _mapped(context.inputs["raw"], shard, index, params)
-            key = key_json(_keys(params, mapped, taken))
-            tables.append(pa.table({"key": key, "stratum": mapped[field]}))
-        return pa.concat_tables(tables)
-
-    require_strata(split, counts, keys)
+    with at_field("split", "stratify"):
+        require_strata(split, counts, lambda: split_keys(context.inputs["raw"], params, field))

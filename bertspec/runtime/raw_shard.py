@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bertspec.core.errors import InputError
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, sentences
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,10 +47,13 @@ class Shard:
         import pyarrow as pa
 
         if column not in self.known:
+            near = did_you_mean(column, self.known)
+            # Without a near one, all are listed there.
+            columns = f"The columns are {', '.join(self.known)}" if near.endswith("?") else ""
             raise InputError.of(
                 "E309",
                 f"{self._first()}there is no column `{column}`, which `{field}` names",
-                f"{did_you_mean(column, self.known)} (columns: {', '.join(self.known)})",
+                sentences(near, columns),
             )
         if column not in self.table.column_names:
             return pa.nulls(len(self.rows), pa.string())

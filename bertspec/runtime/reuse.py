@@ -6,16 +6,28 @@ DVC removes a stage's outputs before it runs the stage, so they are kept outside
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bertspec.core.digest import file_digest
 from bertspec.core.files import remove, set_mode
 
 LIST = "list.json"
-"""File of an entry: SHA-256, size, time of change and name of each file in it. Cut short by a
-crash it is no JSON, where plain lines would look like an entry of fewer files.
+"""File of an entry: what is said of it, and SHA-256, size, time of change and name of each file.
+Cut short by a crash it is no JSON, where plain lines would look like an entry of fewer files.
 """
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is kept for a key."""
+
+    digests: Mapping[str, str]
+    """SHA-256 of each file by its name."""
+    note: Any
+    """What the maker said of it, as JSON has it."""
 
 
 class Reuse:
@@ -33,28 +45,27 @@ class Reuse:
         """SHA-256 of every file that was put into its place."""
         folder.mkdir(parents=True, exist_ok=True)
 
-    def place(
-        self, key: str, make: Callable[[Path], None], place: Callable[[str], Path]
-    ) -> dict[str, str]:
-        """Put the files of `key` at `place(name)`; give the SHA-256 of each by its name.
+    def place(self, key: str, make: Callable[[Path], Any], place: Callable[[str], Path]) -> Entry:
+        """Put the files of `key` at `place(name)`.
 
-        `make` writes them into an empty folder, and is called only when they are not there from
-        an earlier run.
+        `make` writes them into an empty folder, and says what is to be noted of them. It is
+        called only when they are not there from an earlier run.
         """
         self._used.add(key)
-        entry = self._folder / key
-        digests = _digests(entry)
-        if digests is None:
-            _make(entry, make)
-            digests = _digests(entry) or {}
-        for name, value in digests.items():
-            _link(entry / name, place(name))
-            self.digests[place(name)] = value
-        return digests
+        folder = self._folder / key
+        entry = _read(folder)
+        if entry is None:
+            _make(folder, make)
+            entry = _read(folder) or Entry({}, None)
+        for name, value in entry.digests.items():
+            target = place(name)
+            _link(folder / name, target)
+            self.digests[target] = value
+        return entry
 
     def has(self, key: str) -> bool:
-        """Whether the files of `key` are there from an earlier run."""
-        return _digests(self._folder / key) is not None
+        """Whether the files of `key` were made in an earlier run, and are not removed since."""
+        return (self._folder / key / LIST).is_file()
 
     def note(self, name: str) -> Path:
         """A file of the stage's own among the entries, which may not be there."""
@@ -68,38 +79,41 @@ class Reuse:
                 remove(entry)
 
 
-def _make(entry: Path, make: Callable[[Path], None]) -> None:
+def _make(entry: Path, make: Callable[[Path], Any]) -> None:
     new = entry.with_name(f"{entry.name}.new")
     remove(entry)
     remove(new)
     new.mkdir()
-    make(new)
+    note = make(new)
     files = []
     for file in sorted(new.iterdir()):
         set_mode(file, 0o444)
         about = file.stat()
         files.append([file_digest(file), about.st_size, about.st_mtime_ns, file.name])
-    (new / LIST).write_text(json.dumps(files), encoding="utf-8")
+    (new / LIST).write_text(json.dumps({"note": note, "files": files}), encoding="utf-8")
     new.rename(entry)
 
 
-def _digests(entry: Path) -> dict[str, str] | None:
-    """SHA-256 of each file of an entry; None when it is not there or not what it was."""
-    found = {}
+def _read(entry: Path) -> Entry | None:
+    """None when it is not there or not what it was."""
+    digests = {}
     try:
-        for digest, size, changed, name in json.loads((entry / LIST).read_text(encoding="utf-8")):
+        listed = json.loads((entry / LIST).read_bytes())
+        for digest, size, changed, name in listed["files"]:
             about = (entry / name).stat()
             if (about.st_size, about.st_mtime_ns) != (size, changed):
                 return None
-            found[name] = digest
-    except (OSError, ValueError):
+            digests[name] = digest
+        return Entry(digests, listed["note"])
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return found
 
 
 def _link(source: Path, target: Path) -> None:
-    remove(target)
     try:
         os.link(source, target)
+    except FileExistsError:
+        remove(target)
+        _link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.source import SPLITS, SplitName
+from bertspec.core.errors import at_field
 from bertspec.pipeline.params.split import GivenSplit, HashSplit, KFoldSplit, Split, TimeSplit
 from bertspec.runtime.raw_shard import Shard, as_array
 from bertspec.runtime.row_keys import key_json, point_of, points
@@ -41,21 +42,27 @@ def assign(split: Split, keys: "Sequence[pa.Array | pa.ChunkedArray]", shard: Sh
     import pyarrow as pa
 
     if isinstance(split, TimeSplit):
-        codes = _by_time(split, times(as_array(keys[0]), split.column, shard))
-    elif isinstance(split, KFoldSplit):
-        codes = _by_fold(split, points(key_json(keys), split.salt))
-    elif isinstance(split, HashSplit):
-        codes = by_share(points(key_json(keys), split.salt), split.validation, split.test)
+        with at_field("split", "column"):
+            codes = _by_time(split, times(as_array(keys[0]), split.column, shard))
+    elif isinstance(split, HashSplit | KFoldSplit):
+        codes = by_points(split, points(key_json(keys), split.salt))
     else:
         assert isinstance(split, GivenSplit)  # noqa: S101 - for mypy: the last kind of split
-        codes = by_share(points(key_json(keys), ""), split.validation, 0.0)
+        codes = _by_share(points(key_json(keys), ""), split.validation, 0.0)
     return pa.array(SPLITS, pa.string()).take(pa.array(codes.astype(np.int8)))
 
 
 _TRAIN, _VALIDATION, _TEST = map(SPLITS.index, ("train", "validation", "test"))
 
 
-def by_share(points: "np.ndarray", validation: float, test: float) -> "np.ndarray":
+def by_points(split: HashSplit | KFoldSplit, points: "np.ndarray") -> "np.ndarray":
+    """The place in SPLITS of the split that each point of a key is in."""
+    if isinstance(split, KFoldSplit):
+        return _by_fold(split, points)
+    return _by_share(points, split.validation, split.test)
+
+
+def _by_share(points: "np.ndarray", validation: float, test: float) -> "np.ndarray":
     import numpy as np
 
     return np.select([points < test, points < test + validation], [_TEST, _VALIDATION], _TRAIN)

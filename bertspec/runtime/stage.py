@@ -56,9 +56,12 @@ def run_stage(name: str, root: Path) -> None:
         inputs = {role: root / path for role, path in record.inputs.items()}
         _require_inputs(inputs, root)
         runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
-        identity = digest([record.kind, record.version, record.packages, values])
+        verdict = STAGE_KINDS[record.kind].verdict
+        made_from = {role: value for role, value in values.items() if role not in verdict}
+        identity = digest([record.kind, record.version, record.packages, made_from])
         reuse = Reuse(root / WORK_FOLDER / "shards" / name)
-        found = runner(Context(name, model, root, inputs, outputs, record.threads, identity, reuse))
+        context = Context(name, model, root, inputs, outputs, record.threads, identity, reuse)
+        found = runner(context)
         if manifest is not None:
             artifact = next(path for path in outputs.values() if path.is_dir())
             Manifest(
@@ -72,6 +75,7 @@ def run_stage(name: str, root: Path) -> None:
             ).write(manifest)
         publish({work / r / Path(p).name: root / p for r, p in record.outputs.items()})
         reuse.keep_used()
+        remove(context.checkpoints)
     finally:
         remove(work)
     if found and any(d.severity == Severity.ERROR for d in found):

@@ -1,6 +1,6 @@
 """How sure metrics are, and how they differ between parts of a split."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.task import Measure
@@ -23,7 +23,8 @@ def intervals(measure: Measure, rows: int, options: Intervals) -> dict[str, dict
     generator = np.random.default_rng(options.seed)
     found: dict[str, list[float]] = {}
     for _ in range(options.resamples):
-        for name, value in measure(generator.integers(0, rows, rows)).items():
+        counts = np.bincount(generator.integers(0, rows, rows), minlength=rows)
+        for name, value in measure(counts).items():
             found.setdefault(name, []).append(value)
     tail = (1 - options.level) / 2
     return {
@@ -36,9 +37,14 @@ def intervals(measure: Measure, rows: int, options: Intervals) -> dict[str, dict
 
 
 def by_slice(
-    measure: Measure, rows: "pa.Table", wanted: Mapping[str, Where]
+    measure: "Callable[[np.ndarray], Mapping[str, float]]",
+    rows: "pa.Table",
+    wanted: Mapping[str, Where],
 ) -> dict[str, dict[str, float]]:
-    """The metrics of each slice that has rows, and their number; `rows` are prepared rows."""
+    """The metrics of each slice that has rows, and their number.
+
+    `measure` is given the numbers of the slice's rows; `rows` are prepared rows.
+    """
     found: dict[str, dict[str, float]] = {}
     for name, members in _slices(rows, wanted):
         if len(members):

@@ -1,7 +1,7 @@
 """Strata of a hash split: whether the shares hold in each, and the salt with which they do."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.source import SPLITS, SplitName
@@ -10,8 +10,7 @@ from bertspec.core.digest import canonical_json
 from bertspec.core.errors import InputError
 from bertspec.pipeline.params.split import HashSplit
 from bertspec.runtime.raw_shard import as_array, shown
-from bertspec.runtime.row_keys import digest_points, utf8
-from bertspec.runtime.splitting import by_share
+from bertspec.runtime.salts import TRIED, first_salt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 
 Counts = Counter[tuple[str, SplitName]]
 """Rows of each stratum in each split. Those of shards are added with `+`."""
-
-SALTS = tuple(str(number) for number in range(1, 201))
-"""Salts that are tried, in this order."""
 
 _SHOWN_STRATA = 10
 
@@ -88,8 +84,7 @@ def require_strata(split: HashSplit, counts: Counts, keys: "Callable[[], pa.Tabl
     advice = (
         f"write `salt: {canonical_json(salt)}`, with which all shares hold; it moves rows"
         if salt is not None
-        else f"none of the salts {SALTS[0]} to {SALTS[-1]} keeps them: raise `tolerance`, or "
-        "leave `stratify` out"
+        else f"{TRIED} keeps them: raise `tolerance`, or leave `stratify` out"
     )
     shown_ = [Diagnostic(d.code, d.message, advice) for d in found[:_SHOWN_STRATA]]
     if len(found) > _SHOWN_STRATA:
@@ -101,34 +96,11 @@ def require_strata(split: HashSplit, counts: Counts, keys: "Callable[[], pa.Tabl
 
 def propose_salt(split: HashSplit, keys: "pa.Table") -> str | None:
     """The first of SALTS with which the shares hold in every stratum; None when there is none."""
-    import numpy as np
 
-    rows = keys.select(["stratum", "key"]).group_by(["stratum", "key"])
-    table = rows.aggregate([([], "count_all")])
-    encoded = as_array(table["key"]).dictionary_encode()
-    names = list(utf8(encoded.dictionary))
-    place = encoded.indices.to_numpy()
-    weight = table["count_all"].to_numpy()
-    strata = as_array(table["stratum"]).dictionary_encode().indices.to_numpy()
-    # The small ones are the first to be off; most salts are given up after a few digests.
-    sizes = np.bincount(strata, weights=weight)
-    members = np.split(np.argsort(strata, kind="stable"), np.cumsum(np.bincount(strata))[:-1])
-    order = np.argsort(sizes, kind="stable")
-    groups = [([names[i] for i in place[members[s]]], weight[members[s]], sizes[s]) for s in order]
-    for salt in SALTS:
-        if all(_salt_keeps(split, salt, *group) for group in groups):
-            return salt
-    return None
+    def keeps(rows: "np.ndarray") -> bool:
+        return all(
+            _keeps(float(rows[SPLITS.index(name)]), float(rows.sum()), share, split.tolerance)
+            for name, share in _asked(split).items()
+        )
 
-
-def _salt_keeps(
-    split: HashSplit, salt: str, keys: Sequence[bytes], weight: "np.ndarray", total: float
-) -> bool:
-    import numpy as np
-
-    codes = by_share(digest_points(keys, salt), split.validation, split.test)
-    rows = np.bincount(codes, weights=weight, minlength=len(SPLITS))
-    return all(
-        _keeps(float(rows[SPLITS.index(name)]), float(total), share, split.tolerance)
-        for name, share in _asked(split).items()
-    )
+    return first_salt(split, keys, keeps)

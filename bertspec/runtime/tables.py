@@ -31,14 +31,6 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> "pa.Table"
         return file.read(None if columns is None else list(columns))
 
 
-def parquet_shape(path: Path) -> tuple[int, list[str]]:
-    """Number of rows and names of the columns, without reading them."""
-    from pyarrow import parquet
-
-    metadata = parquet.read_metadata(path)
-    return metadata.num_rows, metadata.schema.to_arrow_schema().names
-
-
 def write_csv(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     """One row or more, of the same columns, for a plot."""
     with path.open("w", encoding="utf-8", newline="") as file:

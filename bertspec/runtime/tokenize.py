@@ -53,16 +53,16 @@ def run(context: Context[TokenizeParams]) -> list[Diagnostic]:
                 name = file_name(split, number, ".arrow")
                 made = context.reuse.place(key(shard), make, {NAME: folder / name}.__getitem__)
                 splits[split].append(
-                    ShardFile(name, shard.rows, made[NAME], shard.file, shard.first)
+                    ShardFile(name, shard.rows, made.digests[NAME], shard.file, shard.first)
                 )
                 bar(shard.rows)
     Index((), splits).write(folder)
     Tokenized(
         task=params.task.as_read_by("tokenize"),
-        tokenization=params.tokenization.model_dump(mode="json"),
+        tokenization=params.tokenization.as_read_by("tokenize"),
         fields=[c for c in params.task.input_columns() if c in index.columns],
     ).write(folder)
-    return over_budget(params.tokenization, folder, prepared)
+    return over_budget(params.budgets, options.max_length, folder, prepared)
 
 
 def _check_targets(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.batch import EXAMPLE
-from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError, reason
 
@@ -26,12 +25,6 @@ class Tokenized:
     """How texts became token ids."""
     fields: list[str]
     """What each row has of `Task.input_columns`."""
-
-    @property
-    def aggregate(self) -> Aggregate:
-        """How the scores of a row's sequences become one."""
-        found: Aggregate = self.tokenization["long_documents"].get("aggregate", "mean")
-        return found
 
     def write(self, folder: Path) -> None:
         text = json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False)

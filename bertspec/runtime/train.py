@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING
 
 from bertspec.catalog.batch import Tokens
 from bertspec.catalog.task import Task
+from bertspec.core.digest import digest
 from bertspec.core.errors import InputError, reason
+from bertspec.core.manifest import digest_artifact
 from bertspec.pipeline.params.train import TrainParams
 from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
+from bertspec.runtime.predictions import predicted
 from bertspec.runtime.tables import write_csv
 from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import pad_id_of
+from bertspec.runtime.training.batches import read_tokens
+from bertspec.runtime.training.checkpoints import Checkpoints
 from bertspec.runtime.training.checks import require_fit, require_measurable
-from bertspec.runtime.training.loop import train
+from bertspec.runtime.training.loop import Score, train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,21 +36,33 @@ def run(context: Context[TrainParams]) -> None:
     params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
     quiet()
     deterministic(params.training.seed, context.threads)
-    prepared = context.inputs["prepared"]
-    aggregate = read_tokenized(tokenized, params.task).aggregate
-    tokens = read_examples(prepared, tokenized, "train", aggregate, []).tokens
-    metric = params.training.metric_for_best_model
-    columns: list[str] | None = [] if metric == "loss" else None
-    validation = read_examples(prepared, tokenized, "validation", aggregate, columns)
+    read_tokenized(tokenized, params.task)
+    tokens, validation = (read_tokens(tokenized, split) for split in ("train", "validation"))
     _require_every_label(params.task, tokens)
+    score = _score(context)
     model = _build(params, base)
-    for split in (tokens, validation.tokens):
-        require_fit(model, split)
-    require_measurable(params.task, metric, validation)
-    curves = train(model, params.task, params.training, tokens, validation, pad_id_of(base))
+    require_fit(model, tokens, "train")
+    require_fit(model, validation, "validation")
+    inputs = {role: digest_artifact(path) for role, path in context.inputs.items()}
+    key = digest([context.identity, context.threads, inputs])
+    curves = train(
+        model, params.task, params.training, tokens, validation, score, pad_id_of(base),
+        Checkpoints(context.checkpoints, key),
+    )  # fmt: skip
     _save(model, base, context.outputs["trained"])
     for name in ("loss", "learning_rate", "validation"):
         write_csv(getattr(curves, name), context.outputs[name])
+
+
+def _score(context: Context[TrainParams]) -> Score | None:
+    """What chooses the best epoch beside the loss, which needs no more than the tokens."""
+    task, metric = context.params.task, context.params.training.metric_for_best_model
+    if metric == "loss":
+        return None
+    prepared, tokenized = context.inputs["prepared"], context.inputs["tokenized"]
+    validation = read_examples(prepared, tokenized, "validation", context.params.aggregate)
+    require_measurable(task, metric, validation)
+    return lambda kept: task.measure([metric], predicted(task, validation, kept, {}))
 
 
 def _require_every_label(task: Task, tokens: Tokens) -> None:

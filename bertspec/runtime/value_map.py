@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, sentences
 from bertspec.pipeline.params.columns import Column
 from bertspec.runtime.raw_shard import SHOWN, Shard, blank, shown
 
@@ -54,8 +54,11 @@ def _not_listed(
                 "E320",
                 f"{shard.place(int(shard.rows[where[0]]))}: `{field}.map` does not list "
                 f"{shown(value)}{also}",
-                f"{did_you_mean(value, mapping)} Add it to the map, or say with `other` what "
-                "becomes of all that are not listed",
+                sentences(
+                    did_you_mean(value, mapping),
+                    "add it to the map, or say with `other` what becomes of all that are not "
+                    "listed",
+                ),
             )
         )
     if len(by_value) > SHOWN:

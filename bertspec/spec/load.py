@@ -8,11 +8,12 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from bertspec.catalog.bases.spec import SpecBase
 from bertspec.core.diagnostics import Diagnostic, Position, Severity
 from bertspec.core.errors import InputError
 from bertspec.core.model import Model
 from bertspec.core.names import nearest_file
-from bertspec.spec.document import Document, shown
+from bertspec.spec.document import Document, read_document, shown
 from bertspec.spec.extends import (
     DATA_SETS,
     is_spec_file,
@@ -54,20 +55,57 @@ def load(paths: Iterable[Path], root: Path) -> Loaded:
     A folder stands for the specs directly in it and the data sets in its `datasets`; files whose
     name begins with `_` or `.` are left out there, so a spec that only others extend can be so
     named. A path that does not exist is among the diagnostics (E007).
+
+    With a spec comes the one whose model it starts from, when that lies in the same folder.
     """
     found: list[Diagnostic] = []
-    files = sorted(
-        {shown(f, root): f for p in paths for f in _files(root / p, root, found)}.items()
-    )
-    specs: list[LoadedSpec] = []
+    given = {shown(f, root): f for p in paths for f in _files(root / p, root, found)}
+    waiting = [given[name] for name in sorted(given)]
+    specs: dict[str, LoadedSpec] = {}
+    files: dict[str, Path] = {}
     told: set[tuple[str, Position | str]] = set()
-    for _, file in files:
-        spec, mine = _load_file(file, root)
-        specs += [spec] if spec else []
-        # An error in a data set or in a parent is found by each file that takes it in.
-        found += [d for d in mine if _identity(d) not in told]
-        told |= {_identity(d) for d in mine}
-    return Loaded(tuple(specs), tuple(found), tuple(file for _, file in files))
+    while waiting:
+        for file in waiting:
+            spec, mine = _load_file(file, root)
+            files[shown(file, root)] = file
+            specs |= {shown(file, root): spec} if spec else {}
+            # An error in a data set or in a parent is found by each file that takes it in.
+            found += [d for d in mine if _identity(d) not in told]
+            told |= {_identity(d) for d in mine}
+        waiting = [f for f in _bases(specs.values()) if shown(f, root) not in files]
+    names = sorted(files)
+    return Loaded(
+        tuple(specs[name] for name in names if name in specs),
+        tuple(found),
+        tuple(files[name] for name in names),
+    )
+
+
+def _bases(specs: Iterable[LoadedSpec]) -> list[Path]:
+    """The files of specs that these start from and that are not among them."""
+    known = {loaded.spec.name for loaded in specs}
+    wanted = {
+        (base.name, loaded.document.path.parent): None
+        for loaded in specs
+        if isinstance(base := loaded.spec.model.base, SpecBase) and base.name not in known
+    }
+    found = [_spec_named(name, folder) for name, folder in wanted]
+    return list(dict.fromkeys(file for file in found if file is not None))
+
+
+def _spec_named(name: str, folder: Path) -> Path | None:
+    """The spec of this name in a folder: most often, the file is called so, too."""
+    files = [file for file in folder.iterdir() if is_spec_file(file) and file.is_file()]
+    for file in sorted(files, key=lambda f: (f.stem != name, f.name)):
+        try:
+            document = read_document(file, file.name)
+        except InputError:
+            if file.stem == name:  # it is meant, and what is wrong in it is to be told
+                return file
+            continue
+        if document.value.get("name") == name:
+            return file
+    return None
 
 
 def _identity(diagnostic: Diagnostic) -> tuple[str, Position | str]:

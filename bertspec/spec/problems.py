@@ -1,12 +1,16 @@
 """pydantic's validation errors as diagnostics: the place in the file, plain words, advice."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from decimal import Decimal
 from typing import Any, get_args
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from bertspec.catalog.tasks import TASKS
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.model import Model, submodels
 from bertspec.core.names import NAME_PATTERN, did_you_mean
@@ -32,6 +36,11 @@ _PATTERNS = {
 }
 """What to write where a pattern is not met; for the others the field's description says it."""
 
+_BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+"""How pydantic calls the bounds of a number (annotated-types), and how they are said."""
+
+_LOWER_IS_BETTER = {"loss", *(name for task in TASKS.values() for name in task.lower_is_better)}
+
 
 class _Place:
     """Where an error is: its path in the document, and the models around it."""
@@ -49,9 +58,25 @@ class _Place:
 
     def about(self) -> str:
         """What the language says of the field."""
-        fields = (m.model_fields.get(self.name) for m in self.models)
-        text = next((f.description for f in fields if f is not None and f.description), "")
-        return f"`{self.name}`: {text}" if text else ""
+        name, field = self._field()
+        return f"`{name}`: {field.description}" if field and field.description else ""
+
+    def range(self) -> str:
+        """Which numbers the field takes, its default, and what the language says of it."""
+        name, field = self._field()
+        if field is None:
+            return ""
+        allowed = " and ".join(_bounds(field))
+        default = "" if field.is_required() else f", by default {_shown(field.get_default())}"
+        return f"`{name}` is {allowed}{default}: {field.description}"
+
+    def _field(self) -> tuple[str, FieldInfo | None]:
+        """The field that the value is of: for a value in a mapping of free keys, the mapping's."""
+        for name in (self.name, *(str(part) for part in reversed(self.path))):
+            for model in self.models:
+                if name in model.model_fields:
+                    return name, model.model_fields[name]
+        return self.name, None
 
 
 def diagnostics_of(
@@ -138,19 +163,49 @@ def _wrong_type(error: ErrorDetails, place: _Place) -> Diagnostic:
         advice = "put it in quotes"
     elif error["type"] in ("int_type", "float_type") and isinstance(value, str):
         advice = "write the number without quotes"
+    if place.path[-2:-1] == ("require",):
+        advice = _comparison(value, place)
     message = f"`{place.label}` must be {_WANTED[error['type']]}, and is {_shown(value)}"
     return Diagnostic("E014", message, advice or place.about(), place.position)
 
 
 def _wrong_value(error: ErrorDetails, place: _Place) -> Diagnostic:
     reason = error["msg"][0].lower() + error["msg"][1:]
-    pattern = str(error.get("ctx", {}).get("pattern"))
-    return Diagnostic(
-        "E015",
-        f"`{place.label}` is {_shown(error['input'])}: {reason}",
-        _PATTERNS.get(pattern) or place.about(),
-        place.position,
-    )
+    advice = _PATTERNS.get(str(error.get("ctx", {}).get("pattern")))
+    if error.get("ctx", {}).keys() & _BOUNDS.keys():
+        advice = place.range()
+    if place.path[-2:-1] == ("require",):
+        advice = _comparison(error["input"], place)
+    message = f"`{place.label}` is {_shown(error['input'])}: {reason}"
+    return Diagnostic("E015", message, advice or place.about(), place.position)
+
+
+def _comparison(value: Any, place: _Place) -> str:
+    """Advice for a bound in `evaluation.require` that is none, such as a number alone."""
+    metric = place.name.rpartition(".")[2]  # of a class, it is `classes.<name>.<metric>`
+    sign = "<=" if metric in _LOWER_IS_BETTER else ">="
+    is_number = not isinstance(value, bool) and re.fullmatch(_NUMBER, str(value))
+    number = format(Decimal(str(value)), "f") if is_number else "0.8"
+    return f"write how it is to compare, as text: `{place.name}: '{sign} {number}'`"
+
+
+_NUMBER = r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?"
+
+
+def _bounds(field: FieldInfo) -> Iterator[str]:
+    """The bounds of a field's numbers in words, wherever in its annotation they stand."""
+    found = [*field.metadata, *_metadata(field.annotation)]
+    for name, words in _BOUNDS.items():
+        for item in found:
+            if (bound := getattr(item, name, None)) is not None:
+                yield f"{words} {bound}"
+
+
+def _metadata(annotation: Any) -> Iterator[Any]:
+    for item in getattr(annotation, "__metadata__", ()):
+        yield from item.metadata if isinstance(item, FieldInfo) else (item,)
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _metadata(argument)
 
 
 _PROBLEMS: dict[str, Callable[[ErrorDetails, _Place], Diagnostic]] = {

@@ -1,10 +1,12 @@
 """The JSON Schema of the language, generated from the models."""
 
 import json
+import re
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from bertspec.catalog.task import CLASSES
 from bertspec.catalog.tasks import TASKS
 from bertspec.core.model import Model
 from bertspec.spec.sections import LANGUAGE_VERSION, DataSetFile, Spec
@@ -40,7 +42,13 @@ def _list_metrics(definitions: dict[str, Any]) -> None:
     metrics = list(dict.fromkeys(name for kind in TASKS.values() for name in kind.metrics))
     evaluation = definitions["Evaluation"]["properties"]
     evaluation["metrics"]["items"]["enum"] = metrics
-    evaluation["require"]["propertyNames"] = {"enum": ["loss", *metrics]}
+    of_classes = {name for kind in TASKS.values() for name in kind.class_metrics}
+    evaluation["require"]["propertyNames"] = {
+        "anyOf": [
+            {"enum": ["loss", *metrics]},
+            {"pattern": rf"^{re.escape(CLASSES)}.+\.({'|'.join(sorted(of_classes))})$"},
+        ]
+    }
     training = definitions["Training"]["properties"]
     training["metric_for_best_model"]["enum"] = ["loss", *metrics]
 

@@ -1,8 +1,8 @@
 """The language, version 1: a spec and a data set, put together from the stages' sections."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, Tag
+from pydantic import BeforeValidator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticKnownError
 
 from bertspec.catalog.bases import AnyBase
@@ -14,7 +14,7 @@ from bertspec.pipeline.params.contract import Contract
 from bertspec.pipeline.params.evaluate import Evaluation
 from bertspec.pipeline.params.export import Exports
 from bertspec.pipeline.params.prepare import Columns, Split, Where
-from bertspec.pipeline.params.tokenize import Tokenization
+from bertspec.pipeline.params.tokenize import Budgets, Tokenization
 from bertspec.pipeline.params.train import Head, Training
 
 LANGUAGE_VERSION = 1
@@ -57,11 +57,21 @@ class DataSet(Model):
         description="What must hold of the rows before anything is trained on them.",
     )
 
+    @model_validator(mode="after")
+    def _columns_are_lists_where_the_source_has_lists(self) -> Self:
+        """So what is compiled is the same, whether a spec says `list: true` of them or not."""
+        columns = self.columns.with_lists(self.source.list_columns())
+        return self if columns == self.columns else self.model_copy(update={"columns": columns})
+
 
 class DataSetFile(DataSet):
     """A file in specs/datasets/."""
 
     bertspec: Version = Field(description="Version of the language.")
+
+
+class TokenizationSection(Budgets, Tokenization):
+    """How text becomes token ids, and how much of it may be lost."""
 
 
 class ModelSection(Model):
@@ -101,8 +111,8 @@ class Spec(Model):
     data: Data = Field(
         description="A data set: inline, or the name of a file in the folder `datasets`."
     )
-    tokenization: Tokenization = affecting(
-        "tokenize", default=Tokenization(), description="How text becomes token ids."
+    tokenization: TokenizationSection = affecting(
+        "tokenize", default=TokenizationSection(), description="How text becomes token ids."
     )
     model: ModelSection = Field(description="What training starts from.")
     training: Training = affecting(

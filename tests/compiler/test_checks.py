@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bertspec.compiler.checks import PROJECT_RULES, RULES, load_checked
+from bertspec.compiler.checks import PROJECT_RULES, RULES, load_checked, scratch_config_is_known
 from bertspec.core.diagnostics import Severity
 from tests.projects import SPEC, Project
 
@@ -52,7 +52,13 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E110", "35:15", {"model.base": {"type": "local", "path": "bas"}}),
     ("E110", "16:18", {"data.source.files.train": "data/revews.csv"}),
     ("E111", "30:19", {"tokenization.max_length": 65}),
+    ("E111", "30:19",
+     {"tokenization.max_length": 513, "model.base.config": {"model_type": "bert"}}),
+    ("E111", "30:19",  # positions are counted from the one after the padding's, which is 0 here
+     {"tokenization.max_length": 512, "model.base.config": {"model_type": "roberta"}}),
     ("E112", "37:24", {"model.base.config.num_attention_heads": 3}),
+    ("E112", "42:9", {"model.base.config.hiden_size": 64}),
+    ("E112", "42:9", {"model.base.config.pad_token_id": 0}),
     ("E113", "58:7", {"training.class_weights": {"bad": 1, "good": 1, "god": 2}}),
     ("E114", "55:30", {"training.metric_for_best_model": "acuracy"}),
     ("E115", "55:23",
@@ -66,6 +72,8 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E118", "59:7", {"task.labels": THREE, "evaluation.metrics": ["f1"]}),
     ("E119", "59:7", {"evaluation.metrics": ["f1", "f1"]}),
     ("E120", "63:7", {"evaluation.require": {"matthews": ">= 0.1"}}),
+    ("E120", "63:7", {"evaluation.require": {"classes.god.f1": ">= 0.1"}}),
+    ("E121", "63:26", {"evaluation.require": {"classes.good.f1": ">= 80"}}),
     ("E121", "63:19", {"evaluation.require": {"accuracy": ">= 80"}}),
     ("E121", "63:19", {"evaluation.require": {"accuracy": "> 1"}}),
     ("E123", "67:5", {"export": [{"type": "onnx"}, {"type": "onnx"}]}),
@@ -84,6 +92,9 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E134", "58:22", {"training.sampling": {"type": "balanced"},
                        "training.class_weights": "balanced"}),
     ("E135", "33:17", {"tokenization.long_documents": {"type": "windows", "stride": 15}}),
+    ("E135", "35:20", {"tokenization.long_documents": {"type": "windows", "stride": 4,
+                                                       "aggregate": "vote"},
+                       "task.calibration": "temperature"}),
     ("E136", "11:17", {"task.labels": THREE, "evaluation.metrics": ["accuracy"],
                        "task.decision": {"type": "recall", "at_least": 0.9}}),
     ("E137", "64:19", {"evaluation.slices": {"x": {"column": "txt", "equals": "a"}}}),
@@ -91,6 +102,9 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E133", "50:17",
      NEXT_WORD | {"training.sampling": {"type": "balanced"}, "data.columns": {"text": "review"}}),
     ("E141", "28:13", NEXT_WORD | {"model.base.config.model_type": "albert"}),
+    ("E142", "10:20", {"data.split.validation": 0.0, "task.calibration": "temperature"}),
+    ("E142", "10:17", {"data.split": {"type": "given"}, "data.source.files.test": "data/t.csv",
+                       "task.decision": {"type": "recall", "at_least": 0.9}}),
     ("E140", "17:18", {"data.source": {"type": "sql", "database": "data/a.db",
                                        "query": {"train": "select * from reviews"}}}),
 ]  # fmt: skip
@@ -124,6 +138,27 @@ def test_a_good_spec_breaks_no_rule(project: Project) -> None:
     assert load_checked([Path("specs")], project.root).diagnostics == ()
 
 
+def test_a_mistyped_key_of_a_new_models_config_is_told_with_the_one_that_is_meant(
+    project: Project,
+) -> None:
+    project.write_spec(_with({"model.base.config.hiden_size": 64}))
+    (found,) = load_checked([Path("specs")], project.root).diagnostics
+    assert found.message == "the config of `bert` takes no `hiden_size`"
+    assert found.help == "did you mean `hidden_size`?"
+    assert found.position is not None
+    assert found.position.text.strip() == '"hiden_size": 64'
+
+
+def test_keys_that_another_transformers_may_know_are_a_warning(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch_config_is_known, "table_version", lambda: "5.0.0")
+    project.write_spec(_with({"model.base.config.of_a_later_version": 64}))
+    (found,) = load_checked([Path("specs")], project.root).diagnostics
+    assert (found.code, found.severity) == ("E112", Severity.WARNING)
+    assert "in transformers 5.0.0" in found.message
+
+
 def test_two_specs_of_one_name_and_one_data_set_defined_twice(project: Project) -> None:
     project.write_spec(_with({"data.split.salt": "other"}), "b.json")
     found = {d.code: d for d in load_checked([Path("specs")], project.root).diagnostics}
@@ -148,13 +183,55 @@ GOOD: list[dict[str, Any]] = [
     {"data.columns.label": STARS | {"map": {"1": "bad"}, "other": "good"}},
     {"data.columns.text_pair": {"value": "film"}},
     {"data.split.stratify": "label", "data.split.group": "film"},
+    {"evaluation.require": {"classes.good.f1": ">= 0.1", "accuracy": ">= 0.1"}},
     {"data.split": {"type": "k-fold", "folds": 3, "fold": 2}},
     {"data.split": {"type": "time", "column": "day", "test_from": "2024-01-01",
                     "validation_from": "2023-12-31T23:00Z"}},
     {"data.where": [{"column": "review", "matches": r"^\d+$"}]},
     {"training.sampling": {"type": "balanced"}},
+    {"tokenization.max_length": 512, "model.base.config": {"model_type": "bert"}},
+    {"tokenization.max_length": 510, "model.base.config": {"model_type": "mpnet"}},
+    {"model.base.config": {"model_type": "distilbert", "hidden_size": 32, "dim": 32}},
+    {"model.base.config": {"model_type": "deberta-v2", "share_att_key": True}},
+    {"model.base.config": {"model_type": "of_no_table", "hiden_size": 64}},
     {"training.sampling": {"type": "cap", "per_label": 5}, "training.class_weights": "balanced"},
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "advice"),
+    [
+        ("classes.god.f1", "there is no class `god`", "did you mean `good`?"),
+        ("classes.good.f", "a class has no metric `f`", "did you mean `f1`?"),
+        ("classes.good", "`classes.good` names no class and metric", "`classes.bad.precision`"),
+    ],
+)
+def test_a_class_that_is_not_there(project: Project, name: str, message: str, advice: str) -> None:
+    project.write_spec(_with({"evaluation.require": {name: ">= 0.1"}}))
+    (found,) = load_checked([Path("specs")], project.root).diagnostics
+    assert found.message == message
+    assert advice in found.help
+
+
+def test_a_task_without_classes_has_no_metrics_of_them(project: Project) -> None:
+    project.write_spec(_with(NEXT_WORD | {"evaluation.require": {"classes.a.f1": ">= 0.1"}}))
+    (found,) = load_checked([Path("specs")], project.root).diagnostics
+    assert found.message == "causal-lm has no classes with metrics of their own"
+
+
+def test_a_tuned_threshold_without_validation_is_a_warning(project: Project) -> None:
+    several = {
+        "task": {"type": "multi-label-classification", "labels": ["bad", "good"]},
+        "data.columns.label": {"column": "verdict", "separator": ";"},
+        "evaluation.metrics": ["f1_micro"],
+        "data.split.validation": 0.0,
+    }
+    project.write_spec(_with(several))
+    (found,) = load_checked([Path("specs")], project.root).diagnostics
+    assert (found.code, found.severity) == ("E142", Severity.WARNING)
+    assert "0.5 holds instead" in found.message
+    project.write_spec(_with(several | {"task.threshold": 0.5}))
+    assert load_checked([Path("specs")], project.root).diagnostics == ()
 
 
 @pytest.mark.parametrize("changes", GOOD)

@@ -56,6 +56,55 @@ def test_specs_that_differ_only_in_training_share_all_before_it(project: Project
     assert kinds == {"train", "evaluate", "export", "report"}
 
 
+@pytest.mark.parametrize(
+    ("change", "affected"),
+    [
+        ({"tokenization": {"max_length": 32, "truncation": {"budget": 0.1}}}, {"tokenize"}),
+        (
+            {"tokenization": {"max_length": 32, "long_documents": {"type": "windows", "stride": 4,
+                                                                   "aggregate": "max"}}},
+            {"evaluate", "export"},
+        ),
+    ],
+)  # fmt: skip
+def test_what_changes_no_token_leaves_them_where_they_are(
+    project: Project, change: dict[str, Any], affected: set[str]
+) -> None:
+    """Neither a budget nor how windows become one trains again."""
+    spec = _copy(SPEC)
+    if "long_documents" in change["tokenization"]:
+        spec["tokenization"]["long_documents"] = {"type": "windows", "stride": 4}
+    project.write_spec(spec)
+    before, paths = _watched(project.root), _outputs(project.root)
+    project.write_spec(spec | change)
+    after = _watched(project.root)
+    assert {kind for kind in before if before[kind] != after[kind]} == affected
+    assert _outputs(project.root) == paths
+
+
+def test_rows_are_an_input_of_train_only_where_it_needs_them(project: Project) -> None:
+    """So a new column that no model reads does not train again."""
+
+    def inputs() -> set[str]:
+        (train,) = [s for s in _pipeline(project.root).stages if s.kind == "train"]
+        return set(train.inputs)
+
+    assert "prepared" not in inputs()
+    project.write_spec(_copy(SPEC) | {"training": {"metric_for_best_model": "f1"}})
+    assert "prepared" in inputs()
+
+
+def test_specs_that_share_tokens_need_not_share_budgets(project: Project) -> None:
+    other = _copy(SPEC) | {"name": "second"}
+    other["tokenization"] |= {"truncation": {"budget": 0.1}}
+    project.write_spec(other, "second.json")
+    pipeline = _pipeline(project.root)
+    (tokenization,) = pipeline.params["tokenizations"].values()
+    assert tokenization["budgets"] == {
+        "second": {"truncation": {"budget": 0.1, "severity": "error"}}
+    }
+
+
 CHANGES: dict[str, Any] = {
     "name": "other", "description": "words", "data.description": "words",
     "task.labels": ["bad", "good", "fair"], "task.calibration": "temperature",
@@ -194,6 +243,10 @@ def _watched(root: Path, lock: Lock | None = None) -> dict[str, Any]:
     return watched
 
 
+def _outputs(root: Path) -> dict[str, set[str]]:
+    return {s.name: {o.path for o in s.outputs.values()} for s in _pipeline(root).stages}
+
+
 def _at(value: Any, key: str) -> Any:
     for part in key.split("."):
         value = value[part]
@@ -259,7 +312,9 @@ def test_another_version_of_a_package_changes_the_stages_that_use_it(project: Pr
 
     assert changed("onnxruntime") == changed("onnx-ir") == {"export"}
     assert changed("torch") == {"base", "train", "evaluate", "export"}
-    assert changed("pyarrow") == {"fetch", "prepare", "contract", "tokenize", "evaluate"}
+    assert changed("pyarrow") == {
+        "fetch", "prepare", "contract", "tokenize", "train", "evaluate"
+    }  # fmt: skip
     assert changed("numpy") == {"contract", "tokenize", "train", "evaluate"}
     assert changed("jinja2") == {"report"}
 

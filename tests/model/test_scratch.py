@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel, BertTokenizer
 
+from bertspec.catalog.bases.families import positions
 from bertspec.core.errors import InputError
 from bertspec.core.manifest import digest_files
 from tests.model.models import build, python, scratch
@@ -108,6 +109,16 @@ def test_a_config_that_makes_no_model_is_a_clear_error(
     assert said in caught.value.diagnostics[0].message
 
 
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "mpnet", "ibert"])
+def test_it_has_as_many_positions_as_are_counted_without_it(
+    model_type: str, prepared: pa.Table, tmp_path: Path
+) -> None:
+    base = scratch(model_type=model_type, without="max_position_embeddings")
+    folder = build(base, tmp_path / "base", tmp_path, prepared)
+    said = json.loads((folder / "tokenizer_config.json").read_text())["model_max_length"]
+    assert positions(base.known_config(tmp_path) or {}) == said
+
+
 def test_a_mistyped_config_key_gets_advice(prepared: pa.Table, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         build(scratch(hiden_size=32), tmp_path / "base", tmp_path, prepared)
@@ -118,8 +129,11 @@ def test_checking_a_spec_with_it_needs_no_torch() -> None:
     code = """
 import sys
 from pathlib import Path
+from bertspec.catalog.bases.families import positions
 from tests.model.models import scratch
 print(scratch().known_config(Path())["hidden_size"])
+assert [key for key, *_ in scratch(hiden_size=1).unknown_keys()] == ["hiden_size"]
+assert positions({"model_type": "bert"}) == 512
 print(sorted({"torch", "transformers", "tokenizers"} & set(sys.modules)))
 """
     found = python(code, PYTHONPATH=ROOT)

@@ -14,6 +14,7 @@ from tokenizers import AddedToken, Tokenizer
 from transformers import AutoConfig, AutoModel, AutoTokenizer, RobertaTokenizer
 
 from bertspec.catalog.bases.bpe import FEWEST, Bpe
+from bertspec.catalog.bases.families import positions
 from bertspec.catalog.bases.scratch import ScratchBase
 from bertspec.catalog.bases.tokenizer import TrainedTokenizer
 from bertspec.catalog.bases.unigram import LONGEST, RESERVED, Unigram
@@ -337,6 +338,7 @@ def test_a_roberta_with_wordpiece_has_its_ids(tmp_path: Path) -> None:
     config = AutoConfig.from_pretrained(made)
     assert (config.pad_token_id, config.bos_token_id, config.eos_token_id) == (0, 2, 3)
     assert AutoTokenizer.from_pretrained(made).model_max_length == 63
+    assert positions(scratch.known_config(tmp_path) or {}) == 63
 
 
 @pytest.mark.parametrize("key", ["bos_token_id", "eos_token_id", "pad_token_id", "vocab_size"])

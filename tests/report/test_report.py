@@ -135,6 +135,16 @@ def test_a_metric_that_test_does_not_define_is_still_told_of_train(tmp_path: Pat
     assert "roc_auc0.7500\u2013" in text
 
 
+def test_a_verdict_from_too_few_rows_is_no_certain_one(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path)
+    metrics = json.loads(inputs["metrics"].read_text())
+    metrics["fit"] = {"verdict": "good fit", "evidence": "luck", "too_few_rows": True}
+    inputs["metrics"].write_text(json.dumps(metrics))
+    html = render(inputs, tmp_path / "r.html")
+    assert "<strong>Good fit, perhaps</strong> luck" in html
+    assert 'class="verdict"' in html
+
+
 def test_parts_of_the_test_split_are_told(tmp_path: Path) -> None:
     text = _Page(render(write_inputs(tmp_path), tmp_path / "r.html")).words
     assert "loss0.50000.62500.5000 to 0.7500" in text

@@ -116,7 +116,7 @@ def test_token_ids_are_those_of_transformers(project: Project) -> None:
     table = tokens_of(tokenized_folder(project), "test")
     assert table["input_ids"].to_pylist() == encoded["input_ids"]
     tokens = examples_of(project, "test").tokens
-    assert [tokens.row_id(i) for i in range(len(tokens))] == [r["id"] for r in rows_]
+    assert [tokens.row(i) for i in range(len(tokens))] == [*range(1, len(rows_) + 1)]
     assert [["bad", "good"][i] for i in table["label"].to_pylist()] == [r["label"] for r in rows_]
 
 
@@ -137,6 +137,16 @@ def test_too_many_tokens_cut_off_fail_the_stage_when_all_is_written(project: Pro
     tokens = tokens_of(tokenized_folder(project), "train").to_pylist()
     assert {len(row["input_ids"]) for row in tokens} == {6}
     assert all(row["length"] > 6 for row in tokens)
+
+
+def test_another_budget_encodes_nothing_again(project: Project) -> None:
+    _budget(project)
+    shard = next(tokenized_folder(project).glob("train-*.arrow"))
+    about, made = (tokenized_folder(project) / "about.json").read_bytes(), shard.stat().st_mtime_ns
+    with pytest.raises(CheckFailed):
+        _budget(project, truncation={"budget": "1%"})
+    assert shard.stat().st_mtime_ns == made
+    assert (tokenized_folder(project) / "about.json").read_bytes() == about
 
 
 def test_a_budget_may_only_warn(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import os
 import random
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import pairwise, product, repeat
 from pathlib import Path
@@ -162,11 +162,11 @@ def test_after_any_edit_the_kept_shards_give_what_a_run_from_nothing_gives(
         assert sorted(found) == sorted((*row, i) for i, row in enumerate(rows, 1))
         for split in SPLITS:
             again = root / f"again-{number}"
-            examples = read_examples(again / "prepared", again / "tokenized", split, "mean")
+            examples = read_examples(again / "prepared", again / "tokenized", split, None)
             ids = examples.rows["id"].to_pylist()
             assert len(set(ids)) == len(ids)
             tokens = examples.tokens
-            assert [tokens.row_id(i) for i in range(len(tokens))] == ids
+            assert [tokens.row(i) for i in range(len(tokens))] == [*range(1, len(ids) + 1)]
             expected = tokenizer.encode_batch(examples.rows["text"].to_pylist())
             assert tokens.ids.tolist() == [i for e in expected for i in e.ids]
             labels = [["a", "b"][number] for number in tokens.numbers("label")]
@@ -666,9 +666,9 @@ def _never(folder: Path) -> None:
     raise AssertionError("it is there already")
 
 
-def _placed(reuse: Reuse, key: str, make: Callable[[Path], None], out: Path) -> dict[str, str]:
+def _placed(reuse: Reuse, key: str, make: Callable[[Path], None], out: Path) -> Mapping[str, str]:
     out.mkdir(exist_ok=True)
-    return reuse.place(key, make, lambda name: out / name)
+    return reuse.place(key, make, lambda name: out / name).digests
 
 
 def test_what_is_kept_is_not_made_again(tmp_path: Path) -> None:

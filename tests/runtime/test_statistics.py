@@ -1,7 +1,7 @@
 """Confidence intervals cover what they say, slices are measured alone, baselines are honest."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics
 
+from bertspec.catalog.task import Measure
 from bertspec.catalog.task_parts.baselines import MOST, simple_classifiers
 from bertspec.pipeline.params.evaluate import Intervals
 from bertspec.pipeline.params.where import Where
@@ -18,11 +19,12 @@ from tests.projects import SPEC, Project
 from tests.stages import prepared_rows, run_kinds
 
 
-def _mean_of(values: np.ndarray) -> Any:
-    def measure(rows: np.ndarray | None) -> Mapping[str, float]:
-        return {"mean": float(values[rows].mean())}
+def _mean_of(values: np.ndarray) -> Measure:
+    return lambda counts: {"mean": float(np.average(values, weights=counts))}
 
-    return measure
+
+def _mean_of_rows(values: np.ndarray) -> Callable[[np.ndarray], Mapping[str, float]]:
+    return lambda rows: {"mean": float(values[rows].mean())}
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
@@ -59,7 +61,7 @@ def test_slices_are_measured_on_their_rows_alone() -> None:
         "long": Where(column="text", matches="^..+$"),
         "none": Where(column="text", equals="z"),
     }
-    assert by_slice(_mean_of(right), rows, wanted) == {
+    assert by_slice(_mean_of_rows(right), rows, wanted) == {
         "(none)": {"mean": 1.0, "rows": 1},
         "x": {"mean": 1.0, "rows": 2},
         "y": {"mean": 0.0, "rows": 1},
@@ -69,7 +71,8 @@ def test_slices_are_measured_on_their_rows_alone() -> None:
 
 def test_slices_of_one_name_are_both_there() -> None:
     rows = pa.table({"text": ["ab", "c"], "slice": ["en", "de"]})
-    found = by_slice(_mean_of(np.array([1.0, 0.0])), rows, {"en": Where(column="text", equals="c")})
+    measure = _mean_of_rows(np.array([1.0, 0.0]))
+    found = by_slice(measure, rows, {"en": Where(column="text", equals="c")})
     assert found["en"]["mean"] == 1.0
     assert found["en (2)"]["mean"] == 0.0
 

@@ -30,14 +30,6 @@ def test_what_is_of_another_task_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "aggregate"),
-    [({"type": "truncate"}, "mean"), ({"type": "windows", "aggregate": "vote"}, "vote")],
-)
-def test_how_windows_become_one_is_known(options: dict[str, str], aggregate: str) -> None:
-    assert Tokenized({}, {"long_documents": options}, []).aggregate == aggregate
-
-
-@pytest.mark.parametrize(
     "text",
     [
         None,

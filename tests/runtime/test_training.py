@@ -175,7 +175,8 @@ def test_a_second_build_in_another_folder_is_the_same_to_the_bit(
 
 def test_a_bound_that_does_not_hold_fails_after_writing(project: Project) -> None:
     spec = _spec(epochs=1)
-    spec["evaluation"]["require"] = {"loss": "< 0.0001", "accuracy": ">= 0.0"}
+    require = {"loss": "< 0.0001", "accuracy": ">= 0.0", "classes.good.f1": ">= 0.0"}
+    spec["evaluation"]["require"] = require
     _tokenized(project, spec)
     run_kinds(project, "train")
     with pytest.raises(CheckFailed) as caught:

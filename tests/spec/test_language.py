@@ -139,7 +139,7 @@ def test_editors_are_given_the_metrics() -> None:
     for definition in ("Evaluation", "PartialEvaluation"):
         fields = SCHEMA["$defs"][definition]["properties"]
         assert "f1_macro" in fields["metrics"]["items"]["enum"]
-        assert {"loss", "f1_macro"} < set(fields["require"]["propertyNames"]["enum"])
+        assert {"loss", "f1_macro"} < set(fields["require"]["propertyNames"]["anyOf"][0]["enum"])
     training = SCHEMA["$defs"]["Training"]["properties"]
     assert {"loss", "f1_macro"} < set(training["metric_for_best_model"]["enum"])
 
@@ -284,6 +284,54 @@ def test_what_is_said_and_marked(
     (wrong,) = [d for d in found if d.severity is Severity.ERROR]
     assert (wrong.code, str(wrong.position)) == (code, f"a.yaml:{place}")
     assert any(word in f"{wrong.message} {wrong.help}" for word in words.split("|")), wrong
+
+
+@pytest.mark.parametrize(
+    ("require", "code", "advice"),
+    [
+        ("{accuracy: 0.8}", "E014", "`accuracy: '>= 0.8'`"),
+        ("{accuracy: '0.8'}", "E015", "`accuracy: '>= 0.8'`"),
+        ("{accuracy: '>= 80%'}", "E015", "`accuracy: '>= 0.8'`"),
+        ("{loss: 1e-7}", "E014", "`loss: '<= 0.0000001'`"),
+        ("{rmse: 2}", "E014", "`rmse: '<= 2'`"),
+        ("{classes.a.f1: 0.5}", "E014", "`classes.a.f1: '>= 0.5'`"),
+        ("{accuracy: null}", "E014", "`accuracy: '>= 0.8'`"),
+    ],
+)
+def test_a_bound_that_is_none_is_told_with_one_that_is(
+    tmp_path: Path, require: str, code: str, advice: str
+) -> None:
+    text = BASE.replace("[accuracy]}", f"[accuracy], require: {require}}}")
+    found = _found(_write(tmp_path, "a.yaml", text), tmp_path)
+    (wrong,) = [d for d in found if d.severity is Severity.ERROR]
+    assert wrong.code == code
+    assert advice in wrong.help
+    good = BASE.replace("[accuracy]}", f"[accuracy], require: {{{advice.strip('`')}}}}}")
+    codes = {d.code for d in _found(_write(tmp_path, "b.yaml", good), tmp_path)}
+    assert not codes & {"E014", "E015"}, "what is advised is allowed"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "advice"),
+    [
+        ("training.learning_rate", -1, "`learning_rate` is more than 0, by default `5e-05`: Peak"),
+        ("training.epochs", 0, "`epochs` is at least 1 and at most 10000, by default `3`: Passes"),
+        ("training.seed", 2**32, "at least 0 and less than 4294967296, by default `13`"),
+        ("training.class_weights", {"bad": 0}, "`class_weights` is more than 0"),
+        ("training.schedule", {"type": "linear", "warmup_ratio": 1},
+         "at least 0 and less than 1, by default `0.1`"),
+        ("tokenization.max_length", 2, "`max_length` is at least 4, by default `256`: Most tokens"),
+        ("model.head.dropout", 1.5, "`dropout` is at least 0 and less than 1, by default"),
+        ("model.base.tokenizer.vocab_size", 3, "`vocab_size` is at least 16: Entries"),
+    ],
+)  # fmt: skip
+def test_a_number_outside_its_range_is_told_with_range_and_default(
+    project: Project, path: str, value: object, advice: str
+) -> None:
+    project.write_spec(_changed(path, value))
+    (wrong,) = _found(project.root / "specs", project.root)
+    assert wrong.code == "E015"
+    assert advice in wrong.help
 
 
 def test_a_wrong_value_behind_an_alias_is_told_where_the_alias_stands(tmp_path: Path) -> None:

@@ -24,6 +24,22 @@ for name in sys.argv[1:]:
 """
 """Runs stages in one process: its start is most of what they take."""
 
+INTERRUPTED = f"""
+import torch
+from bertspec.runtime.training import checkpoints
+checkpoints.EVERY = 0.0
+step, left = torch.optim.AdamW.step, STEP
+def stop(self, *args, **kwargs):
+    global left
+    left -= 1
+    if not left:
+        raise SystemExit(130)
+    return step(self, *args, **kwargs)
+torch.optim.AdamW.step = stop
+{STAGES}
+"""
+"""The same, stopped in a step of the training, with a checkpoint after each step before it."""
+
 RULES_OFF = dict.fromkeys(
     (
         "duplicates_across_splits", "near_duplicates_across_splits", "duplicates_within_split",
@@ -79,6 +95,15 @@ def test_every_metric_is_written(built_task: tuple[str, Project]) -> None:
     for split in SPLITS:
         assert {*case_of(kind).metrics, "loss"} <= set(written[split])
     assert written["fit"]["verdict"] == "good fit"
+
+
+def test_simple_models_are_measured(built_task: tuple[str, Project]) -> None:
+    kind, project = built_task
+    case = case_of(kind)
+    wanted = {*case.metrics, TASKS[kind].model_validate(case.task).headline}
+    found = project.metrics()["baselines"]
+    assert found
+    assert all(wanted <= set(measured) for measured in found.values())
 
 
 def test_metrics_are_those_of_the_predictions_file(built_task: tuple[str, Project]) -> None:
@@ -144,13 +169,18 @@ def test_predict_on_the_command_line(built_task: tuple[str, Project]) -> None:
         assert len(said.splitlines()) == len(inputs)
 
 
-def test_a_second_build_is_the_same_to_the_bit(
+def test_a_second_build_that_is_interrupted_is_the_same_to_the_bit(
     built_task: tuple[str, Project], tmp_path: Path
 ) -> None:
-    """Training and what follows it, in another folder and process."""
+    """In another folder, by other processes: one is stopped in training, the next goes on."""
     kind, project = built_task
     other = make_project(tmp_path / kind, case_of(kind))
     stages = [s for s in other.stages() if not s.endswith(("-export", "-report"))]
-    other.run("python", "-c", STAGES, *stages, PYTHONHASHSEED="7")
+    curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
+    stopped = INTERRUPTED.replace("STEP", str(len(curve) // 2))
+    other.run("python", "-c", stopped, *stages, code=130, PYTHONHASHSEED="7")
+    assert list((other.root / ".bertspec/checkpoints/tiny-train").iterdir())
+    left = stages[stages.index("tiny-train") :]
+    other.run("python", "-c", STAGES, *left, PYTHONHASHSEED="8")
     for folder in ("data", "models/tiny/trained", "models/tiny/evaluation"):
         assert digest_files(project.root / folder) == digest_files(other.root / folder)

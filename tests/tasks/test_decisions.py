@@ -32,8 +32,7 @@ def test_a_vote_does_not_depend_on_the_windows_of_other_texts() -> None:
 
     def of(examples: list[int]) -> np.ndarray:
         tokens = Tokens(
-            pa.array([]), np.array(examples), np.zeros(0), np.zeros(0), np.zeros(0), pa.table({}),
-            "vote",
+            np.array(examples), np.zeros(0), np.zeros(0), np.zeros(0), pa.table({}), "vote"
         )  # fmt: skip
         return softmax(aggregated(tokens, outputs[: len(examples)]), axis=1)
 
@@ -101,9 +100,9 @@ def test_a_temperature_makes_probabilities_honest() -> None:
     random = np.random.default_rng(1)
     logits = random.normal(0, 2, (5000, 2))
     labels = (random.random(5000) < softmax(logits, axis=1)[:, 1]).astype(int)
-    sure = logits * 4
+    sure, once = logits * 4, np.ones(5000, int)
     before, after = (
-        expected_calibration_error(shares.max(axis=1), shares.argmax(axis=1) == labels)
+        expected_calibration_error(shares.max(axis=1), shares.argmax(axis=1) == labels, once)
         for shares in (
             softmax(sure, axis=1),
             softmax(sure / fit_temperature(sure, labels), axis=1),
@@ -122,6 +121,7 @@ def test_the_calibration_error_is_that_of_its_definition() -> None:
         if inside.any():
             gap = abs(confidence[inside].mean() - right[inside].mean())
             expected += inside.sum() / 400 * gap
-    assert expected_calibration_error(confidence, right) == pytest.approx(expected)
+    once = np.ones(400, int)
+    assert expected_calibration_error(confidence, right, once) == pytest.approx(expected)
     assert sum(b["rows"] for b in reliability(confidence, right)) == 400
-    assert expected_calibration_error(np.array([1.0]), np.array([True])) == 0.0
+    assert expected_calibration_error(np.array([1.0]), np.array([True]), once[:1]) == 0.0

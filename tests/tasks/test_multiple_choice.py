@@ -191,7 +191,7 @@ def test_accuracy_and_its_baseline() -> None:
         }
     )
     assert TASK.measure(["accuracy"], table) == {"accuracy": 0.75}
-    assert TASK.measurer(["accuracy"], table)(np.array([2, 2, 0])) == {"accuracy": 1 / 3}
+    assert TASK.measurer(["accuracy"], table)(np.array([1, 0, 2, 0])) == {"accuracy": 1 / 3}
     chance, _ = TASK.baseline(table)
     assert chance == pytest.approx((1 / 2 + 1 / 4 + 1 / 3 + 1 / 2) / 4)
 

@@ -295,7 +295,7 @@ def test_retrieval_metrics_are_those_of_their_definitions(base: Path) -> None:
     near, far = (text * pair).sum(axis=1), (text * negative).sum(axis=1)
     assert found["triplet_accuracy"] == np.mean(near > far)
     some = np.array([3, 3, 8])
-    assert PAIRS.measurer(["mrr"], table)(some)["mrr"] == pytest.approx(
+    assert PAIRS.measurer(["mrr"], table)(np.bincount(some, minlength=30))["mrr"] == pytest.approx(
         np.mean([1 / places[i] for i in some])
     )
     assert PAIRS.headline == "recall_at_1"

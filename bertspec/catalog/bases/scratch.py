@@ -1,7 +1,7 @@
 """A new model: an architecture with random weights, and a tokenizer trained on the data."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bertspec.catalog.base import CONFIG, TOKENIZER, WEIGHTS, Base
 from bertspec.catalog.bases.bpe import Bpe
+from bertspec.catalog.bases.families import family
 from bertspec.catalog.bases.unigram import Unigram
 from bertspec.catalog.bases.wordpiece import WordPiece
 from bertspec.catalog.task import TEXT_FIELDS
@@ -62,7 +63,19 @@ class ScratchBase(Base):
         return "scratch"
 
     def known_config(self, root: Path) -> Mapping[str, Any] | None:
-        return self.config
+        special = list(dict.fromkeys(self.tokenizer.special_tokens.values()))
+        padding = special.index(self.tokenizer.special_tokens["pad_token"])
+        return {**self.config, "pad_token_id": padding}
+
+    def unknown_keys(self) -> Iterator[tuple[str, str, str]]:
+        """Each key that the family's config does not take, what is wrong with it, and advice.
+
+        None for a family that `families` does not know.
+        """
+        known = family(model_type := self.config.get("model_type"))
+        for key in self.config if known else ():
+            if known and key not in known.keys:
+                yield key, *_refused(key, str(model_type), known.keys)
 
     def wrong_sizes(self) -> Iterator[tuple[str, str]]:
         """Each of SIZES that is no size, and what is wrong with it."""
@@ -90,16 +103,10 @@ class ScratchBase(Base):
         options: dict[str, Any] = dict(self.config)
         model_type = str(options.pop("model_type", ""))
         defaults = AutoConfig.for_model(model_type)
-        known = {*defaults.to_dict(), *defaults.attribute_map} - set(FROM_TOKENIZER)
-        known |= set(UNDECLARED.get(model_type, ()))
+        known = keys_of(defaults)
         for key in options:
             if key not in known:
-                own = key in FROM_TOKENIZER
-                raise InputError.of(
-                    "E403",
-                    f"the config of `{model_type}` takes no `{key}`",
-                    "leave it out, the tokenizer gives it" if own else did_you_mean(key, known),
-                )
+                raise InputError.of("E403", *_refused(key, model_type, known))
         options["vocab_size"] = tokenizer.get_vocab_size()
         special = self._special_tokens()
         options["pad_token_id"] = tokenizer.token_to_id(special["pad_token"])
@@ -135,19 +142,32 @@ class ScratchBase(Base):
         (target / CONFIG).write_text(text + "\n", encoding="utf-8")
         weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(weights, target / WEIGHTS, metadata={"format": "pt"})
-        about: dict[str, Any] = {"model_max_length": _longest(model)}
+        about: dict[str, Any] = {"model_max_length": longest(model)}
         about |= {"tokenizer_class": "PreTrainedTokenizerFast", **self.tokenizer.special_tokens}
         text = json.dumps(about, indent=2, sort_keys=True)
         (target / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _longest(model: "PreTrainedModel") -> int:
+def keys_of(defaults: "PretrainedConfig") -> frozenset[str]:
+    """The keys that the config of a family takes from a spec; `defaults` is one without any."""
+    known = {*defaults.to_dict(), *defaults.attribute_map} - set(FROM_TOKENIZER)
+    return frozenset(known | set(UNDECLARED.get(defaults.model_type, ())))
+
+
+def _refused(key: str, model_type: str, known: Iterable[str]) -> tuple[str, str]:
+    """What is wrong with a key that is not known, and what to do."""
+    own = key in FROM_TOKENIZER
+    advice = "leave it out, the tokenizer gives it" if own else did_you_mean(key, known)
+    return f"the config of `{model_type}` takes no `{key}`", advice
+
+
+def longest(model: "PreTrainedModel") -> int:
     """How many tokens of a text have a position."""
     for name, module in model.named_modules():
         padding = getattr(module, "padding_idx", None)
         if name.endswith("position_embeddings") and padding is not None:
             # RoBERTa and its kin count positions from the one after the padding's.
-            return int(module.num_embeddings) - padding - 1
+            return int(module.weight.shape[0]) - padding - 1
     return int(getattr(model.config, "max_position_embeddings", 512))
 
 

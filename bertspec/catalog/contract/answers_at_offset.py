@@ -24,6 +24,9 @@ class AnswersAtOffset(Rule):
     def applies(self, data: PreparedData) -> bool:
         return data.has("context", "answers")
 
+    def field(self, data: PreparedData) -> tuple[str, ...]:
+        return ("columns", "answers")
+
     def check(self, data: PreparedData) -> Iterator[Finding]:
         rows, notes, answers = [], [], 0
         first = 0
@@ -44,6 +47,7 @@ class AnswersAtOffset(Rule):
                 "take the offset that the row's note proposes where it is the right occurrence; "
                 "offsets count characters (Unicode code points), not bytes or UTF-16 units",
                 data.broken(rows, notes),
+                refused_as="E329",
             )
 
 

@@ -19,6 +19,9 @@ class ContradictingLabels(Rule):
     def applies(self, data: PreparedData) -> bool:
         return bool(data.content) and data.row_labels is not None
 
+    def field(self, data: PreparedData) -> tuple[str, ...]:
+        return ("columns", "label")
+
     def check(self, data: PreparedData) -> Iterator[Finding]:
         import numpy as np
 

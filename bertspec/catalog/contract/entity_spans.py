@@ -29,6 +29,9 @@ class EntitySpans(Rule):
     def applies(self, data: PreparedData) -> bool:
         return data.has("tokens", "tags") or data.has("text", "spans")
 
+    def field(self, data: PreparedData) -> tuple[str, ...]:
+        return ("columns", "tags" if data.has("tags") else "spans")
+
     def check(self, data: PreparedData) -> Iterator[Finding]:
         if data.has("tokens", "tags"):
             yield from _lengths(data)
@@ -52,6 +55,7 @@ def _lengths(data: PreparedData) -> Iterator[Finding]:
             f"{_has(len(rows))} not as many tags as tokens: {data.places(rows)}",
             "give each token one tag",
             data.broken(rows, [f"{tokens[row]} tokens and {tags[row]} tags" for row in rows]),
+            refused_as="E341",
         )
 
 
@@ -99,6 +103,7 @@ def _tags(data: PreparedData) -> Iterator[Finding]:
             f"as in {data.places(rows)}",
             "write the tags as IOB2: `B-` begins an entity, `I-` goes on with it, `O` is outside",
             data.broken(rows, notes),
+            refused_as="E340",
         )
 
     goes_on = np.zeros(len(codes), dtype=bool)
@@ -139,42 +144,58 @@ def _parsed(names: list[str]) -> "tuple[np.ndarray, np.ndarray]":
 
 
 def _spans(data: PreparedData) -> Iterator[Finding]:
-    rows: list[int] = []
-    notes: list[str] = []
-    count = first = 0
+    beside: dict[int, list[str]] = {}
+    loose: dict[int, list[str]] = {}
+    first = 0
     for split in data.splits:
         table = data.tables[split].select(["text", "spans"])
         for start in range(0, len(table), _BATCH):
             for place, row in enumerate(table.slice(start, _BATCH).to_pylist()):
-                found = [_span_fault(row["text"] or "", span) for span in row["spans"] or ()]
-                wrong = [fault for fault in found if fault]
-                if wrong:
-                    rows.append(first + start + place)
-                    notes.append("; ".join(wrong))
-                    count += len(wrong)
+                text, number = row["text"] or "", first + start + place
+                for span in row["spans"] or ():
+                    if fault := _beside(text, span):
+                        beside.setdefault(number, []).append(fault)
+                    elif fault := _loose(text, span):
+                        loose.setdefault(number, []).append(fault)
         first += len(table)
-    if rows:
-        are = "1 span is" if count == 1 else f"{count:,} spans are"
-        yield Finding(
-            f"{are} beside the text or cut through whitespace, in {len(rows):,} rows: "
-            f"{data.places(rows)}",
-            "let a span begin at its first character and end behind its last; offsets count "
-            "characters (Unicode code points), not bytes or UTF-16 units",
-            data.broken(rows, notes),
-        )
+    if beside:
+        yield _of_spans(data, beside, "beside the text or empty", refused_as="E343")
+    if loose:
+        yield _of_spans(data, loose, "cut through whitespace")
 
 
-def _span_fault(text: str, span: Mapping[str, Any]) -> str:
-    """What is wrong with a span; empty for nothing."""
-    start, end, label = span["start"], span["end"], span["label"]
-    named = f"`{label}` {start} to {end}"
+def _of_spans(
+    data: PreparedData, faults: Mapping[int, list[str]], what: str, refused_as: str = ""
+) -> Finding:
+    rows, count = list(faults), sum(map(len, faults.values()))
+    are = "1 span is" if count == 1 else f"{count:,} spans are"
+    return Finding(
+        f"{are} {what}, in {len(rows):,} rows: {data.places(rows)}",
+        "let a span begin at its first character and end behind its last; offsets count "
+        "characters (Unicode code points), not bytes or UTF-16 units",
+        data.broken(rows, ["; ".join(found) for found in faults.values()]),
+        refused_as,
+    )
+
+
+def _beside(text: str, span: Mapping[str, Any]) -> str:
+    """Why a span has no characters of the text; empty where it has some."""
+    start, end = span["start"], span["end"]
     if start is None or end is None or start < 0 or end > len(text):
-        return f"{named} is outside the {len(text)} characters of the text"
-    if start >= end:
-        return f"{named} is empty"
+        return f"{_named(span)} is outside the {len(text)} characters of the text"
+    return f"{_named(span)} is empty" if start >= end else ""
+
+
+def _loose(text: str, span: Mapping[str, Any]) -> str:
+    """The whitespace around a span that is within the text; empty for none."""
+    start, end = span["start"], span["end"]
     if text[start].isspace() or text[end - 1].isspace():
-        return f"{named} begins or ends with whitespace: `{text[start:end]}`"
+        return f"{_named(span)} begins or ends with whitespace: `{text[start:end]}`"
     return ""
+
+
+def _named(span: Mapping[str, Any]) -> str:
+    return f"`{span['label']}` {span['start']} to {span['end']}"
 
 
 def _owners(column: Any) -> "tuple[np.ndarray, np.ndarray]":

@@ -29,6 +29,9 @@ class LabelSupport(Rule):
     def applies(self, data: PreparedData) -> bool:
         return data.labels is not None and "train" in data.splits
 
+    def field(self, data: PreparedData) -> tuple[str, ...]:
+        return ("columns", "label")
+
     def check(self, data: PreparedData) -> Iterator[Finding]:
         import numpy as np
 

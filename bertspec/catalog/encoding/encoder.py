@@ -102,10 +102,10 @@ class Encoder:
         self._frames: dict[int, Frame] = {}
 
     @property
-    def aggregate(self) -> Aggregate:
-        """How the scores of a text's sequences become one."""
+    def aggregate(self) -> Aggregate | None:
+        """How the scores of a text's sequences become one; None where each has one."""
         policy = self._long_documents
-        return policy.aggregate if isinstance(policy, Windows) else "mean"
+        return policy.aggregate if isinstance(policy, Windows) else None
 
     @property
     def max_length(self) -> int:

@@ -47,13 +47,18 @@ Ends = Callable[["np.ndarray"], "np.ndarray"]
 class Chunk:
     """Some whole records, one after another."""
 
-    data: bytes
+    view: bytes | memoryview
+    """The records. Those of a known chunk are seldom needed, so they are no copy."""
     offset: int
     """Of its first byte in the stream."""
     line: int
     """Number of its first line, from 1."""
     sha256: str | None = None
-    """Of `data`, where it is known."""
+    """Of the records, where it is known."""
+
+    @property
+    def data(self) -> bytes:
+        return bytes(self.view)
 
 
 def cut(
@@ -72,22 +77,23 @@ def cut(
     known = known or KnownCuts()
     longest = max(sizes.longest_record, sizes.most)
     rest, offset, line, final = b"", 0, 1, False
-    size = 4 * sizes.most
+    size = 2 * sizes.most
     while not final:
         rest, final = _filled(rest, source, size)
         start = 0
-        for found in _chunks(memoryview(rest), ends, sizes, known, final=final):
+        view = memoryview(rest)
+        for found in _chunks(view, ends, sizes, known, final=final):
             if found.length > longest:  # so it is a single record
                 raise _too_long(name, line, longest)
             end = start + found.length
-            yield Chunk(rest[start:end], offset, line, found.sha256)
+            yield Chunk(view[start:end], offset, line, found.sha256)
             offset, line, start = offset + found.length, line + found.lines, end
         if not start and not final:  # not even one record ends in it
             if len(rest) > longest:
                 raise _too_long(name, line, longest)
             size = min(2 * size, longest + 1)
         else:
-            rest, size = rest[start:], 4 * sizes.most
+            rest, size = rest[start:], 2 * sizes.most
     if not offset:
         yield Chunk(b"", 0, 1)
 
@@ -119,21 +125,21 @@ def _chunks(
     start = 0
     searched: Iterator[tuple[int, bool]] | None = None
     while start < len(data):
-        found = known.find(data[start:])
-        asked = found is not None
-        if found is None:
-            if searched is None:
-                searched = _search(data[start:], start, ends, sizes, final=final)
-            end, asked = next(searched, (start, False))
-            if end == start:
-                return
-            found = _described(data[start:end])
-        else:
+        for found in known.following(data[start:]):
+            known.keep(data[start:], found)
+            yield found
+            start += found.length
             searched = None  # it stands before this chunk
+        if searched is None:
+            searched = _search(data[start:], start, ends, sizes, final=final)
+        end, asked = next(searched, (start, False))
+        if end == start:
+            return
+        found = _described(data[start:end])
         if asked:
             known.keep(data[start:], found)
         yield found
-        start += found.length
+        start = end
 
 
 def _search(

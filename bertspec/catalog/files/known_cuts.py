@@ -1,7 +1,8 @@
 """Where an earlier run cut its files: what is still the same need not be looked through again."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 HEAD = 1 << 12
@@ -33,18 +34,29 @@ class KnownCuts:
         """The same cuts, as far as they are of sources that cut as this one."""
         return replace(self, reader=reader)
 
-    def find(self, data: memoryview) -> KnownChunk | None:
-        """The chunk of the earlier run that `data` begins with."""
-        if not self.earlier:
-            return None
-        chunk = self.earlier.get(self._key(data))
-        if chunk is None or chunk.length > len(data):
-            return None
-        same = hashlib.sha256(data[: chunk.length]).hexdigest() == chunk.sha256
-        return chunk if same else None
+    def following(self, data: memoryview) -> Iterator[KnownChunk]:
+        """The chunks of the earlier run that `data` begins with, one after another."""
+        likely: list[tuple[memoryview, KnownChunk]] = []
+        start = 0
+        while self.earlier and start < len(data):
+            chunk = self.earlier.get(self._key(data[start:]))
+            if chunk is None or chunk.length > len(data) - start:
+                break
+            likely.append((data[start : start + chunk.length], chunk))
+            start += chunk.length
+        with ThreadPoolExecutor() as threads:  # hashing leaves Python's lock
+            for same, (_, chunk) in zip(threads.map(_is_same, likely), likely, strict=True):
+                if not same:
+                    return
+                yield chunk
 
     def keep(self, data: memoryview, chunk: KnownChunk) -> None:
         self.found[self._key(data)] = chunk
 
     def _key(self, data: memoryview) -> str:
         return f"{self.reader}-{hashlib.sha256(data[:HEAD]).hexdigest()}"
+
+
+def _is_same(likely: tuple[memoryview, KnownChunk]) -> bool:
+    data, chunk = likely
+    return hashlib.sha256(data).hexdigest() == chunk.sha256

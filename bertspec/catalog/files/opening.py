@@ -5,6 +5,7 @@ import codecs
 import gzip
 import lzma
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -16,7 +17,7 @@ from bertspec.core.diagnostics import Position
 from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.names import did_you_mean
 
-BLOCK = 1 << 24
+BLOCK = 1 << 22
 """Bytes that are read at once."""
 
 PACKED = (".gz", ".bz2", ".xz", ".zst")
@@ -51,6 +52,15 @@ def read_blocks(path: Path, name: str, encoding: str = UTF8) -> Iterator[bytes]:
         blocks = iter(lambda: file.read(BLOCK), b"")
         is_utf8 = codecs.lookup(encoding).name == UTF8
         yield from blocks if is_utf8 else _recoded(blocks, name, encoding)
+
+
+def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same blocks; while one is looked at, the next is read."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = reader.submit(next, blocks, None)
+            yield block
 
 
 @contextmanager

@@ -6,6 +6,7 @@ They are computed from counts, as a confidence interval asks for them a thousand
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.metrics.counting import Area, ratio, roc_auc, scores_of
 from bertspec.catalog.task import Measure
 from bertspec.catalog.task_parts.decisions import expected_calibration_error
 from bertspec.catalog.task_parts.known_labels import numbers_of
@@ -24,22 +25,28 @@ def measurer(names: Sequence[str], labels: Sequence[str], predictions: "pa.Table
     label's, or the macro average of one label against the rest over the labels that have both a
     row and a row of another label. Where none has, ROC-AUC is not defined, and left out.
     """
-    gold, predicted, scores = arrays_of(labels, predictions)
+    import numpy as np
 
-    def measure(rows: "np.ndarray | None") -> Mapping[str, float]:
-        chosen = slice(None) if rows is None else rows
-        counts = _confusion(gold[chosen], predicted[chosen], len(labels))
+    gold, predicted, scores = arrays_of(labels, predictions)
+    cells, shape = gold * len(labels) + predicted, (len(labels), len(labels))
+    confidence, is_right = scores.max(axis=1), gold == scores.argmax(axis=1)
+    areas: list[Area] = []
+    if "roc_auc" in names:
+        asked = [1] if len(labels) == 2 else range(len(labels))  # noqa: PLR2004 - binary
+        areas = [roc_auc(gold == label, scores[:, label]) for label in asked]
+
+    def measure(counts: "np.ndarray") -> Mapping[str, float]:
+        confusion = np.bincount(cells, counts, len(labels) ** 2).astype(np.int64).reshape(shape)
         found: dict[str, float] = {}
         for name in names:
             if name == "ece":
-                said = scores[chosen]
-                is_right = gold[chosen] == said.argmax(axis=1)
-                found[name] = expected_calibration_error(said.max(axis=1), is_right)
+                found[name] = expected_calibration_error(confidence, is_right, counts)
             elif name == "roc_auc":
-                if (area := _roc_auc(gold[chosen], scores[chosen])) is not None:
-                    found[name] = area
+                defined = [a for area in areas if (a := area(counts)) is not None]
+                if defined:
+                    found[name] = float(np.mean(defined))
             else:
-                found[name] = _of_counts(name, counts)
+                found[name] = _of_confusion(name, confusion)
         return found
 
     return measure
@@ -49,14 +56,13 @@ def arrays_of(
     labels: Sequence[str], predictions: "pa.Table"
 ) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
     """Numbers of the gold and the predicted labels, and (rows, labels) probabilities."""
-    import numpy as np
     import pyarrow as pa
 
     gold, predicted = (
         numbers_of(predictions[name].cast(pa.string()), labels).to_numpy()
         for name in ("gold", "prediction")
     )
-    return gold, predicted, np.array(predictions["scores"].to_pylist(), dtype=np.float64)
+    return gold, predicted, scores_of(predictions, len(labels))
 
 
 def measure_classes(
@@ -80,7 +86,7 @@ def _confusion(gold: "np.ndarray", predicted: "np.ndarray", labels: int) -> "np.
     return np.bincount(gold * labels + predicted, minlength=labels**2).reshape(labels, labels)
 
 
-def _of_counts(name: str, counts: "np.ndarray") -> float:
+def _of_confusion(name: str, counts: "np.ndarray") -> float:
     import numpy as np
 
     if name == "accuracy":
@@ -102,13 +108,7 @@ def _each(kind: str, counts: "np.ndarray") -> "np.ndarray":
     """Precision, recall or F1 of each label; 0 where it is not defined."""
     import numpy as np
 
-    right, gold, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    above, below = {
-        "precision": (right, predicted),
-        "recall": (right, gold),
-        "f1": (2 * right, gold + predicted),
-    }[kind]
-    return np.divide(above, below, out=np.zeros(len(counts)), where=below > 0)
+    return ratio(kind, np.diag(counts), counts.sum(axis=1), counts.sum(axis=0))
 
 
 def _matthews(counts: "np.ndarray") -> float:
@@ -120,19 +120,3 @@ def _matthews(counts: "np.ndarray") -> float:
     covariance = np.trace(counts) * total - gold @ predicted
     spread = (total**2 - gold @ gold) * (total**2 - predicted @ predicted)
     return float(covariance / np.sqrt(spread)) if spread else 0.0
-
-
-def _roc_auc(gold: "np.ndarray", scores: "np.ndarray") -> float | None:
-    """The probability that a row of a label gets a higher score for it than a row of another."""
-    import numpy as np
-    from scipy.stats import rankdata
-
-    labels = scores.shape[1]
-    areas = []
-    for label in [1] if labels == 2 else range(labels):  # noqa: PLR2004 - binary
-        mine = gold == label
-        count, others = int(mine.sum()), int((~mine).sum())
-        if count and others:
-            ranks = rankdata(scores[:, label])[mine].sum()
-            areas.append((ranks - count * (count + 1) / 2) / (count * others))
-    return float(np.mean(areas)) if areas else None

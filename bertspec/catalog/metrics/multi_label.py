@@ -1,8 +1,9 @@
 """Metrics and thresholds of rows with any number of labels, from the predictions table alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bertspec.catalog.metrics.counting import Area, ratio, roc_auc, scores_of
 from bertspec.catalog.metrics.levels import level_ends
 from bertspec.catalog.task import Measure
 
@@ -69,13 +70,32 @@ def measurer(names: Sequence[str], labels: Sequence[str], predictions: "pa.Table
     import numpy as np
 
     gold, predicted = _matrices(labels, predictions)
-    scores = np.array(predictions["scores"].to_pylist(), dtype=np.float64)
+    right = gold & predicted
+    sums = [_label_sums(matrix) for matrix in (right, gold, predicted)]
+    of_rows = {
+        "exact_match": (gold == predicted).all(axis=1),
+        "hamming_loss": (gold != predicted).mean(axis=1),
+        "f1_samples": ratio("f1", *(m.sum(axis=1) for m in (right, gold, predicted))),
+    }
+    areas: list[Area] = []
+    if "roc_auc_macro" in names:
+        scores = scores_of(predictions, len(labels))
+        areas = [roc_auc(gold[:, i], scores[:, i]) for i in range(len(labels))]
 
-    def measure(rows: "np.ndarray | None") -> Mapping[str, float]:
-        chosen = slice(None) if rows is None else rows
-        parts = gold[chosen], predicted[chosen], scores[chosen]
-        found = {name: _metric(name, *parts) for name in names}
-        return {name: float(value) for name, value in found.items() if value is not None}
+    def measure(counts: "np.ndarray") -> Mapping[str, float]:
+        of_labels = [each(counts) for each in sums]
+        found: dict[str, float] = {}
+        for name in names:
+            if name == "roc_auc_macro":
+                defined = [a for area in areas if (a := area(counts)) is not None]
+                if defined:
+                    found[name] = float(np.mean(defined))
+            elif name in of_rows:
+                found[name] = float(np.average(of_rows[name], weights=counts))
+            else:
+                kind, _, average = name.partition("_")
+                found[name] = _averaged(kind, average, *of_labels)
+        return found
 
     return measure
 
@@ -112,25 +132,23 @@ def _matrices(labels: Sequence[str], predictions: "pa.Table") -> "list[np.ndarra
     ]
 
 
-def _metric(
-    name: str, gold: "np.ndarray", predicted: "np.ndarray", scores: "np.ndarray"
-) -> float | None:
-    from sklearn import metrics
+def _label_sums(matrix: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]":
+    """How often each row counts -> how often each label of a (rows, labels) matrix does."""
+    import numpy as np
 
-    if name == "exact_match":
-        return float(metrics.accuracy_score(gold, predicted))
-    if name == "hamming_loss":
-        return float(metrics.hamming_loss(gold, predicted))
-    if name == "roc_auc_macro":
-        defined = gold.any(axis=0) & ~gold.all(axis=0)
-        if not defined.any():
-            return None
-        areas = metrics.roc_auc_score(gold[:, defined], scores[:, defined], average=None)
-        return float(areas.mean())
-    kind, _, average = name.partition("_")
-    functions: dict[str, Callable[..., Any]] = {
-        "f1": metrics.f1_score,
-        "precision": metrics.precision_score,
-        "recall": metrics.recall_score,
-    }
-    return float(functions[kind](gold, predicted, average=average, zero_division=0.0))
+    rows, labels = np.nonzero(matrix)
+    return lambda counts: np.bincount(labels, counts[rows], matrix.shape[1])
+
+
+def _averaged(
+    kind: str, average: str, right: "np.ndarray", gold: "np.ndarray", predicted: "np.ndarray"
+) -> float:
+    """Precision, recall or F1 of how often labels are right, should be said and are said."""
+    import numpy as np
+
+    if average == "micro":
+        return float(ratio(kind, right.sum(), gold.sum(), predicted.sum()))
+    each = ratio(kind, right, gold, predicted)
+    if average == "weighted":
+        return float(np.average(each, weights=gold)) if gold.any() else 0.0
+    return float(each.mean())

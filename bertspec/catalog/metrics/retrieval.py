@@ -1,7 +1,7 @@
 """How well texts are found by the vectors of others."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.task import Measure
 
@@ -19,21 +19,27 @@ BLOCK = 256
 """Texts that are compared with all others at once."""
 
 
-def ranks(queries: "np.ndarray", found: "np.ndarray", texts: "pa.ChunkedArray") -> "Sequence[int]":
+def ranks(queries: Any, found: Any, texts: "pa.ChunkedArray") -> "Sequence[int]":
     """For each query the rank, from 1, of its own text among the distinct `texts`.
 
-    `queries` and `found` are unit vectors, (rows, size); row by row they belong together. A text
-    that is as near as the right one stands before it.
+    `queries` and `found` are unit vectors, (rows, size), in an array or a sparse matrix; row by row
+    they belong together. A text that is as near as the right one stands before it.
     """
     import numpy as np
+    from scipy.sparse import issparse
 
     encoded = texts.combine_chunks().dictionary_encode()
     codes = encoded.indices.to_numpy()
     firsts = np.unique(codes, return_index=True)[1]
-    candidates = found[firsts].astype(np.float32).T
+    sparse = issparse(found)
+    if sparse:  # columns without a number are most of them
+        used = np.unique(found.indices)
+        queries, found = queries[:, used], found[:, used]
+    candidates = found[firsts].astype(np.float32)
     result: list[int] = []
-    for start in range(0, len(queries), BLOCK):
-        similarity = queries[start : start + BLOCK].astype(np.float32) @ candidates
+    for start in range(0, queries.shape[0], BLOCK):
+        block = queries[start : start + BLOCK].astype(np.float32)
+        similarity = (candidates @ block.T.toarray()).T if sparse else block @ candidates.T
         right = np.take_along_axis(similarity, codes[start : start + BLOCK, None], axis=1)
         result += (similarity >= right - TIE).sum(axis=1).tolist()
     return result
@@ -55,8 +61,7 @@ def measurer(names: Sequence[str], predictions: "pa.Table") -> Measure:
         near, far = (predictions[n].to_numpy() for n in ("prediction", "negative_similarity"))
         values["triplet_accuracy"] = np.where(near > far, 1.0, 0.0)
 
-    def measure(rows: "np.ndarray | None") -> Mapping[str, float]:
-        chosen = slice(None) if rows is None else rows
-        return {n: float(values[n][chosen].mean()) for n in names if n in values}
+    def measure(counts: "np.ndarray") -> Mapping[str, float]:
+        return {n: float(np.average(values[n], weights=counts)) for n in names if n in values}
 
     return measure

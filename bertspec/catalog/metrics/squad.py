@@ -84,9 +84,12 @@ def measurer(names: Sequence[str], predictions: "pa.Table") -> Measure:
         )
     )
 
-    def measure(rows: "np.ndarray | None") -> dict[str, float]:
-        chosen = slice(None) if rows is None else rows
-        found = {name: table[name][0][chosen][table[name][1][chosen]] for name in names}
-        return {name: float(values.mean()) for name, values in found.items() if len(values)}
+    def measure(times: "np.ndarray") -> dict[str, float]:
+        found = {name: (table[name][0], times * table[name][1]) for name in names}
+        return {
+            name: float(np.average(values, weights=each))
+            for name, (values, each) in found.items()
+            if each.any()
+        }
 
     return measure

@@ -46,6 +46,9 @@ class Conll(TextSource):
 
     ends: ClassVar[Ends] = staticmethod(blank_line_ends)
 
+    def list_columns(self) -> tuple[str, ...]:
+        return tuple(self.columns)
+
     def parse(self, text: str, place: Place, header: str | None) -> "pa.Table":
         import pyarrow as pa
 

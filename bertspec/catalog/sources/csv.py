@@ -36,12 +36,12 @@ class Csv(TextSource):
         """The header line as it is; blank lines before it are skipped."""
         if self.column_names is not None:
             return None, chunk
-        start, line = 0, chunk.line
+        data, start, line = chunk.data, 0, chunk.line
         # A return ends the header as it ends rows, though no chunk is cut there.
-        for end in [*header_ends(_bytes(chunk.data), quoting=self.quoting), len(chunk.data)]:
-            header = chunk.data[start:end]
+        for end in [*header_ends(_bytes(data), quoting=self.quoting), len(data)]:
+            header = data[start:end]
             if header.strip(b"\r\n"):
-                rest = Chunk(chunk.data[end:], chunk.offset + int(end), line + header.count(b"\n"))
+                rest = Chunk(data[end:], chunk.offset + int(end), line + header.count(b"\n"))
                 return decode(header, name, chunk.offset + start, line), rest
             start, line = int(end), line + header.count(b"\n")
         return "", Chunk(b"", chunk.offset + start, line)

@@ -11,7 +11,7 @@ from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.opening import UTF8, Encoding
 from bertspec.catalog.files.whole import WholeFile, groups, key_of, read_whole
 from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName
-from bertspec.core.errors import InputError
+from bertspec.core.errors import InputError, at_field
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,10 +45,11 @@ class Folder(Source):
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
             folder = self.folders[split]
-            names = self._names(root / folder, folder)
-            files = (read_whole(root / name, name, self.encoding) for name in names)
-            for group in groups(files):
-                yield split, Piece(folder, key_of(group), partial(_table, folder, group))
+            with at_field("folders", split):
+                names = self._names(root / folder, folder)
+                files = (read_whole(root / name, name, self.encoding) for name in names)
+                for group in groups(files):
+                    yield split, Piece(folder, key_of(group), partial(_table, folder, group))
 
     def _names(self, path: Path, folder: str) -> Sequence[str]:
         """Files of all labels, label by label, in the order of their names."""

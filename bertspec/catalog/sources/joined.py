@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from bertspec.catalog.files.known_cuts import KnownCuts
-from bertspec.catalog.source import SPLITS, TAKEN, Piece, Source, SplitName
+from bertspec.catalog.source import SPLITS, TAKEN, Piece, Source, SplitName, located
 from bertspec.catalog.sources import SOURCES
 from bertspec.catalog.tables import row_bytes
 from bertspec.core.digest import digest
@@ -72,10 +72,15 @@ class Joined(Source):
         given = {split for part in self.parts for split in part.source.given_splits()}
         return tuple(split for split in SPLITS if split in given)
 
+    def list_columns(self) -> tuple[str, ...]:
+        """Those of any part: in the others such a column is a list, too, or the JSON of one."""
+        return tuple(sorted({c for part in self.parts for c in part.source.list_columns()}))
+
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for wanted in self.given_splits():
-            for part in self.parts:
-                for split, piece in part.source.read(root, known):
+            for number, part in enumerate(self.parts):
+                pieces = part.source.read(root, known)
+                for split, piece in located(pieces, "parts", number, "source"):
                     if split == wanted:
                         yield split, self._piece(part, piece)
 

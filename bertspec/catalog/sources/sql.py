@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints
 from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName
 from bertspec.catalog.tables import pieces_of
-from bertspec.core.errors import InputError, reason
+from bertspec.core.errors import InputError, at_field, reason
 from bertspec.core.names import nearest_file
 
 if TYPE_CHECKING:
@@ -64,10 +64,12 @@ class Sql(Source):
 
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         path = root / self.database
-        _check_file(path, self.database)
+        with at_field("database"):
+            _check_file(path, self.database)
         for split in self.given_splits():
-            for piece in pieces_of(self._tables(path, split), self.database):
-                yield split, piece
+            with at_field("query", split):
+                for piece in pieces_of(self._tables(path, split), self.database):
+                    yield split, piece
 
     def _tables(self, path: Path, split: SplitName) -> Iterator["pa.Table"]:
         import pyarrow as pa

@@ -14,6 +14,7 @@ from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.records import blank_line_ends, line_ends
 from bertspec.catalog.files.whole import WholeFile, groups, key_of, read_whole
 from bertspec.catalog.source import Piece, SplitName
+from bertspec.core.errors import at_field
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,11 +39,12 @@ class Text(TextSource):
             yield from super().read(root, known)
             return
         for split in self.given_splits():
-            names = self.names(root, split)
-            files = (read_whole(root / name, name, self.encoding) for name in names)
-            for group in groups(files):
-                where = group[0].name if len(group) == 1 else f"files from {group[0].name}"
-                yield split, Piece(where, key_of(group), partial(_of_files, group))
+            with at_field("files", split):
+                names = self.names(root, split)
+                files = (read_whole(root / name, name, self.encoding) for name in names)
+                for group in groups(files):
+                    where = group[0].name if len(group) == 1 else f"files from {group[0].name}"
+                    yield split, Piece(where, key_of(group), partial(_of_files, group))
 
     def read_file(self, path: Path, name: str, known: KnownCuts | None = None) -> Iterator[Piece]:
         ends = line_ends if self.record == "line" else blank_line_ends

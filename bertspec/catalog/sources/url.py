@@ -108,6 +108,9 @@ class Url(Source):
     def given_splits(self) -> tuple[SplitName, ...]:
         return tuple(s for s in SPLITS if s in self.files)
 
+    def list_columns(self) -> tuple[str, ...]:
+        return self.format.list_columns()
+
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
             wanted = self.files[split]

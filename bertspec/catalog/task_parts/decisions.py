@@ -95,7 +95,7 @@ def reliability(confidence: "np.ndarray", is_right: "np.ndarray") -> list[dict[s
     """Bins of equal width that have rows: mean confidence, share that is right, and rows."""
     import numpy as np
 
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = _bins(confidence)
     return [
         {
             "confidence": float(confidence[bins == b].mean()),
@@ -106,8 +106,20 @@ def reliability(confidence: "np.ndarray", is_right: "np.ndarray") -> list[dict[s
     ]
 
 
-def expected_calibration_error(confidence: "np.ndarray", is_right: "np.ndarray") -> float:
-    """Mean distance of confidence from accuracy, over rows in bins (Naeini et al., 2015)."""
-    found = reliability(confidence, is_right)
-    distances = (abs(b["confidence"] - b["accuracy"]) * b["rows"] for b in found)
-    return sum(distances) / max(1, len(confidence))
+def expected_calibration_error(
+    confidence: "np.ndarray", is_right: "np.ndarray", counts: "np.ndarray"
+) -> float:
+    """Mean distance of confidence from accuracy, over rows in bins (Naeini et al., 2015).
+
+    `counts` is how often each row counts.
+    """
+    import numpy as np
+
+    gaps = np.bincount(_bins(confidence), counts * (confidence - is_right))
+    return float(np.abs(gaps).sum() / counts.sum())
+
+
+def _bins(confidence: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    return np.minimum((confidence * BINS).astype(int), BINS - 1)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, sentences
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,11 +42,15 @@ def numbers_of(labels: "pa.ChunkedArray", known: Sequence[str]) -> "pa.Array":
 
 
 def _unknown(label: str, where: Sequence[Mapping[str, Any]], known: Sequence[str]) -> Diagnostic:
-    first, others = where[0], [str(row["row"]) for row in where[1:SHOWN]]
+    first = where[0]
+    others = [
+        str(row["row"]) if row["file"] == first["file"] else f"{row['file']}, row {row['row']}"
+        for row in where[1:SHOWN]
+    ]
     also = f" (and in {len(where) - 1} more: {', '.join(others)}" if others else ""
     also += (", ..." if len(where) > SHOWN else "") + ")" if others else ""
     return Diagnostic(
         "E313",
         f"{first['file']}, row {first['row']}: unknown label `{label}`{also}",
-        f"{did_you_mean(label, known)} Correct the row, or add it to `task.labels`",
+        sentences(did_you_mean(label, known), "correct the row, or add it to `task.labels`"),
     )

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bertspec.catalog.batch import IGNORED, Batch, Tokens, unpadded
+from bertspec.catalog.batch import EVALUATION, IGNORED, Batch, Tokens, padded, unpadded
 from bertspec.catalog.long_documents import Aggregate
-from bertspec.catalog.task import Decision, LossOptions, Measure, Task
+from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
 from bertspec.catalog.task_parts.losses import weighted_cross_entropy
 from bertspec.catalog.task_parts.sequence_model import sequence_model
 from bertspec.core.errors import InputError
@@ -28,6 +28,9 @@ NO_TARGET_WEIGHT = 1e-9
 LARGEST_EXPONENT = 700.0
 """Of e, for a 64-bit float."""
 
+BLOCK = 1024
+"""Sequences that are masked at once, where no model reads them."""
+
 SHOWN = 60
 """Characters of a text that an error shows."""
 
@@ -44,11 +47,29 @@ class LanguageModel(Task):
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "perplexity")
     lower_is_better: ClassVar[tuple[str, ...]] = ("perplexity",)
 
+    def forward_for_loss(self, model: "PreTrainedModel", batch: Batch) -> "torch.Tensor":
+        """Logits at the targets alone, (targets, vocabulary).
+
+        The head works on each token for itself, and for a small model it is most of the work.
+        """
+        said = batch.targets != IGNORED
+
+        def only_said(_module: object, _inputs: object, output: Any) -> Any:
+            output.last_hidden_state = output.last_hidden_state[said][None]
+            return output
+
+        hook = model.base_model.register_forward_hook(only_said)
+        try:
+            return self.forward(model, batch.inputs)[0]
+        finally:
+            hook.remove()
+
     def loss(
         self, outputs: "torch.Tensor", batch: Batch, options: LossOptions
     ) -> "tuple[torch.Tensor, torch.Tensor]":
         said = batch.targets != IGNORED
-        total, weight = weighted_cross_entropy(outputs[said], batch.targets[said], options)
+        logits = outputs[said] if outputs.dim() > said.dim() else outputs
+        total, weight = weighted_cross_entropy(logits, batch.targets[said], options)
         return total, weight.clamp(min=NO_TARGET_WEIGHT)
 
     def keep(
@@ -100,16 +121,51 @@ class LanguageModel(Task):
         """Over all tokens of the texts, so that each counts the same."""
         columns = {c: predictions[c].to_numpy() for c in ("tokens", "correct", "nll")}
 
-        def measure(rows: "np.ndarray | None") -> Mapping[str, float]:
-            count, correct, nll = (
-                float((c if rows is None else c[rows]).sum()) for c in columns.values()
-            )
+        def measure(counts: "np.ndarray") -> Mapping[str, float]:
+            count, correct, nll = (float((counts * c).sum()) for c in columns.values())
             if not count:
                 return {}
             found = {"accuracy": correct / count, "perplexity": perplexity(nll, count)}
             return {name: found[name] for name in names}
 
         return measure
+
+    def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
+        """`unigram` says each token by its share of the training tokens, without a look at those
+        around it; one is added to the count of each entry of the vocabulary (Laplace).
+        """
+        import numpy as np
+
+        train, test = splits["train"].tokens, splits["test"]
+        known, wanted = train.ids[self.own_tokens(train)], targets_of(self, test.tokens)
+        size = max(int(train.numbers("vocabulary")[0]), *(1 + ids.max(initial=0) for ids in wanted))
+        counts = np.bincount(known, minlength=size) + 1
+        nll = np.log(counts.sum() / counts)
+        margins = np.full(len(counts), -1.0)
+        margins[counts.argmax()] = 1.0
+        kept = [np.stack([nll[ids], margins[ids]], axis=1) for ids in wanted]
+        return {"unigram": self.predictions(test.rows, test.tokens, kept, {})}
+
+    def own_tokens(self, tokens: Tokens) -> "np.ndarray":
+        """Places in `Tokens.ids` of what a model may have to say, each once."""
+        from bertspec.catalog.encoding.ragged import spread
+
+        starts, ends = (tokens.numbers(name) for name in ("own_start", "own_end"))
+        return spread(tokens.offsets[:-1] + starts, (ends - starts).clip(min=0))
+
+
+def targets_of(task: Task, tokens: Tokens) -> "Sequence[np.ndarray]":
+    """The token ids that an evaluation asks for of each sequence, in their order."""
+    import numpy as np
+    import torch
+
+    found: list[np.ndarray] = []
+    for start in range(0, len(tokens), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(tokens)))
+        inputs = {name: torch.from_numpy(a) for name, a in padded(tokens, rows, 0).items()}
+        batch = task.collate(Batch(rows, inputs, torch.empty(0)), tokens, EVALUATION)
+        found += [targets[targets != IGNORED] for targets in batch.targets.numpy()]
+    return found
 
 
 def scored(logits: "np.ndarray", targets: "np.ndarray") -> "np.ndarray":

@@ -1,11 +1,11 @@
 """Which tokens of a sequence are hidden, and what stands in their place."""
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from bertspec.catalog.batch import Draw
-from bertspec.core.digest import digest
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -21,15 +21,17 @@ class Replace(Model):
     )
 
 
-def generator_of(draw: Draw, row_id: str, number: int) -> "np.random.Generator":
-    """A generator for one sequence, the `number`-th of the example with this id.
+def generator_of(draw: Draw, ids: "np.ndarray") -> "np.random.Generator":
+    """A generator for a sequence of token ids.
 
-    A function of its arguments alone, so that neither the batch nor its order matters.
+    A function of its arguments alone, so that neither the batch nor its order matters. Equal
+    sequences of a split are masked alike in an epoch.
     """
     import numpy as np
 
-    key = int(digest([draw.seed, draw.epoch, row_id, number])[:32], 16)
-    return np.random.Generator(np.random.Philox(key=key))
+    seeds = f"{draw.seed} {draw.epoch}".encode()
+    key = hashlib.blake2b(ids.astype("<i4").tobytes(), digest_size=16, key=seeds).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
 
 
 def choose(

@@ -7,7 +7,7 @@ from bertspec.catalog.task_parts.known_labels import require_known
 from bertspec.catalog.task_parts.tags import PREFIXES, Tagging
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, sentences
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +57,8 @@ def _unknown_tags(
             advice = "say with `task.given_scheme` how the tags are written, or correct the row"
         else:
             what = f"`{tag}` has a type that is not in `task.labels`"
-            advice = f"{did_you_mean(label, tagging.labels)} Correct the row, or add the type"
+            near = did_you_mean(label, tagging.labels)
+            advice = sentences(near, "correct the row, or add the type")
         yield f"{_place(rows, row)}, word {word}: {what}{also}", advice
 
 

@@ -29,6 +29,18 @@ def offsets_of(counts: "np.ndarray") -> "np.ndarray":
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
+def words_of_texts(rows: "pa.Table", tokens: Tokens, offsets: "np.ndarray") -> "pa.Array":
+    """All words of the texts; see `word_offsets`."""
+    import numpy as np
+    import pyarrow as pa
+
+    texts = rows["text"].to_pylist()
+    owners = np.repeat(np.arange(len(texts)), np.diff(offsets)).tolist()
+    bounds = (tokens.items(name).tolist() for name in ("word_starts", "word_ends"))
+    words = [texts[owner][start:end] for owner, start, end in zip(owners, *bounds, strict=True)]
+    return pa.array(words, pa.string())
+
+
 def lists_of(values: "pa.Array", offsets: "np.ndarray") -> "pa.ListArray":
     import pyarrow as pa
 

@@ -55,7 +55,9 @@ class CausalLm(LanguageModel):
     )
 
     def encode(self, rows: "pa.Table", encoder: "Encoder") -> "pa.Table":
-        """The columns of its own: `own_start` and `own_end`, the places of the tokens to say."""
+        """The columns of its own: `own_start` and `own_end`, the places of the tokens to say; and
+        `vocabulary`, which is the same in every row: how many ids there are.
+        """
         import numpy as np
         import pyarrow as pa
 
@@ -69,7 +71,11 @@ class CausalLm(LanguageModel):
         is_end = parts.ends == ids.lengths[parts.texts]
         # What stands behind the text, if there is something, is said too.
         ends = np.minimum(ends + is_end, lengths)
-        own = {"own_start": np.maximum(starts, 1), "own_end": ends}
+        own = {
+            "own_start": np.maximum(starts, 1),
+            "own_end": ends,
+            "vocabulary": np.full_like(starts, encoder.tokenizer.get_vocab_size()),
+        }
         columns = {name: column(pa.int32(), n.astype(np.int32)) for name, n in own.items()}
         return pa.table(encoded.columns() | columns)
 

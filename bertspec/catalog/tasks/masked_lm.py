@@ -132,19 +132,18 @@ class MaskedLm(LanguageModel):
         return model
 
     def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
-        """Masks words as a function of `draw`, the row's id, and the sequence's number in it."""
+        """Masks words as a function of `draw` and the sequence."""
         import numpy as np
         import torch
 
         ids = batch.inputs["input_ids"].numpy().copy()
         targets = np.full_like(ids, IGNORED)
-        numbers = batch.rows - np.searchsorted(tokens.examples, tokens.examples[batch.rows])
         names = ("own_start", "own_end", "mask", "vocabulary")
         about = np.stack([tokens.numbers(name)[batch.rows] for name in names], axis=1)
-        for place, (row, number) in enumerate(zip(batch.rows, numbers, strict=True)):
+        for place, row in enumerate(batch.rows):
             start, end, mask, vocabulary = about[place].tolist()
             words = tokens.columns["words"][int(row)].values.to_numpy()
-            generator = generator_of(draw, tokens.row_id(int(row)), int(number))
+            generator = generator_of(draw, ids[place, : len(words)])
             hidden = choose(words, slice(start, end), self.probability, generator)
             said = hidden[(hidden >= start) & (hidden < end)]
             targets[place, said] = ids[place, said]
@@ -153,6 +152,12 @@ class MaskedLm(LanguageModel):
             )
         inputs = {**batch.inputs, "input_ids": torch.from_numpy(ids)}
         return replace(batch, inputs=inputs, targets=torch.from_numpy(targets))
+
+    def own_tokens(self, tokens: Tokens) -> "np.ndarray":
+        """Without special ones, which are never masked."""
+        places = super().own_tokens(tokens)
+        found: np.ndarray = places[tokens.items("words")[places] >= 0]
+        return found
 
     def keep_new(self, logits: "np.ndarray") -> "np.ndarray":
         """(tokens, k, 2): the likeliest ids at each token, the best first, and probabilities."""

@@ -18,8 +18,9 @@ from bertspec.catalog.metrics.multi_label import (
     measure_labels,
     measurer,
 )
-from bertspec.catalog.task import Decision, LossOptions, Measure, Task
-from bertspec.catalog.task_parts.known_labels import require_known
+from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
+from bertspec.catalog.task_parts.baselines import simple_labellers
+from bertspec.catalog.task_parts.known_labels import SHOWN, require_known
 from bertspec.catalog.task_parts.sequence_model import (
     aggregated,
     encode_texts,
@@ -174,25 +175,43 @@ class MultiLabelClassification(Task):
     def decide(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]"
     ) -> dict[str, float]:
+        return self._fitted(rows, sigmoid(aggregated(tokens, kept)))
+
+    def _fitted(self, rows: "pa.Table", scores: "np.ndarray") -> dict[str, float]:
+        """The threshold of each label, where they are tuned."""
         if self.threshold != "tuned":
             return {}
-        scores = sigmoid(aggregated(tokens, kept))
         gold = self._of_names(rows["label"])
         return {
             _key(label): best_threshold(scores[:, i], gold[:, i])
             for i, label in enumerate(self.labels)
         }
 
+    def fitted(self) -> Mapping[str, str | None]:
+        return {"threshold": f"{EVEN}"} if self.threshold == "tuned" else {}
+
+    def unfitted(self, rows: "pa.Table", decision: Decision) -> Mapping[str, str]:
+        if self.threshold != "tuned":
+            return {}
+        counts = self._of_names(rows["label"]).sum(axis=0).tolist()
+        names = [f"`{name}`" for name, n in zip(self.labels, counts, strict=True) if not n]
+        if not names:
+            return {}
+        names[SHOWN:] = [f"{len(names) - SHOWN} more labels"] if len(names) > SHOWN else []
+        return {"threshold": f"it has no row with {', '.join(names)}"}
+
     def predictions(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]", decision: Decision
     ) -> "pa.Table":
         """Columns: `prediction`, a list of labels, and `scores`, a probability for each label."""
+        return self._table(sigmoid(aggregated(tokens, kept)), decision)
+
+    def _table(self, scores: "np.ndarray", decision: Decision) -> "pa.Table":
         import numpy as np
         import pyarrow as pa
 
         default = EVEN if self.threshold == "tuned" else self.threshold
         thresholds = np.array([decision.get(_key(label), default) for label in self.labels])
-        scores = sigmoid(aggregated(tokens, kept))
         chosen = scores >= thresholds
         offsets = np.concatenate([[0], np.cumsum(chosen.sum(axis=1))]).astype(np.int32)
         labels = pa.array(self.labels, pa.string()).take(pa.array(np.nonzero(chosen)[1]))
@@ -218,6 +237,23 @@ class MultiLabelClassification(Task):
             if (gold == gold[:1]).all():
                 return "all rows of the split have the same labels"
         return None
+
+    def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
+        """Their labels are decided as the model's are, with thresholds of their own."""
+        import pyarrow as pa
+
+        train, test = splits["train"].rows, splits["test"].rows
+        tuning = splits["validation"].rows if "validation" in splits else test.slice(0, 0)
+        found = {}
+        simple = simple_labellers(
+            train, self._of_names(train["label"]), pa.concat_tables([tuning, test])
+        )
+        for name, scores in simple.items():
+            unseen = scores.astype("float32")
+            decision = self._fitted(tuning, unseen[: len(tuning)]) if len(tuning) else {}
+            table = self._table(unseen[len(tuning) :], decision)
+            found[name] = table.append_column("gold", test["label"])
+        return found
 
     def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
         return best_constant(self.labels, predictions), "always saying the commonest labels"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from bertspec.catalog.batch import Batch, Draw, Tokens, first_of_each
-from bertspec.catalog.task import Decision, LossOptions, Measure, RunTokens, Task
+from bertspec.catalog.task import Decision, LossOptions, Measure, RunTokens, Splits, Task
 from bertspec.catalog.task_parts.choosing import cross_entropy_among
 from bertspec.catalog.task_parts.sequence_model import sequence_model
 from bertspec.core.diagnostics import Diagnostic
@@ -186,13 +186,39 @@ class MultipleChoice(Task):
         return {"gold": pa.array(self._right(rows).tolist(), pa.int32())}
 
     def measurer(self, names: Sequence[str], predictions: "pa.Table") -> Measure:
+        import numpy as np
+
         is_right = predictions["prediction"].to_numpy() == predictions["gold"].to_numpy()
 
-        def measure(rows: "np.ndarray | None") -> Mapping[str, float]:
-            share = float((is_right if rows is None else is_right[rows]).mean())
-            return dict.fromkeys(names, share)
+        def measure(counts: "np.ndarray") -> Mapping[str, float]:
+            return dict.fromkeys(names, float(np.average(is_right, weights=counts)))
 
         return measure
+
+    def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
+        """`majority` is the place where the right choice is most often in training, among those
+        that a row has; `tf_idf` the choice whose words are most like those of `text`.
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        from bertspec.catalog.task_parts.overlap import best_of_each, cosines, word_weights
+
+        train, test = splits["train"].rows, splits["test"].rows
+        counts = _counts(test)
+        times = np.bincount(self._right(train), minlength=counts.max())
+        said = {"majority": np.array([times[:count].argmax() for count in counts])}
+        if "text" in test.column_names:
+            known = [column.to_pylist() for column in (train["text"], _texts(train))]
+            words = word_weights(*known)
+            texts, choices = (words(column.to_pylist()) for column in (test["text"], _texts(test)))
+            owners = np.repeat(np.arange(len(test)), counts)
+            likeness = cosines(texts, choices, owners, np.arange(len(owners)))
+            said["tf_idf"] = best_of_each(likeness, owners) - first_of_each(owners)
+        return {
+            name: pa.table({"prediction": pa.array(places, pa.int32()), **self.gold(test)})
+            for name, places in said.items()
+        }
 
     def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
         counts = [len(scores) for scores in predictions["scores"].to_pylist()]

@@ -10,7 +10,7 @@ from pydantic import Field
 from bertspec.catalog.batch import Batch, Draw, Tokens, unpadded
 from bertspec.catalog.contract.answers_at_offset import misplaced
 from bertspec.catalog.metrics.squad import METRICS, measurer, row_scores
-from bertspec.catalog.task import Decision, LossOptions, Measure, Task
+from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
 from bertspec.catalog.task_parts.losses import weighted_cross_entropy
 from bertspec.catalog.task_parts.sequence_model import sequence_model
 from bertspec.catalog.task_parts.spans import (
@@ -206,6 +206,10 @@ class QuestionAnswering(Task):
         )
         return {THRESHOLD: best_threshold(spans.scores, with_answer - without)}
 
+    def fitted(self) -> Mapping[str, str | None]:
+        is_asked = self.unanswerable and self.null_threshold == "tuned"
+        return {"null_threshold": "0"} if is_asked else {}
+
     def predictions(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]", decision: Decision
     ) -> "pa.Table":
@@ -249,6 +253,21 @@ class QuestionAnswering(Task):
         if name.endswith("_answerable") and not any(has_answer):
             return "no row of the split has an answer"
         return None
+
+    def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
+        """`no_answer`, where training has rows without one; and `word_overlap`, the sentence of
+        the context that is most like the question.
+        """
+        import pyarrow as pa
+        from pyarrow import compute as pc
+
+        from bertspec.catalog.task_parts.sentences import nearest_sentences
+
+        train, test = splits["train"].rows, splits["test"].rows
+        said = {"word_overlap": pa.array(nearest_sentences(train, test), pa.string())}
+        if pc.min(pc.list_value_length(self.gold(train)["gold"])).as_py() == 0:
+            said = {"no_answer": pa.repeat(pa.scalar(""), len(test))} | said
+        return {name: pa.table({**self.gold(test), "prediction": s}) for name, s in said.items()}
 
     def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
         if not self.unanswerable:

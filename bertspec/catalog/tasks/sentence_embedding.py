@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bertspec.catalog.batch import Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.metrics.retrieval import RETRIEVAL, TRIPLETS
-from bertspec.catalog.task import Decision, LossOptions, Measure, RunTokens, Task
+from bertspec.catalog.task import Decision, LossOptions, Measure, RunTokens, Splits, Task
 from bertspec.catalog.task_parts.embedding_objectives import (
     NEGATIVE,
     PAIR,
@@ -207,18 +207,23 @@ class SentenceEmbedding(Task):
         `text_pair` among those of `rows`, and with negatives `negative_similarity`.
         """
         import numpy as np
-        import pyarrow as pa
-
-        from bertspec.catalog.metrics.retrieval import ranks
 
         vectors = np.stack(kept).astype(np.float64)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         parts = tokens.numbers("part")
         text, pair, negative = (vectors[parts == part] for part in (TEXT, PAIR, NEGATIVE))
+        return self._table(rows, text, pair, negative)
+
+    def _table(self, rows: "pa.Table", text: Any, pair: Any, negative: Any) -> "pa.Table":
+        """See `predictions`. Unit vectors, or sparse ones; of `negative` perhaps none."""
+        import pyarrow as pa
+
+        from bertspec.catalog.metrics.retrieval import ranks
+
         columns = {"prediction": _similarity(text, pair)}
         if not isinstance(self.objective, CosineSimilarity):
             columns["rank"] = pa.array(ranks(text, pair, rows["text_pair"]), pa.int32())
-            if len(negative):
+            if negative.shape[0]:
                 columns["negative_similarity"] = _similarity(text, negative)
         return pa.table(columns)
 
@@ -238,6 +243,19 @@ class SentenceEmbedding(Task):
         if name in CORRELATIONS and len(rows["label"].unique()) < 2:  # noqa: PLR2004 - all the same
             return "all rows of the split have one label"
         return None
+
+    def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
+        """Vectors of words, weighted by TF-IDF."""
+        from bertspec.catalog.task_parts.overlap import word_weights
+
+        train, test = splits["train"].rows, splits["test"].rows
+        words = word_weights(train["text"].to_pylist(), train["text_pair"].to_pylist())
+        negative = test["negative"].to_pylist() if "negative" in test.column_names else []
+        texts = test["text"].to_pylist(), test["text_pair"].to_pylist(), negative
+        found = self._table(test, *map(words, texts))
+        for name, column in self.gold(test).items():
+            found = found.append_column(name, column)
+        return {"tf_idf": found}
 
     def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
         if isinstance(self.objective, CosineSimilarity):
@@ -259,8 +277,11 @@ class SentenceEmbedding(Task):
         return f"{len(vector)} numbers: {shown}{' ...' if len(vector) > FIRST else ''}"
 
 
-def _similarity(one: "np.ndarray", other: "np.ndarray") -> "pa.Array":
-    """Of unit vectors, row by row."""
+def _similarity(one: Any, other: Any) -> "pa.Array":
+    """Of unit vectors, or sparse ones, row by row."""
+    import numpy as np
     import pyarrow as pa
+    from scipy.sparse import issparse
 
-    return pa.array((one * other).sum(axis=1).tolist(), pa.float32())
+    products = one.multiply(other) if issparse(one) else one * other
+    return pa.array(np.asarray(products.sum(axis=1)).ravel().tolist(), pa.float32())

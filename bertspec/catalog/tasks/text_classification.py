@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from bertspec.catalog.batch import Batch, Draw, Tokens
-from bertspec.catalog.task import Decision, LossOptions, Measure, Task
+from bertspec.catalog.long_documents import Aggregate
+from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
 from bertspec.catalog.task_parts.baselines import simple_classifiers
 from bertspec.catalog.task_parts.decisions import (
     Likeliest,
@@ -124,6 +125,26 @@ class TextClassification(Task):
                 "leave it out, or make it two labels with `data.columns.label.map`",
             )
 
+    def unfit_aggregate(self, name: Aggregate) -> str | None:
+        if name == "vote" and self.calibration == "temperature":
+            return "`calibration: temperature` divides logits, and votes are shares of windows"
+        return None
+
+    def fitted(self) -> Mapping[str, str | None]:
+        asked = {
+            "calibration": self.calibration == "temperature",
+            "decision": not isinstance(self.decision, Likeliest),
+        }
+        return dict.fromkeys(name for name, is_asked in asked.items() if is_asked)
+
+    def unfitted(self, rows: "pa.Table", decision: Decision) -> Mapping[str, str]:
+        if len(rows["label"].unique()) < BINARY:
+            return dict.fromkeys(self.fitted(), "all its rows have one label")
+        if isinstance(self.decision, Likeliest) or THRESHOLD in decision:
+            return {}
+        rule = self.decision
+        return {"decision": f"no threshold gives a {rule.type} of {rule.at_least:g}"}
+
     def check_targets(self, rows: "pa.Table") -> None:
         require_known(rows, self.labels)
 
@@ -150,7 +171,9 @@ class TextClassification(Task):
     ) -> dict[str, float]:
         logits = aggregated(tokens, kept)
         labels = numbers_of(rows["label"], self.labels).to_numpy()
-        decision = {}
+        decision: dict[str, float] = {}
+        if (labels == labels[0]).all():
+            return decision
         if self.calibration == "temperature":
             decision[TEMPERATURE] = fit_temperature(logits, labels)
         shares = softmax(logits / decision.get(TEMPERATURE, 1.0))[:, 1]
@@ -201,7 +224,8 @@ class TextClassification(Task):
         gold, _, scores = arrays_of(self.labels, predictions)
         return reliability(scores.max(axis=1), gold == scores.argmax(axis=1))
 
-    def baselines(self, train: "pa.Table", test: "pa.Table") -> "Mapping[str, pa.Table]":
+    def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
+        train, test = splits["train"].rows, splits["test"].rows
         found = {}
         for name, scores in simple_classifiers(train, test, self.labels).items():
             table = self._table(scores.argmax(axis=1), scores.astype("float32"))

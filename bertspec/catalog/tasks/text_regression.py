@@ -16,7 +16,8 @@ from bertspec.catalog.metrics.regression import (
     measurer,
 )
 from bertspec.catalog.numbers import read_numbers
-from bertspec.catalog.task import Decision, LossOptions, Measure, Task
+from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
+from bertspec.catalog.task_parts.baselines import simple_regressors
 from bertspec.catalog.task_parts.sequence_model import (
     aggregated,
     encode_texts,
@@ -55,6 +56,7 @@ class TextRegression(Task):
     loss_options: ClassVar[tuple[str, ...]] = ()
     headline: ClassVar[str] = "r2"
     metrics: ClassVar[tuple[str, ...]] = ("r2", "mse", "rmse", "mae", "pearson", "spearman")
+    class_metrics: ClassVar[tuple[str, ...]] = metrics
     lower_is_better: ClassVar[tuple[str, ...]] = ("mse", "rmse", "mae")
 
     type: Literal["text-regression"] = Field(description="A number for each text or pair.")
@@ -176,6 +178,9 @@ class TextRegression(Task):
     def measurer(self, names: Sequence[str], predictions: "pa.Table") -> Measure:
         return measurer(names, len(self.names), predictions)
 
+    def classes(self) -> tuple[str, ...]:
+        return self.targets or ()
+
     def measure_classes(self, predictions: "pa.Table") -> Mapping[str, Mapping[str, float]]:
         """Of several targets, the metrics of each."""
         return measure_targets(self.metrics, self.targets, predictions) if self.targets else {}
@@ -184,6 +189,16 @@ class TextRegression(Task):
         if name in OF_DIFFERENCES and all_equal(self._numbers(rows["label"])).all():
             return "all rows of the split have the same numbers"
         return None
+
+    def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
+        import pyarrow as pa
+
+        train, test = splits["train"].rows, splits["test"].rows
+        simple = simple_regressors(train, self._numbers(train["label"]), test)
+        return {
+            name: pa.table({"prediction": self._column(numbers), **self.gold(test)})
+            for name, numbers in simple.items()
+        }
 
     def baseline(self, predictions: "pa.Table") -> tuple[float, str]:
         return 0.0, "always saying the mean"

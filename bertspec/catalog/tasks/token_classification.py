@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from bertspec.catalog.batch import IGNORED, Batch, Draw, Tokens, unpadded
 from bertspec.catalog.metrics.tags import METRICS, measure_types, measurer
-from bertspec.catalog.task import Decision, LossOptions, Measure, Task
+from bertspec.catalog.task import Decision, LossOptions, Measure, Split, Splits, Task
 from bertspec.catalog.task_parts.losses import weighted_cross_entropy
 from bertspec.catalog.task_parts.sequence_model import of_labels, sequence_model
 from bertspec.catalog.task_parts.tag_checks import require_spans, require_tags, require_words
@@ -221,6 +221,30 @@ class TokenClassification(Task):
         """Of words; where the words of a text are, only its tokens tell: see `predictions`."""
         return {"gold": self._named(*self._given(rows))} if "tags" in rows.column_names else {}
 
+    def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
+        """Each word has the tag that it has most often in training, and an unknown one `O`."""
+        import pyarrow as pa
+
+        from bertspec.catalog.task_parts.frequent_tags import frequent_tags
+
+        words, tags, _ = self._tagged(splits["train"])
+        unseen, gold, offsets = self._tagged(splits["test"])
+        tagging = self._tagging
+        found = tagging.read(frequent_tags(words, tags, unseen), offsets)
+        said = tagging.write(found, len(gold))
+        columns = {"prediction": self._named(said, offsets), "gold": self._named(gold, offsets)}
+        return {"frequent_tag": pa.table(columns)}
+
+    def _tagged(self, split: Split) -> "tuple[pa.Array, np.ndarray, np.ndarray]":
+        """All words of a split, their tags, and where those of each row begin."""
+        from bertspec.catalog.task_parts import tagged_rows as tr
+
+        rows, tokens = split.rows, split.tokens
+        if "tags" in rows.column_names:
+            return rows["tokens"].combine_chunks().flatten(), *self._given(rows)
+        offsets = tr.word_offsets(rows, tokens)
+        return tr.words_of_texts(rows, tokens, offsets), tokens.items("word_tags"), offsets
+
     def _named(self, tags: "np.ndarray", offsets: "np.ndarray") -> "pa.ListArray":
         import pyarrow as pa
 
@@ -231,6 +255,9 @@ class TokenClassification(Task):
 
     def measurer(self, names: Sequence[str], predictions: "pa.Table") -> Measure:
         return measurer(names, self._tagging, predictions)
+
+    def classes(self) -> tuple[str, ...]:
+        return self.labels
 
     def measure_classes(self, predictions: "pa.Table") -> Mapping[str, Mapping[str, float]]:
         return measure_types(self._tagging, predictions)

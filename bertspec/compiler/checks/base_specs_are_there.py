@@ -1,11 +1,11 @@
 """E138: a spec that starts from another's model names one of the project, and none from itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from bertspec.catalog.bases.spec import SpecBase
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, sentences
 from bertspec.spec.load import LoadedSpec
 
 
@@ -20,8 +20,8 @@ def check(specs: Sequence[LoadedSpec]) -> Iterator[Diagnostic]:
                 "E138",
                 loaded,
                 place,
-                f"there is no spec `{base}` among those that are compiled",
-                f"{did_you_mean(base, starts)} A spec and its base are compiled together",
+                f"there is no spec `{base}` to start from, or it is not valid",
+                _where_it_must_be(base, starts.keys() - {loaded.spec.name}),
             )
         elif loaded.spec.name in (chain := _chain(base, starts)):
             yield finding(
@@ -31,6 +31,11 @@ def check(specs: Sequence[LoadedSpec]) -> Iterator[Diagnostic]:
                 f"`{loaded.spec.name}` would start from itself: {' from '.join(chain)}",
                 "one of them must start from a model of another kind",
             )
+
+
+def _where_it_must_be(name: str, others: Collection[str]) -> str:
+    advice = "it must be in the folder of this one, or be given together with it"
+    return sentences(did_you_mean(name, others), f"else {advice}") if others else advice
 
 
 def _base_of(loaded: LoadedSpec) -> str | None:

@@ -8,9 +8,15 @@ from bertspec.core.diagnostics import Diagnostic
 from bertspec.spec.load import LoadedSpec
 
 
+def has_validation(loaded: LoadedSpec) -> bool:
+    """Whether there may be validation rows."""
+    data = loaded.spec.data
+    return data.split.has_validation() or "validation" in data.source.given_splits()
+
+
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
-    data, training = loaded.spec.data, loaded.spec.training
-    if data.split.has_validation() or "validation" in data.source.given_splits():
+    training = loaded.spec.training
+    if has_validation(loaded):
         return
     if training.early_stopping is not None:
         yield finding(

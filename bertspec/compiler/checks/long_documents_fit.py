@@ -29,6 +29,11 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
                 f"{task.type} cannot put windows together by `{policy.aggregate}`",
                 f"one of: {', '.join(task.aggregates)}",
             )
+        elif task.aggregates and (reason := task.unfit_aggregate(policy.aggregate)):
+            fit = [name for name in task.aggregates if not task.unfit_aggregate(name)]
+            yield finding(
+                "E135", loaded, (*place, "aggregate"), reason, f"one of: {', '.join(fit)}"
+            )
         if 2 * policy.stride >= tokenization.max_length - 2:
             yield finding(
                 "E135",

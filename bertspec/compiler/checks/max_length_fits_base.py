@@ -3,22 +3,23 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from bertspec.catalog.bases.families import positions
+from bertspec.catalog.bases.scratch import ScratchBase
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.spec.load import LoadedSpec
 
 
 def check(loaded: LoadedSpec, root: Path) -> Iterator[Diagnostic]:
-    config = loaded.spec.model.base.known_config(root) or {}
-    positions = config.get("max_position_embeddings")
-    # RoBERTa-likes count positions from the padding id, and so have two fewer than they say.
-    offset = 2 if config.get("model_type") in ("roberta", "xlm-roberta", "camembert") else 0
+    base = loaded.spec.model.base
+    most = positions(base.known_config(root) or {})
     wanted = loaded.spec.tokenization.max_length
-    if isinstance(positions, int) and wanted > positions - offset:
+    if most is not None and wanted > most:
+        more = ", or more `max_position_embeddings` in `model.base.config`"
         yield finding(
             "E111",
             loaded,
             ("tokenization", "max_length"),
-            f"`max_length` is {wanted}, and the base has {positions - offset} positions",
-            f"write at most {positions - offset}",
+            f"`max_length` is {wanted}, and the base has {most} positions",
+            f"write at most {most}{more if isinstance(base, ScratchBase) else ''}",
         )

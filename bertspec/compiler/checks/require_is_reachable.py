@@ -19,7 +19,8 @@ _RANGES = {
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     for name, bound in loaded.spec.evaluation.require.items():
         operator, limit = bound.rstrip("0123456789. -"), float(bound.lstrip("<>= "))
-        low, high = _RANGES.get(name, (0.0, 1.0))
+        metric = name.rpartition(".")[2]  # of a class's too
+        low, high = _RANGES.get(metric, (0.0, 1.0))
         reachable = {
             ">=": limit <= high,
             ">": limit < high,

@@ -1,11 +1,14 @@
-"""E112: a new model's config has the keys that its architecture needs, and sizes that are some."""
+"""E112: a new model's config has the keys that its family needs and no others, and real sizes."""
 
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+from bertspec.catalog.bases.families import table_version
 from bertspec.catalog.bases.scratch import ScratchBase
 from bertspec.compiler.checks.finding import finding
-from bertspec.core.diagnostics import Diagnostic
+from bertspec.core.diagnostics import Diagnostic, Severity
+from bertspec.core.packages import public_version
 from bertspec.spec.load import LoadedSpec
 
 _USUAL = {
@@ -29,6 +32,18 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             "`config` has no `model_type`",
             "write the architecture's name in transformers, such as `model_type: bert`",
         )
+    # Another transformers may know keys that this one does not.
+    is_ours = _installed() == table_version()
+    for key, message, advice in base.unknown_keys():
+        yield finding(
+            "E112",
+            loaded,
+            ("model", "base", "config", key),
+            message if is_ours else f"{message} in transformers {table_version()}",
+            advice,
+            key=True,
+            severity=Severity.ERROR if is_ours else Severity.WARNING,
+        )
     wrong = dict(base.wrong_sizes())
     for key, message in wrong.items():
         yield finding(
@@ -47,3 +62,10 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             f"`hidden_size` {hidden} cannot be divided among {heads} attention heads",
             f"write a multiple of {heads}",
         )
+
+
+def _installed() -> str | None:
+    try:
+        return public_version("transformers")
+    except PackageNotFoundError:
+        return None

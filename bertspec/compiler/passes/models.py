@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bertspec.catalog.long_documents import Windows
 from bertspec.compiler.passes.shared import base_name, tokenization_key
 from bertspec.compiler.passes.stages import make_stage
 from bertspec.core.manifest import manifest_path
@@ -30,20 +31,26 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
             layout.plot(name, "reliability"), "confidence", "accuracy", "Reliability on test"
         )
 
+    by_loss = loaded.spec.training.metric_for_best_model == "loss"
+    aggregating = ["evaluate", "export"] if by_loss else ["train", "evaluate", "export"]
+
     def stage(kind: str, sections: dict[str, str], **options: Any) -> Stage:
         keys = {role: f"{name}.{section}" for role, section in sections.items()}
+        if "aggregate" in params and kind in aggregating:
+            keys["aggregate"] = f"{name}.aggregate"
         return make_stage(kind, name, lock, origin=loaded.document.name, params=keys, **options)
 
     train = stage(
         "train",
         {"task": "model.task", "head": "model.head", "training": "training"},
-        # The verdict alone: a changed warning must not train again.
+        # The verdict alone: a changed warning must not train again. Nor must a column that no
+        # model reads, so the rows are an input only where a metric is to be computed of them.
         inputs={
             "base": base,
-            "prepared": prepared,
             "tokenized": tokenized,
             "verdict": layout.verdict(loaded.dataset_name),
-        },
+        }
+        | ({} if by_loss else {"prepared": prepared}),
         outputs={
             "trained": Output(trained, OutputKind.ARTIFACT),
             "loss": _curve(curves["loss"], "step", "loss", "Training loss"),
@@ -119,6 +126,9 @@ def spec_params(loaded: LoadedSpec) -> dict[str, Any]:
     del dumped["model"]["base"]
     # How scores become predictions may change without training again.
     dumped["model"]["task"] = loaded.spec.task.as_read_by("train")
+    policy = loaded.spec.tokenization.long_documents
+    if isinstance(policy, Windows) and loaded.spec.task.aggregates:
+        dumped["aggregate"] = policy.aggregate
     return dumped
 
 

@@ -1,5 +1,6 @@
 """Bases and tokenizations: named by a digest of what defines them, so that equal ones are one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bertspec.catalog.base import Base
@@ -8,6 +9,7 @@ from bertspec.compiler.passes.stages import make_stage
 from bertspec.core.digest import digest
 from bertspec.pipeline import layout
 from bertspec.pipeline.lock import Lock
+from bertspec.pipeline.params.tokenize import Budgets, Tokenization
 from bertspec.pipeline.stage import Output, OutputKind, Stage
 from bertspec.spec.load import LoadedSpec
 
@@ -35,10 +37,16 @@ def tokenization_name(loaded: LoadedSpec) -> str:
 
 def _tokenize_params(loaded: LoadedSpec) -> dict[str, Any]:
     spec = loaded.spec
+    tokenization = spec.tokenization.as_read_by("tokenize")
     return {
         "task": spec.task.as_read_by("tokenize"),
-        "tokenization": spec.tokenization.model_dump(mode="json"),
+        "tokenization": {name: tokenization[name] for name in Tokenization.model_fields},
     }
+
+
+def _budgets(loaded: LoadedSpec) -> dict[str, Any]:
+    tokenization = loaded.spec.tokenization.as_read_by("tokenize")
+    return {name: tokenization[name] for name in Budgets.model_fields if name in tokenization}
 
 
 def lower_base(
@@ -63,9 +71,11 @@ def lower_base(
     return params, stage
 
 
-def lower_tokenization(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], Stage]:
-    """The tokenization's entry in params.yaml, and its stage."""
-    params = _tokenize_params(loaded)
+def lower_tokenization(sharing: Sequence[LoadedSpec], lock: Lock) -> tuple[dict[str, Any], Stage]:
+    """The entry in params.yaml of the tokenization that some specs share, and its stage."""
+    loaded = sharing[0]
+    budgets = {spec.spec.name: of_spec for spec in sharing if (of_spec := _budgets(spec))}
+    params = _tokenize_params(loaded) | ({"budgets": budgets} if budgets else {})
     name, key = tokenization_name(loaded), tokenization_key(loaded)
     stage = make_stage(
         "tokenize",

@@ -1,6 +1,6 @@
 """What a source's columns mean: which is the text, which the label, and how they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, Tag, model_validator
@@ -108,6 +108,11 @@ class Columns(Model):
     choices: AnyColumn | None = later("Column of the texts to choose from, a list.")
     negative: AnyColumn | None = later("Column of a text that is unlike `text`.")
 
+    def with_lists(self, lists: Collection[str]) -> Self:
+        """These, where columns of the source that are `lists` need not say so."""
+        changed = {n: _as_list(c) for n, c in self.mapped().items() if source_column(c) in lists}
+        return self.model_copy(update=changed)
+
     def mapped(self) -> Mapping[str, AnyColumn]:
         """The fields that have a column or a value, in the order of the language."""
         return {name: column for name, column in self if column is not None}
@@ -115,6 +120,14 @@ class Columns(Model):
 
 TARGETS = ("label", "tags", "spans", "answers")
 """Fields that a model learns to say: never missing."""
+
+
+def _as_list(column: AnyColumn) -> AnyColumn:
+    """The column read as a list, unless it says how else it is read."""
+    if not isinstance(column, Column):
+        return Column(column=column, list=True)
+    is_said = column.separator is not None or column.number
+    return column if is_said else column.model_copy(update={"list": True})
 
 
 def source_column(column: AnyColumn | None) -> str | None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model
 from bertspec.pipeline.params.where import Where
@@ -44,8 +45,9 @@ class Evaluation(Model):
     )
     require: dict[str, Bound] = Field(
         default={},
-        description="Bounds on metrics of the test split, such as `{accuracy: '>= 0.80'}`. "
-        "The stage fails where one does not hold.",
+        description="Bounds on metrics of the test split, such as `{accuracy: '>= 0.80'}`, and of "
+        "one of its classes, such as `{classes.good.f1: '>= 0.80'}`. The stage fails where one "
+        "does not hold.",
     )
     intervals: Intervals | None = Field(
         default=Intervals(),
@@ -71,3 +73,5 @@ class EvaluateParams(Model):
 
     task: AnyTask
     evaluation: Evaluation
+    aggregate: Aggregate | None = None
+    """How the scores of a row's windows become one; None where there are no windows."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bertspec.catalog.exports import AnyExport
+from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model
 
@@ -16,3 +17,5 @@ class ExportParams(Model):
 
     task: AnyTask
     export: Exports
+    aggregate: Aggregate | None = None
+    """How the scores of a row's windows become one; None where there are no windows."""

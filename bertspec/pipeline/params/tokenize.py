@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bertspec.catalog.long_documents import LongDocuments, Truncate
 from bertspec.catalog.tasks import AnyTask
-from bertspec.core.model import Model
+from bertspec.core.model import Model, affecting
 
 PERCENT = r"^([0-9]|[1-9][0-9])(\.[0-9]+)?%$"
 
@@ -53,9 +53,18 @@ class Tokenization(Model):
     max_length: int = Field(
         default=256, ge=4, description="Most tokens of a text, special tokens included."
     )
-    long_documents: LongDocuments = Field(
-        default=Truncate(), description="What becomes of texts longer than `max_length`."
+    long_documents: LongDocuments = affecting(
+        "tokenize",
+        "evaluate",
+        "export",
+        default=Truncate(),
+        description="What becomes of texts longer than `max_length`.",
     )
+
+
+class Budgets(Model):
+    """How much of the text may be lost. They change no token id: only whether the stage passes."""
+
     truncation: Budget | None = Field(
         default=None,
         description="How many of the tokens may be cut off; null for any number.",
@@ -73,3 +82,5 @@ class TokenizeParams(Model):
 
     task: AnyTask
     tokenization: Tokenization
+    budgets: dict[str, Budgets] = Field(default={})
+    """Of each spec that has some: those that share a tokenization need not share these."""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, Tag
 
+from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model, either_text_or_mapping
 
@@ -158,3 +159,7 @@ class TrainParams(Model):
     task: AnyTask
     head: Head
     training: Training
+    aggregate: Aggregate | None = None
+    """How the scores of a row's windows become one; None where no metric but the loss is needed,
+    or there are no windows.
+    """

@@ -16,16 +16,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def read_tokens(
-    folder: Path, split: SplitName, row_ids: "pa.Array", aggregate: Aggregate
-) -> Tokens:
-    """A split that tokenize wrote, of the rows with these ids."""
+def read_tokens(folder: Path, split: SplitName, aggregate: Aggregate | None = None) -> Tokens:
+    """A split that tokenize wrote."""
     import pyarrow as pa
 
     shards = read_index(folder).splits[split]
     tables = [read_arrow(folder / shard.path) for shard in shards]
     examples = _examples(tables, [s.rows for s in shards])
-    return tokens_of(pa.concat_tables(tables), examples, row_ids, aggregate)
+    return tokens_of(pa.concat_tables(tables), examples, aggregate)
 
 
 def _examples(tables: "Sequence[pa.Table]", rows: Sequence[int]) -> "np.ndarray":

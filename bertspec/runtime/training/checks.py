@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.batch import Tokens
+from bertspec.catalog.source import SplitName
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError
 from bertspec.runtime.examples import Examples
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def require_fit(model: "PreTrainedModel", tokens: Tokens) -> None:
+def require_fit(model: "PreTrainedModel", tokens: Tokens, split: SplitName) -> None:
     """Raise InputError (E406) for a row longer than the model's positions, or an unknown token."""
     if not len(tokens):
         return
@@ -20,7 +21,7 @@ def require_fit(model: "PreTrainedModel", tokens: Tokens) -> None:
     if positions is not None and tokens.lengths[longest] > positions:
         raise InputError.of(
             "E406",
-            f"row {tokens.row_id(longest)} has {tokens.lengths[longest]} tokens, "
+            f"row {tokens.row(longest)} of {split} has {tokens.lengths[longest]} tokens, "
             f"and the model takes {positions} at most",
             f"set `tokenization.max_length` to {positions} or less",
         )
@@ -53,9 +54,7 @@ def _positions(model: "PreTrainedModel") -> int | None:
 
 def require_measurable(task: Task, metric: str, validation: Examples) -> None:
     """Raise InputError (E411) for a best-model metric that the validation rows do not define."""
-    if metric == "loss" or not len(validation):
-        return
-    if reason := task.unmeasurable(metric, validation.rows):
+    if len(validation) and (reason := task.unmeasurable(metric, validation.rows)):
         raise InputError.of(
             "E411",
             f"`{metric}` cannot choose the best model: {reason}",

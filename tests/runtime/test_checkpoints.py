@@ -1,0 +1,140 @@
+"""An interrupted training goes on from its checkpoint, and ends as if it had never stopped."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bertspec.core.manifest import digest_files
+from bertspec.runtime.stage import run_stage
+from bertspec.runtime.training import checkpoints
+from bertspec.runtime.training.checkpoints import Checkpoints, Progress
+from tests.projects import SPEC, Project
+from tests.stages import run_kinds
+
+EPOCHS = 4
+TRAINED = "models/tiny/trained"
+
+
+def _project(root: Path, **training: Any) -> Project:
+    """With dropout, a metric that chooses the epoch, and batches of which the last is smaller."""
+    project = Project.create(root)
+    spec = json.loads(json.dumps(SPEC))
+    spec["training"] |= {"epochs": EPOCHS, "metric_for_best_model": "f1"} | training
+    project.write_spec(spec)
+    project.compile()
+    return project
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, str], int]:
+    """A project that is built up to train, what train makes, and how many steps it takes."""
+    project = _project(tmp_path_factory.mktemp("started") / "project")
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
+    curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
+    return project, digest_files(project.root / "models/tiny"), len(curve) - 1
+
+
+@pytest.fixture
+def saving(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A checkpoint after every step."""
+    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
+    return monkeypatch
+
+
+def _train_until(project: Project, step: int, patch: pytest.MonkeyPatch) -> None:
+    """Train, with Ctrl-C in this step, counted from 1 in this run."""
+    real, taken = torch.optim.AdamW.step, 0
+
+    def interrupted(self: torch.optim.AdamW, *args: Any, **kwargs: Any) -> Any:
+        nonlocal taken
+        taken += 1
+        if taken == step:
+            raise KeyboardInterrupt
+        return real(self, *args, **kwargs)
+
+    with patch.context() as inner:
+        inner.setattr(torch.optim.AdamW, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_stage("tiny-train", project.root)
+
+
+@pytest.mark.parametrize("place", ["first", "second", "middle", "epoch", "after epoch", "last"])
+def test_it_ends_with_the_same_bits(
+    started: tuple[Project, dict[str, str], int], saving: pytest.MonkeyPatch, place: str
+) -> None:
+    project, expected, steps = started
+    epoch = steps // EPOCHS
+    step = {
+        "first": 1, "second": 2, "middle": epoch + epoch // 2, "epoch": epoch,
+        "after epoch": epoch + 1, "last": steps,
+    }[place]  # fmt: skip
+    _train_until(project, step, saving)
+    assert digest_files(project.root / "models/tiny") == expected, "the old model is still there"
+    run_stage("tiny-train", project.root)
+    assert digest_files(project.root / "models/tiny") == expected
+    assert not (project.root / ".bertspec/checkpoints/tiny-train").exists()
+
+
+def test_only_what_is_left_is_done_and_it_may_stop_again(
+    started: tuple[Project, dict[str, str], int], saving: pytest.MonkeyPatch
+) -> None:
+    project, expected, steps = started
+    _train_until(project, steps - 5, saving)
+    _train_until(project, 3, saving)
+    taken: list[int] = []
+    real = torch.optim.AdamW.step
+
+    def counted(self: torch.optim.AdamW, *args: Any, **kwargs: Any) -> Any:
+        taken.append(1)
+        return real(self, *args, **kwargs)
+
+    saving.setattr(torch.optim.AdamW, "step", counted)
+    run_stage("tiny-train", project.root)
+    assert len(taken) == 4
+    assert digest_files(project.root / "models/tiny") == expected
+
+
+def test_early_stopping_goes_on_waiting(tmp_path: Path, saving: pytest.MonkeyPatch) -> None:
+    project = _project(tmp_path / "p", early_stopping={"patience": 2, "threshold": 0.5}, epochs=9)
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
+    expected = digest_files(project.root / "models/tiny")
+    validation = (project.root / "models/tiny/plots/validation.csv").read_text().splitlines()
+    assert len(validation) - 1 < 9, "it stops early"
+    steps = len((project.root / "models/tiny/plots/loss.csv").read_text().splitlines()) - 1
+    _train_until(project, steps, saving)
+    run_stage("tiny-train", project.root)
+    assert digest_files(project.root / "models/tiny") == expected
+
+
+def test_another_training_begins_anew(tmp_path: Path, saving: pytest.MonkeyPatch) -> None:
+    project = _project(tmp_path / "p")
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
+    _train_until(project, 6, saving)
+    (old,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
+    spec = json.loads((project.root / "specs/tiny.json").read_text())
+    spec["training"]["learning_rate"] = 0.001
+    project.write_spec(spec)
+    project.compile()
+    _train_until(project, 2, saving)
+    (new,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
+    assert new.name != old.name, "one file, however often the spec changes"
+    run_stage("tiny-train", project.root)
+    expected = digest_files(project.root / TRAINED)
+    run_stage("tiny-train", project.root)
+    assert digest_files(project.root / TRAINED) == expected
+
+
+def test_a_checkpoint_that_cannot_be_written_stops_no_training(
+    tmp_path: Path, saving: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    found = Checkpoints(tmp_path / "checkpoints", "key")
+    (tmp_path / "checkpoints/key.new").mkdir()
+    found.save_if_due(model, optimizer, Progress(), None)  # type: ignore[arg-type]
+    assert "no checkpoint, training goes on: " in capsys.readouterr().err
+    found.save_if_due(model, optimizer, Progress(), None)  # type: ignore[arg-type]
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["key.safetensors"]
