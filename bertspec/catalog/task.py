@@ -158,6 +158,11 @@ class Task(Model, ABC):
         """Classes and their metrics by where metrics.json has them, such as `classes.good.f1`."""
         return {f"{CLASSES}{c}.{m}": (c, m) for c in self.classes() for m in self.class_metrics}
 
+    @property
+    def loss_is_a_sum(self) -> bool:
+        """Whether the loss of a batch is that of its examples put together, whatever they are."""
+        return True
+
     def unfit_aggregate(self, name: Aggregate) -> str | None:
         """Why one of `aggregates` does not go with these options."""
         return None

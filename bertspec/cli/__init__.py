@@ -89,48 +89,59 @@ def main(args: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(_interrupted())
+    except (KeyboardInterrupt, click.Abort) as error:
+        sys.exit(_interrupted(error))
     except BrokenPipeError:
         # The reader has gone, as `head` does; Python would complain once more while it flushes.
         sys.stdout = None
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - whatever it is, it gets a message
         if options["debug"]:
-            traceback.print_exception(error)
-        sys.exit(_interrupted() if _by_interrupt(error) else _report(error))
+            from bertspec.core.terminal import printable
+
+            said = "".join(traceback.format_exception(error))
+            click.echo(printable(said, kept="\n\t"), err=True, nl=False)
+        sys.exit(_interrupted(error) if _interrupt(error) else _report(error))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _interrupted() -> int:
-    from bertspec.core.errors import INTERRUPTED
+def _interrupted(error: BaseException) -> int:
+    from bertspec.core.errors import Interrupted
 
-    click.echo("\ninterrupted; nothing was left half-written, run it again", err=True)
-    return INTERRUPTED
+    found = _interrupt(error)
+    told = found if isinstance(found, Interrupted) else Interrupted()
+    click.echo(f"\ninterrupted; {told.kept}", err=True)
+    return told.exit_code
 
 
-def _by_interrupt(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind it: while a compiled module is imported it ends as ImportError."""
+def _interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C behind it: while a compiled module is imported it ends as ImportError."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error
 
 
 def _report(error: Exception) -> int:
     from bertspec.core.diagnostics import Diagnostic, render
-    from bertspec.core.errors import BertspecError, EnvironmentFault, InternalError
+    from bertspec.core.errors import (
+        BertspecError,
+        EnvironmentFault,
+        InternalError,
+        is_out_of_memory,
+    )
 
     exit_code: int
     found: tuple[Any, ...]
     if isinstance(error, BertspecError):
         exit_code, found = error.exit_code, error.diagnostics
+    elif is_out_of_memory(error):
+        exit_code = EnvironmentFault.exit_code
+        advice = "close other programs, or lower `tokenization.max_length`"
+        found = (Diagnostic("E504", "out of memory", advice),)
     elif isinstance(error, OSError):
         exit_code = EnvironmentFault.exit_code
         place = f" ({error.filename})" if error.filename else ""
         found = (Diagnostic("E503", f"{error.strerror or error}{place}", _os_advice(error)),)
-    elif isinstance(error, MemoryError):
-        exit_code = EnvironmentFault.exit_code
-        found = (Diagnostic("E504", "out of memory", "a smaller batch or a shorter max_length"),)
     else:
         exit_code = InternalError.exit_code
         text = f"{type(error).__name__}: {error}"

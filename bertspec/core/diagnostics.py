@@ -1,12 +1,11 @@
 """A diagnostic: what is wrong, where, and what to do; printed for people or for machines."""
 
-import json
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from bertspec.core.terminal import printable
+from bertspec.core.terminal import json_text, printable
 
 _LAYOUT = "\n\t"
 """What is not printable and stays in a message, such as that of a YAML parser."""
@@ -91,7 +90,7 @@ def render(diagnostics: Iterable[Diagnostic], fmt: str) -> str:
     """All findings as `text`, `json` (one array) or `github` (workflow annotations)."""
     found = list(diagnostics)
     if fmt == "json":
-        return json.dumps([_as_json(d) for d in found], indent=2, ensure_ascii=False)
+        return json_text([_as_json(d) for d in found])
     if fmt == "github":
         return "\n".join(_as_github(d) for d in found)
     return "\n\n".join(render_text(d) for d in found)
@@ -112,7 +111,8 @@ def _as_github(diagnostic: Diagnostic) -> str:
     """See GitHub's "Workflow commands": values escape %, CR, LF, and `,` and `:` in properties."""
 
     def escape(text: str) -> str:
-        return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        shown = printable(text, kept="\r\n")
+        return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
     def escape_property(text: str) -> str:
         return escape(text).replace(":", "%3A").replace(",", "%2C")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from errno import ENOMEM
+from signal import SIGINT
 from typing import ClassVar
 
 from bertspec.core.diagnostics import Diagnostic, Position
@@ -65,5 +67,26 @@ def reason(error: BaseException) -> str:
     return lines[0].rstrip(":") if lines else type(error).__name__
 
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
+"""What torch says of it, on the CPU and on GPUs, and what C++ does: in a plain RuntimeError."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, in Python, a library or the system."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == ENOMEM:
+        return True
+    return isinstance(error, RuntimeError) and any(m in str(error).lower() for m in _NO_MEMORY)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM, where there is more to tell than that nothing is half-written."""
+
+    def __init__(
+        self,
+        kept: str = "nothing was left half-written, run it again",
+        number: int = SIGINT,
+    ) -> None:
+        super().__init__(kept)
+        self.kept = kept
+        self.exit_code = 128 + number
+        """As shells have it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bertspec.catalog.batch import Tokens
 from bertspec.catalog.task import Task
 from bertspec.core.digest import digest
-from bertspec.core.errors import InputError, reason
+from bertspec.core.errors import InputError, is_out_of_memory, reason
 from bertspec.core.manifest import digest_artifact
 from bertspec.pipeline.params.train import TrainParams
 from bertspec.runtime.context import Context
@@ -21,6 +21,7 @@ from bertspec.runtime.training.batches import read_tokens
 from bertspec.runtime.training.checkpoints import Checkpoints
 from bertspec.runtime.training.checks import require_fit, require_measurable
 from bertspec.runtime.training.loop import Score, train
+from bertspec.runtime.training.memory import within_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,7 +32,8 @@ def run(context: Context[TrainParams]) -> None:
 
     Raises InputError: E205 for data tokenized for another task, E402 for weights that cannot be
     read, E404 for a loss that is no number, E405 for no training row, or none of a label, E406
-    for data that the model does not take.
+    for data that the model does not take. EnvironmentFault (E506) for too little memory;
+    Interrupted, after a checkpoint, for Ctrl-C and SIGTERM.
     """
     params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
     quiet()
@@ -40,16 +42,18 @@ def run(context: Context[TrainParams]) -> None:
     tokens, validation = (read_tokens(tokenized, split) for split in ("train", "validation"))
     _require_every_label(params.task, tokens)
     score = _score(context)
-    model = _build(params, base)
+    with within_memory(params.training):
+        model = _build(params, base)
     require_fit(model, tokens, "train")
     require_fit(model, validation, "validation")
     inputs = {role: digest_artifact(path) for role, path in context.inputs.items()}
     key = digest([context.identity, context.threads, inputs])
-    curves = train(
-        model, params.task, params.training, tokens, validation, score, pad_id_of(base),
-        Checkpoints(context.checkpoints, key),
-    )  # fmt: skip
-    _save(model, base, context.outputs["trained"])
+    with within_memory(params.training), Checkpoints(context.checkpoints, key) as checkpoints:
+        curves = train(
+            model, params.task, params.training, tokens, validation, score, pad_id_of(base),
+            checkpoints,
+        )  # fmt: skip
+        _save(model, base, context.outputs["trained"])
     for name in ("loss", "learning_rate", "validation"):
         write_csv(getattr(curves, name), context.outputs[name])
 
@@ -85,6 +89,8 @@ def _build(params: TrainParams, base: Path) -> "PreTrainedModel":
     try:
         return params.task.build_model(base, params.head.dropout)
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise InputError.of(
             "E402",
             f"the base in {base.name} cannot be loaded: {reason(error)}",

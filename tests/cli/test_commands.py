@@ -198,3 +198,19 @@ def test_broken_metrics_are_told(project: Project, content: bytes) -> None:
 
 def test_show_answers_a_mistyped_name_with_the_nearest(built: Project) -> None:
     assert "did you mean `tiny`?" in built.bertspec("show", "tinny", code=2)
+
+
+@pytest.mark.parametrize("fmt", ["text", "json", "github"])
+def test_no_format_lets_through_what_a_terminal_obeys(project: Project, fmt: str) -> None:
+    name = "\x1b]0;title\x07\x9b2J"
+    (project.root / "specs/bad.yaml").write_text(f"bertspec: 1\n{json.dumps(name)}: 1\n")
+    said = project.bertspec("validate", "--format", fmt, code=2)
+    assert "title" in said
+    assert not [c for c in said if not c.isprintable() and c not in "\n\t"]
+
+
+def test_a_traceback_lets_nothing_through_either(project: Project) -> None:
+    command = (Path(sys.executable).parent / "bertspec", "--debug", "show", "\x1b[2J")
+    result = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    assert "Traceback" in result.stderr
+    assert not [c for c in result.stderr if not c.isprintable() and c not in "\n\t"]

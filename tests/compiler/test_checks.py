@@ -105,6 +105,10 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E142", "10:20", {"data.split.validation": 0.0, "task.calibration": "temperature"}),
     ("E142", "10:17", {"data.split": {"type": "given"}, "data.source.files.test": "data/t.csv",
                        "task.decision": {"type": "recall", "at_least": 0.9}}),
+    ("E143", "58:23",
+     {"training.schedule": {"type": "cosine", "warmup_ratio": 0.1, "warmup_steps": 5}}),
+    ("E144", "54:21", {"training.batch.accumulate": 9}),
+    ("E144", "50:21", {"task": {"type": "sentence-embedding"}, "training.batch.accumulate": 2}),
     ("E140", "17:18", {"data.source": {"type": "sql", "database": "data/a.db",
                                        "query": {"train": "select * from reviews"}}}),
 ]  # fmt: skip
@@ -194,6 +198,8 @@ GOOD: list[dict[str, Any]] = [
     {"model.base.config": {"model_type": "distilbert", "hidden_size": 32, "dim": 32}},
     {"model.base.config": {"model_type": "deberta-v2", "share_att_key": True}},
     {"model.base.config": {"model_type": "of_no_table", "hiden_size": 64}},
+    {"training.schedule": {"type": "polynomial", "power": 2.0, "warmup_steps": 5}},
+    {"training.batch.accumulate": 8},
     {"training.sampling": {"type": "cap", "per_label": 5}, "training.class_weights": "balanced"},
 ]  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Every family of encoders: a training step, and exports that give the same at any size."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from bertspec.catalog.batch import Batch
 from bertspec.catalog.export import INPUTS
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.task import LossOptions
+from bertspec.pipeline.params.train import AdamW
 from bertspec.runtime.export import exported_module
 from bertspec.runtime.torch_setup import quiet
+from bertspec.runtime.training.optimization import make_optimizer, set_rate
 from tests.model.models import TASK, build, prepare, scratch
 from tests.model.models import inputs as made_inputs
 
@@ -61,6 +64,33 @@ def _step(model: Any) -> None:
     total, weight = TASK.loss(TASK.forward(model, inputs), batch, LossOptions())
     (total / weight).backward()
     torch.optim.AdamW(model.parameters(), lr=0.01).step()
+
+
+LAYER = re.compile(r"\.(?:layers?|albert_layer_groups)\.(\d+)\.")
+BELOW = re.compile(
+    r"embedding|rel_embeddings|relative_attention_bias|encoder\.LayerNorm"  # of the positions
+)
+
+
+def test_each_layer_has_a_share_of_the_rate_of_the_one_above_it(model: Any) -> None:
+    optimizer = make_optimizer(model, AdamW(), 1.0, 0.5)
+    set_rate(optimizer, 8.0)
+    rates = {p: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    layers = 1 if model.config.model_type == "albert" else 2  # of which all share their weights
+    found = set()
+    for name, parameter in model.named_parameters():
+        if layer := LAYER.search(name):
+            place = layer[1]
+            expected = 8.0 * 0.5 ** (layers - int(place))
+        elif BELOW.search(name):
+            place, expected = "below", 8.0 * 0.5 ** (layers + 1)
+        else:
+            place, expected = "head", 8.0
+            assert re.match(r"(pre_)?classifier|head|(\w+\.)?(pooler|final_norm)", name), name
+        found.add(place)
+        assert rates[parameter] == expected, name
+    assert found == {"below", "head", *map(str, range(layers))}
+    assert len(rates) == len(list(model.parameters()))
 
 
 @pytest.mark.parametrize("kind", EXPORTS)

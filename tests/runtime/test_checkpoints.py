@@ -109,6 +109,24 @@ def test_early_stopping_goes_on_waiting(tmp_path: Path, saving: pytest.MonkeyPat
     assert digest_files(project.root / "models/tiny") == expected
 
 
+def test_averaged_weights_in_steps_of_several_parts_go_on(
+    tmp_path: Path, saving: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the first epoch, and before the last step, which is in the middle of an epoch."""
+    project = _project(
+        tmp_path / "p", ema=0.9, layer_decay=0.8, max_steps=20,
+        batch={"examples": 8, "accumulate": 3}, schedule={"type": "cosine", "warmup_steps": 3},
+    )  # fmt: skip
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
+    expected = digest_files(project.root / "models/tiny")
+    curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
+    assert len(curve) - 1 == 20
+    _train_until(project, 3, saving)
+    _train_until(project, 18, saving)
+    run_stage("tiny-train", project.root)
+    assert digest_files(project.root / "models/tiny") == expected
+
+
 def test_another_training_begins_anew(tmp_path: Path, saving: pytest.MonkeyPatch) -> None:
     project = _project(tmp_path / "p")
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")

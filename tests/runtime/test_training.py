@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, get_scheduler
 
 from bertspec.core.errors import CheckFailed, InputError
 from bertspec.core.manifest import digest_files
-from bertspec.pipeline.params.train import Constant, Cosine, Linear
+from bertspec.pipeline.params.train import Constant, Cosine, Linear, Polynomial
 from bertspec.runtime.training.optimization import rate_factor
 from tests.projects import SPEC, Project
 from tests.stages import examples_of, run_kinds
@@ -50,6 +50,36 @@ def test_schedules_are_those_of_transformers(schedule: Any, steps: int, warmup: 
     reference = get_scheduler(name, optimizer, math.ceil(warmup * steps), steps)
     for step in range(steps):
         assert rate_factor(options, step, steps) == pytest.approx(reference.get_last_lr()[0])
+        optimizer.step()
+        reference.step()
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("final", [0.0, 0.2])
+@pytest.mark.parametrize("warmup", [0, 3, 7, 200])
+def test_polynomial_schedules_are_those_of_transformers(
+    power: float, final: float, warmup: int
+) -> None:
+    options = Polynomial(type="polynomial", power=power, final_ratio=final, warmup_steps=warmup)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    extra = {"power": power, "lr_end": final * 0.1}
+    reference = get_scheduler("polynomial", optimizer, warmup, 100, extra)
+    for step in range(100):
+        expected = reference.get_last_lr()[0]
+        assert 0.1 * rate_factor(options, step, 100) == pytest.approx(expected)
+        optimizer.step()
+        reference.step()
+
+
+@pytest.mark.parametrize("schedule", [Linear, Cosine, Constant])
+@pytest.mark.parametrize("warmup", [0, 3, 200])
+def test_a_warmup_may_be_a_number_of_steps(schedule: Any, warmup: int) -> None:
+    options = schedule(type=schedule.__name__.lower(), warmup_steps=warmup)
+    name = "constant_with_warmup" if schedule is Constant else options.type
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = get_scheduler(name, optimizer, warmup, 100)
+    for step in range(100):
+        assert rate_factor(options, step, 100) == pytest.approx(reference.get_last_lr()[0])
         optimizer.step()
         reference.step()
 

@@ -81,6 +81,10 @@ class SentenceEmbedding(Task):
     def input_columns(cls) -> tuple[str, ...]:
         return ("text",)
 
+    @property
+    def loss_is_a_sum(self) -> bool:
+        return isinstance(self.objective, CosineSimilarity)
+
     def column_kind(self, name: str) -> Literal["text", "list", "number"]:
         return "number" if name == "label" else "text"
 

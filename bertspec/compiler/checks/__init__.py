@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bertspec.compiler.checks import (
     base_specs_are_there,
+    batch_can_be_divided,
     best_metric_fits,
     class_weights_are_labels,
     columns_are_what_the_task_reads,
@@ -47,6 +48,7 @@ from bertspec.compiler.checks import (
     stratify_is_a_text_column,
     task_options_go_together,
     time_borders_in_order,
+    warmup_is_given_once,
 )
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.spec.load import Loaded, LoadedSpec, load
@@ -86,6 +88,8 @@ RULES: tuple[Rule, ...] = (
     early_stopping_has_validation.check,
     early_stopping_can_stop.check,
     learning_rate_is_usual.check,
+    warmup_is_given_once.check,
+    batch_can_be_divided.check,
     metrics_fit_task.check,
     metrics_differ.check,
     slices_are_text_columns.check,

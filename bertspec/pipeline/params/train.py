@@ -22,7 +22,16 @@ class Head(Model):
 class Batch(Model):
     """What one optimizer step sees."""
 
-    examples: int = Field(default=32, ge=1, description="Examples in a step.")
+    examples: int = Field(
+        default=32, ge=1, description="Examples in a step, all its parts together."
+    )
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="Parts that the examples of a step are divided into, to save memory: each runs "
+        "by itself, and the step is taken with the gradients of all of them together.",
+        json_schema_extra={"since": 2},
+    )
 
 
 class AdamW(Model):
@@ -40,6 +49,12 @@ class AdamW(Model):
 class _Schedule(Model):
     warmup_ratio: Ratio = Field(
         default=0.1, description="Share of all steps over which the rate rises from 0."
+    )
+    warmup_steps: int | None = Field(
+        default=None,
+        ge=0,
+        description="Steps over which the rate rises from 0, in place of `warmup_ratio`.",
+        json_schema_extra={"since": 2},
     )
 
 
@@ -61,10 +76,22 @@ class Constant(_Schedule):
     type: Literal["constant"] = Field(description="Constant, after the warmup.")
 
 
+class Polynomial(_Schedule):
+    """Falls as a power of the steps that are left."""
+
+    type: Literal["polynomial"] = Field(
+        description="As a power of the share of steps that are left, after the warmup."
+    )
+    power: float = Field(default=1.0, gt=0, description="The power; 1 is a straight line.")
+    final_ratio: Ratio = Field(
+        default=0.0, description="Share of the peak learning rate that it falls to."
+    )
+
+
 if TYPE_CHECKING:
-    Schedule = Linear | Cosine | Constant
+    Schedule = Linear | Cosine | Constant | Polynomial
 else:
-    Schedule = Annotated[Linear | Cosine | Constant, Field(discriminator="type")]
+    Schedule = Annotated[Linear | Cosine | Constant | Polynomial, Field(discriminator="type")]
 
 
 if TYPE_CHECKING:
@@ -119,7 +146,22 @@ class Training(Model):
         default=13, ge=0, lt=2**32, description="Seed of the head's weights, order and dropout."
     )
     epochs: int = Field(default=3, ge=1, le=10_000, description="Passes over the training split.")
+    max_steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="Steps of the optimizer at most, if `epochs` are not over before; the learning "
+        "rate changes over as many. Null for no bound but `epochs`.",
+        json_schema_extra={"since": 2},
+    )
     learning_rate: float = Field(default=5e-5, gt=0, description="Peak learning rate.")
+    layer_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Factor of the learning rate from each layer to the one below it; the head has "
+        "the full rate, and the embeddings the lowest. Layers that share weights are one.",
+        json_schema_extra={"since": 2},
+    )
     batch: Batch = Field(default=Batch(), description="What one optimizer step sees.")
     optimizer: AdamW = Field(default=AdamW(), description="The optimizer.")
     schedule: Schedule = Field(
@@ -127,6 +169,13 @@ class Training(Model):
     )
     max_grad_norm: float | None = Field(
         default=1.0, gt=0, description="Gradients are scaled down to this norm; null for never."
+    )
+    ema: Ratio | None = Field(
+        default=None,
+        description="Decay of an exponential moving average of the weights, which is measured on "
+        "validation and kept in place of the weights themselves; null for none. It looks back "
+        "over about 1 / (1 - ema) steps, which should be far fewer than there are.",
+        json_schema_extra={"since": 2},
     )
     label_smoothing: Ratio = Field(
         default=0.0, description="Share of the target spread over all labels."

@@ -3,17 +3,20 @@
 import json
 import math
 import os
+import signal
 import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from bertspec.core.errors import reason
+from bertspec.core.errors import Interrupted, is_out_of_memory, reason
 from bertspec.core.files import remove
+from bertspec.runtime.training.interrupts import Interrupts
 
 if TYPE_CHECKING:
     import torch
+    from torch.optim.swa_utils import AveragedModel
     from transformers import PreTrainedModel
 
 EVERY = 60.0
@@ -21,8 +24,8 @@ EVERY = 60.0
 
 Weights = dict[str, "torch.Tensor"]
 
-_PROGRESS = "progress"
-"""Key of the metadata of the file: the rest of it is tensors."""
+_KEY, _PROGRESS = "key", "progress"
+"""Of the metadata of the file: the rest of it is tensors."""
 
 
 @dataclass
@@ -65,16 +68,34 @@ class Checkpoints:
     """The one file of a training: the last checkpoint, for those who ask with the same key.
 
     `key` is a digest of all that the result depends on. The file is a safetensors file, so that
-    nothing in it is ever run, and is replaced in one step.
+    nothing in it is ever run, and is replaced in one step. While it is entered, Ctrl-C and SIGTERM
+    wait for the next time that training can stop: then what has been done is kept. A second one
+    does not wait. Leaving raises Interrupted after either, which tells what was kept.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
-        self._file = folder / f"{key}.safetensors"
+        self._file, self._key = folder / f"{key}.safetensors", key
         self._last = time.monotonic()
+        self._signals = Interrupts()
+        self._kept: tuple[int, int] | None = None
+        self._steps = 0
         folder.mkdir(parents=True, exist_ok=True)
         for other in folder.iterdir():
-            if other != self._file:
+            if other != self._file or not other.is_file():
                 remove(other)
+
+    def __enter__(self) -> Self:
+        self._signals.__enter__()
+        return self
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        self._signals.__exit__()
+        caught = self._signals.caught or signal.SIGINT
+        if isinstance(error, KeyboardInterrupt) or (error is None and self._signals.caught):
+            if self._kept is None:
+                raise Interrupted(number=caught)
+            place = f"the checkpoint of step {self._kept[1]} of {self._steps}"
+            raise Interrupted(f"{place} is kept, the rerun goes on from it", caught)
 
     def save_if_due(
         self,
@@ -82,15 +103,36 @@ class Checkpoints:
         optimizer: "torch.optim.Optimizer",
         progress: Progress,
         best: Weights | None,
+        average: "AveragedModel | None" = None,
     ) -> None:
-        """Called between two steps. One that cannot be written stops no training."""
-        if time.monotonic() - self._last < EVERY:
-            return
+        """Called between two steps, and where nothing of what is given changes.
+
+        A checkpoint that cannot be written stops no training.
+        Raises KeyboardInterrupt, with all kept, when Ctrl-C or SIGTERM has come.
+        """
+        stops = self._signals.caught is not None
+        if stops or time.monotonic() - self._last >= EVERY:
+            if self._kept != (progress.epoch, progress.step):
+                self._save(model, optimizer, progress, best, average)
+            self._last = time.monotonic()
+        if stops:
+            raise KeyboardInterrupt
+
+    def _save(
+        self,
+        model: "PreTrainedModel",
+        optimizer: "torch.optim.Optimizer",
+        progress: Progress,
+        best: Weights | None,
+        average: "AveragedModel | None" = None,
+    ) -> None:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         tensors = {f"model.{name}": tensor for name, tensor in live_weights(model).items()}
         tensors |= {f"best.{name}": tensor for name, tensor in (best or {}).items()}
+        if average is not None:
+            tensors |= {f"average.{name}": t for name, t in live_weights(average).items()}
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
         new = self._file.with_suffix(".new")
@@ -98,36 +140,74 @@ class Checkpoints:
             save_file(
                 {name: tensor.detach().contiguous() for name, tensor in tensors.items()},
                 new,
-                {_PROGRESS: json.dumps(asdict(progress))},
+                {_KEY: self._key, _PROGRESS: json.dumps(asdict(progress))},
             )
             with new.open("rb") as file:
                 os.fsync(file.fileno())
             new.replace(self._file)
-        except (OSError, SafetensorError) as error:
+            self._kept = progress.epoch, progress.step
+        except (OSError, SafetensorError, MemoryError) as error:
+            goes_on = "" if self._signals.caught else ", training goes on"
+            sys.stderr.write(f"no checkpoint{goes_on}: {reason(error)}\n")
+        finally:
             remove(new)
-            sys.stderr.write(f"no checkpoint, training goes on: {reason(error)}\n")
-        self._last = time.monotonic()
 
     def resume(
-        self, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer"
+        self,
+        model: "PreTrainedModel",
+        optimizer: "torch.optim.Optimizer",
+        average: "AveragedModel | None",
+        steps: int,
     ) -> tuple[Progress, Weights | None]:
-        """Put all where it was; without a checkpoint, leave it. Gives the best weights, too."""
+        """Put all where it was; without a checkpoint, leave it. Gives the best weights, too.
+
+        `steps` are those of the whole training. A damaged checkpoint is told of, and is none.
+        """
+        from safetensors import SafetensorError
+
+        self._steps = steps
         if not self._file.is_file():
             return Progress(), None
-        from safetensors import safe_open
-
-        with safe_open(self._file, framework="pt") as file:
-            told = json.loads(file.metadata()[_PROGRESS])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        try:
+            progress, tensors = self._read(model, average)
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+            if is_out_of_memory(error):
+                raise
+            said = f"the checkpoint is damaged, training begins anew: {reason(error)}"
+            sys.stderr.write(f"{said}\n")
+            return Progress(), None
         put_weights(model, _below(tensors, "model"))
+        if average is not None:
+            put_weights(average, _below(tensors, "average"))
         state: dict[int, Weights] = {}
         for name, tensor in _below(tensors, "optimizer").items():
             number, _, key = name.partition(".")
             state.setdefault(int(number), {})[key] = tensor
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
-        progress = Progress(**told | {"curves": Curves(**told["curves"])})
+        self._kept = progress.epoch, progress.step
         return progress, _below(tensors, "best") or None
+
+    def _read(
+        self, model: "PreTrainedModel", average: "AveragedModel | None"
+    ) -> tuple[Progress, Weights]:
+        """What the file holds. Nothing is changed before all of it is known to be of this model."""
+        from safetensors import safe_open
+
+        with safe_open(self._file, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get(_KEY) != self._key:
+            raise ValueError("it is of another training")
+        told = json.loads(metadata[_PROGRESS])
+        progress = Progress(**told | {"curves": Curves(**told["curves"])})
+        for part, of in (("model", model), ("best", model), ("average", average)):
+            found, expected = _below(tensors, part), live_weights(of) if of else {}
+            if part == "best" and not found:
+                continue
+            if _shapes(found) != _shapes(expected):
+                raise ValueError(f"its {part} weights are not of this model")
+        return progress, tensors
 
 
 def live_weights(model: "torch.nn.Module") -> Weights:
@@ -147,6 +227,10 @@ def put_weights(model: "torch.nn.Module", weights: Weights) -> None:
     with torch.no_grad():
         for name, tensor in live_weights(model).items():
             tensor.copy_(weights[name])
+
+
+def _shapes(weights: Weights) -> "dict[str, torch.Size]":
+    return {name: tensor.shape for name, tensor in weights.items()}
 
 
 def _below(tensors: Weights, prefix: str) -> Weights:

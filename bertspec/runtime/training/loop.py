@@ -2,13 +2,15 @@
 
 import hashlib
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bertspec.catalog.batch import Batch, Draw, Tokens
 from bertspec.catalog.task import LossOptions, Task
 from bertspec.core.errors import BertspecError, InputError
+from bertspec.core.progress import Bar
 from bertspec.core.progress import progress as progress_bar
 from bertspec.pipeline.params.train import Training
 from bertspec.runtime.inference import infer, model_runner
@@ -19,9 +21,11 @@ from bertspec.runtime.training.checkpoints import (
     Progress,
     Weights,
     copied_weights,
+    live_weights,
     put_weights,
 )
-from bertspec.runtime.training.optimization import make_optimizer, rate_factor
+from bertspec.runtime.training.gradients import backward, divided
+from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
 from bertspec.runtime.training.sampling import epoch_size, sample
 
 if TYPE_CHECKING:
@@ -45,70 +49,91 @@ def train(
 ) -> Curves:
     """Train `model` in place on `tokens`; at the end it has the weights of its best epoch.
 
-    `score` gives the metric that chooses the best epoch, if it is not the loss. The order of rows
-    is a function of seed and epoch, and dropout of seed and step. From a checkpoint it goes on as
-    if it had never stopped.
-    Raises InputError (E404) for a loss or a gradient that is no number.
+    With `options.ema` it is averaged weights that are measured and kept. `score` gives the metric
+    that chooses the best epoch, if it is not the loss. The order of rows is a function of seed and
+    epoch, and dropout of seed and step. From a checkpoint it goes on as if it had never stopped.
+    Raises InputError: E404 for a loss or a gradient that is no number, E403 for layers that are
+    not known.
     """
     import torch
-    from torch.nn.utils import clip_grad_norm_
 
     loss_options = LossOptions(options.label_smoothing, _class_weights(task, options, tokens))
-    optimizer = make_optimizer(model, options.optimizer, options.learning_rate)
+    optimizer = make_optimizer(model, options.optimizer, options.learning_rate, options.layer_decay)
+    average = averaged(model, options.ema)
+    shown = cast("PreTrainedModel", average.module) if average else model
     units = Units(task, tokens)
     labels = task.label_numbers(tokens) if task.label_names() else None
     size = options.batch.examples
-    steps = options.epochs * math.ceil(epoch_size(options.sampling, units.lengths, labels) / size)
-    progress, weights = checkpoints.resume(model, optimizer)
+    epochs, steps = _extent(options, epoch_size(options.sampling, units.lengths, labels))
+    progress, weights = checkpoints.resume(model, optimizer, average, steps)
     best = _Best(options, task, progress, weights)
+
+    def keep(*_: object, **__: object) -> None:  # may be called as a bar is
+        checkpoints.save_if_due(model, optimizer, progress, best.weights, average)
+
     started, seen = time.monotonic(), 0
     with progress_bar("train", steps) as bar:
         bar(progress.step)
-        while progress.epoch < options.epochs and not best.has_stopped:
+        while progress.epoch < epochs and not best.has_stopped:
             model.train()
             draw = Draw(options.seed, progress.epoch)
             drawn = sample(options.sampling, labels, draw.seed, draw.epoch)
             order = training_order(units.lengths, draw.seed, draw.epoch, size, drawn)
-            for chosen in order[len(progress.losses) :]:
+            # What is left of the epoch; `max_steps` may cut the last one short.
+            for chosen in order[len(progress.losses) :][: steps - progress.step]:
                 step = progress.step
                 torch.manual_seed(_dropout_seed(options.seed, step))
-                batch = collate(task, tokens, units.sequences(chosen), pad_id, draw)
+                parts = [
+                    collate(task, tokens, units.sequences(part), pad_id, draw)
+                    for part in divided(chosen, options.batch.accumulate)
+                ]
                 rate = options.learning_rate * rate_factor(options.schedule, step, steps)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bf16"):
-                    outputs = task.forward_for_loss(model, batch)
-                total, weight = task.loss(outputs.float(), batch, loss_options)
-                loss = total / weight
-                value = float(loss.detach())
-                if not math.isfinite(value):
-                    raise _not_finite("the loss", value, step, batch, tokens)
-                loss.backward()
-                norm = clip_grad_norm_(model.parameters(), options.max_grad_norm or math.inf)
+                set_rate(optimizer, rate)
+                loss = backward(model, task, parts, loss_options, bf16=options.precision == "bf16")
+                if not math.isfinite(loss):
+                    raise _not_finite("the loss", loss, step, parts[0], tokens)
+                norm = torch.nn.utils.clip_grad_norm_(
+                    model.parameters(), options.max_grad_norm or math.inf
+                )
                 if not math.isfinite(norm):
-                    raise _not_finite("the gradient's norm", float(norm), step, batch, tokens)
+                    raise _not_finite("the gradient's norm", float(norm), step, parts[0], tokens)
                 optimizer.step()
                 optimizer.zero_grad()
-                progress.add(value, rate)
-                checkpoints.save_if_due(model, optimizer, progress, best.weights)
-                seen += int(batch.lengths.sum())
-                bar(note=f"loss {value:.3f}, {seen / (time.monotonic() - started):,.0f} tokens/s")
+                if average:
+                    average.update_parameters(model)
+                progress.add(loss, rate)
+                keep()
+                seen += sum(int(part.lengths.sum()) for part in parts)
+                bar(note=f"loss {loss:.3f}, {seen / (time.monotonic() - started):,.0f} tokens/s")
             mean = sum(progress.losses) / len(progress.losses)
             row = {"epoch": progress.epoch + 1, "train_loss": mean}
             if len(validation):
-                row |= _validate(model, task, validation, score, pad_id)
-                best.see(model, row)
+                row |= _validate(shown, task, validation, score, pad_id, keep)
+                best.see(shown, row)
             progress.curves.validation.append(row)
             progress.epoch, progress.losses = progress.epoch + 1, []
-    best.restore(model)
+            keep()
+    put_weights(model, best.weights or live_weights(shown))
     return progress.curves
 
 
+def _extent(options: Training, examples: int) -> tuple[int, int]:
+    """Epochs that are begun, and steps that are taken, with so many examples in an epoch."""
+    in_epoch = math.ceil(examples / options.batch.examples)
+    steps = min(options.epochs * in_epoch, options.max_steps or sys.maxsize)
+    return math.ceil(steps / in_epoch), steps
+
+
 def _validate(
-    model: "PreTrainedModel", task: Task, validation: Tokens, score: Score | None, pad_id: int
+    model: "PreTrainedModel",
+    task: Task,
+    validation: Tokens,
+    score: Score | None,
+    pad_id: int,
+    bar: Bar,
 ) -> dict[str, float]:
     """Loss on validation, and the metric that chooses the best model."""
-    kept, loss = infer(model_runner(model, task), task, validation, pad_id)
+    kept, loss = infer(model_runner(model, task), task, validation, pad_id, bar)
     if not math.isfinite(loss):
         raise InputError.of(
             "E404", f"the loss on the validation split is {loss}", "lower `training.learning_rate`"
@@ -140,10 +165,6 @@ class _Best:
     @property
     def has_stopped(self) -> bool:
         return self._stopping is not None and self._progress.waited >= self._stopping.patience
-
-    def restore(self, model: "PreTrainedModel") -> None:
-        if self.weights is not None:
-            put_weights(model, self.weights)
 
 
 def _dropout_seed(seed: int, step: int) -> int:

@@ -1,0 +1,30 @@
+"""E144: the examples of a step can be divided into `accumulate` parts without another result."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertspec.compiler.checks.finding import finding
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.spec.load import LoadedSpec
+
+
+def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
+    task, batch = loaded.spec.task, loaded.spec.training.batch
+    place = ("training", "batch", "accumulate")
+    if batch.accumulate > 1 and not task.loss_is_a_sum:
+        yield finding(
+            "E144",
+            loaded,
+            place,
+            "the loss compares the examples of a step with one another, so parts of it would "
+            "train for something else",
+            f"remove it, and lower `examples` from {batch.examples} if memory is short",
+        )
+    elif batch.accumulate > batch.examples:
+        yield finding(
+            "E144",
+            loaded,
+            place,
+            f"{batch.examples} examples cannot be divided into {batch.accumulate} parts",
+            f"write {batch.examples} or less; `examples` are those of the whole step",
+        )

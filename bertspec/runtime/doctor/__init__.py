@@ -1,0 +1,1 @@
+"""What `bertspec doctor` tells: one kind of fact a file, gathered in `examine.py`."""

@@ -1,0 +1,37 @@
+"""Look at everything, in the order that it is told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertspec.core.progress import progress
+from bertspec.pipeline.kinds import STAGE_KINDS
+from bertspec.runtime.doctor.computing import computing
+from bertspec.runtime.doctor.dvc import dvc
+from bertspec.runtime.doctor.gemm import speeds
+from bertspec.runtime.doctor.git import git
+from bertspec.runtime.doctor.line import Line
+from bertspec.runtime.doctor.processor import has_bf16, processor
+from bertspec.runtime.doctor.project import Project
+from bertspec.runtime.doctor.resources import resources
+from bertspec.runtime.doctor.versions import versions
+
+SECONDS = 10.0
+"""For all that is measured."""
+
+
+def examine(root: Path, project: Project, *, measure: bool) -> Iterator[Line]:
+    """Every line on the machine, and on the folder `root`; `measure` for the speed as well."""
+    yield from resources(root)
+    of_processor = list(processor())
+    yield from of_processor
+    works = any(line.facts.get("torch") for line in of_processor)
+    bf16 = has_bf16() if works else None
+    if measure and works:
+        with progress("measuring the speed", None):
+            yield from speeds(["fp32", *(["bf16"] if bf16 else [])], project.threads, SECONDS)
+    of_stages = {p for kind in STAGE_KINDS.values() for p in kind.packages}
+    yield from versions(project.packages or of_stages, project.lock)
+    yield from git(root, needed=project.is_one)
+    yield from dvc(root, needed=project.is_one)
+    yield from project.lines
+    yield from computing(project, bf16=bf16)

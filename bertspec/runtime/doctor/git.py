@@ -1,0 +1,59 @@
+"""Git: whether it is there, whether this is a repository, and what is not committed."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertspec.runtime.doctor.line import Line, State
+from bertspec.runtime.doctor.program import Answer, ask
+
+_NONE = "not a git repository"
+
+
+def git(root: Path, *, needed: bool) -> Iterator[Line]:
+    """Lines on the program and the repository. `needed`: `root` is a project that should be one."""
+    if shutil.which("git") is None:
+        facts = {"version": None}
+        yield Line("git", "git", State.WRONG, "not on the PATH", "install it", facts)
+        return
+    version = ask("git", "--version", folder=root).out.strip().removeprefix("git version ")
+    yield Line("git", "git", State.GOOD, version, facts={"version": version})
+    top = ask("git", "rev-parse", "--show-toplevel", folder=root)
+    if top.code:
+        yield _no_repository(top, needed=needed)
+        return
+    folder = top.out.removesuffix("\n")
+    yield Line("git", "repository", State.GOOD, folder, facts={"root": folder})
+    yield _uncommitted(root)
+
+
+def _no_repository(answer: Answer, *, needed: bool) -> Line:
+    facts = {"root": None}
+    if _NONE not in answer.err:
+        advice = "put right what git says; `git status` says more"
+        return Line("git", "repository", State.WRONG, answer.problem, advice, facts)
+    if needed:
+        advice = "`bertspec init` makes one and touches nothing that is there"
+        return Line("git", "repository", State.WRONG, "this is none", advice, facts)
+    return Line("git", "repository", State.NOTE, "this is none", facts=facts)
+
+
+def _uncommitted(root: Path) -> Line:
+    # Without locks: another git may be at work in the repository.
+    command = ("git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--", ".")
+    status = ask(*command, folder=root)
+    if status.code:
+        advice = "put right what git says"
+        return Line("git", "state", State.WRONG, status.problem, advice)
+    lines = status.out.splitlines()
+    about = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
+    branch, commit = about.get("branch.head"), about.get("branch.oid")
+    commit = None if commit == "(initial)" else commit
+    changed = sum(not line.startswith("# ") for line in lines)
+    facts = {"branch": branch, "commit": commit, "uncommitted": changed}
+    text = f"{branch} at {commit[:12]}" if commit else f"{branch}, no commit yet"
+    if changed:
+        text += f"; not committed: {changed:,} file{'s' if changed != 1 else ''} of this folder"
+        advice = "a result is traced to what is committed"
+        return Line("git", "state", State.NOTE, text, advice, facts)
+    return Line("git", "state", State.GOOD, f"{text}; all is committed", facts=facts)

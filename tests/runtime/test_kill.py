@@ -1,0 +1,262 @@
+"""Training by real processes that are killed, interrupted or out of memory, and run again."""
+
+import json
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from bertspec.core.manifest import digest_files
+from tests.projects import SPEC, Project
+from tests.runtime.forks import Forks, forks
+from tests.stages import run_kinds
+
+EPOCHS = 8
+STAGE = ("stage", "tiny-train")
+EACH = "checkpoints.EVERY = 0.0\n"
+"""A checkpoint after each step."""
+
+KILLS = {
+    "anywhere": """
+real = os.fsync
+def fsync(descriptor):
+    say()
+    real(descriptor)
+os.fsync = fsync
+""",
+    "before it is in its place": """
+real = os.fsync
+def fsync(descriptor):
+    real(descriptor)
+    say()
+    hear()
+os.fsync = fsync
+""",
+    "half-written": """
+real = safetensors.torch.save_file
+def save_file(tensors, path, metadata):
+    real(tensors, path, metadata)
+    os.truncate(path, path.stat().st_size // 2)
+    say()
+    hear()
+    real(tensors, path, metadata)
+safetensors.torch.save_file = save_file
+""",
+}
+"""Places of a kill, and how a process tells that it is there: at each checkpoint."""
+
+IN_STEP = """
+real, taken = torch.optim.AdamW.step, 0
+def step(self, *args, **kwargs):
+    global taken
+    taken += 1
+    if taken == STEP:
+        say()
+        hear()
+    return real(self, *args, **kwargs)
+torch.optim.AdamW.step = step
+"""
+"""Stops in a step until it hears something. Steps are counted from 1 in this run."""
+
+IN_VALIDATION = """
+real, runs = loop.infer, 0
+def infer(*args):
+    global runs
+    runs += 1
+    if runs == STEP:
+        say()
+        hear()
+    return real(*args)
+loop.infer = infer
+"""
+"""The same in a validation."""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project.create(tmp_path_factory.mktemp("kill") / "project")
+    training = SPEC["training"] | {"epochs": EPOCHS, "metric_for_best_model": "f1"}
+    project.write_spec(SPEC | {"training": training})
+    project.compile()
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
+    return project
+
+
+@pytest.fixture(scope="module")
+def process(project: Project) -> Iterator[Forks]:
+    with forks(project.root) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def expected(project: Project, process: Forks) -> tuple[dict[str, str], int]:
+    """What a training makes that nothing interrupts, and its steps."""
+    assert process.run(*STAGE) == (0, "")
+    curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
+    return _made(project), len(curve) - 1
+
+
+def _made(project: Project) -> dict[str, str]:
+    return digest_files(project.root / "models/tiny")
+
+
+def _kept(project: Project) -> int:
+    """Step of the checkpoint."""
+    files = [*(project.root / ".bertspec/checkpoints/tiny-train").glob("*.safetensors")]
+    if not files:
+        return 0
+    with safe_open(files[0], framework="pt") as file:
+        return len(json.loads(file.metadata()["progress"])["curves"]["loss"])
+
+
+def _left(project: Project) -> list[Path]:
+    """What is temporary."""
+    work = project.root / ".bertspec"
+    return [
+        *(work / "checkpoints").rglob("*"), *(work / "work").rglob("*"),
+        *project.root.rglob("*.new"), *project.root.rglob("*.old"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_again_and_again_it_ends_with_the_same_bits(
+    project: Project, process: Forks, expected: tuple[dict[str, str], int], seed: int
+) -> None:
+    choose = random.Random(seed)
+    kept = [0]
+    for number in range(9):
+        place = [*KILLS][number % len(KILLS)]
+        process.start(*STAGE, setup=EACH + KILLS[place])
+        for further in reversed(range(choose.randint(1, 4))):
+            assert process.hear(), process.end()
+            if further and place != "anywhere":
+                process.say()
+        if place == "anywhere":
+            time.sleep(choose.uniform(0, 0.03))
+        process.send(signal.SIGKILL)
+        assert process.end() == (-signal.SIGKILL, "")
+        kept.append(_kept(project))
+    assert kept == sorted(kept)
+    assert 9 <= kept[-1] < expected[1]
+    assert process.run(*STAGE) == (0, "")
+    assert _made(project) == expected[0]
+    assert not _left(project)
+
+
+def test_killed_while_outputs_are_put_in_place_it_ends_with_the_same_bits(
+    project: Project, process: Forks, expected: tuple[dict[str, str], int]
+) -> None:
+    setup = """
+real = Path.rename
+def rename(self, target):
+    say()
+    hear()
+    return real(self, target)
+Path.rename = rename
+"""
+    for renames in (1, 2, 4):
+        process.start(*STAGE, setup=EACH + setup)
+        for further in reversed(range(renames)):
+            assert process.hear()
+            if further:
+                process.say()
+        process.send(signal.SIGKILL)
+        assert process.end()[0] == -signal.SIGKILL
+        assert _kept(project) == expected[1], "all is done, and nothing is trained again"
+    assert process.run(*STAGE) == (0, "")
+    assert _made(project) == expected[0]
+    assert not _left(project)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("place", "at", "kept"),
+    [(IN_STEP, 1, 1), (IN_STEP, 7, 7), (IN_STEP, None, None), (IN_VALIDATION, 2, 2)],
+    ids=["first step", "a step", "last step", "validation"],
+)
+def test_an_interrupt_keeps_every_finished_step(
+    project: Project,
+    process: Forks,
+    expected: tuple[dict[str, str], int],
+    number: signal.Signals,
+    place: str,
+    at: int | None,
+    kept: int | None,
+) -> None:
+    """No checkpoint is due: the only one is that of the interrupt."""
+    made, steps = expected
+    step = (kept or steps) * (steps // EPOCHS if place == IN_VALIDATION else 1)
+    process.start(*STAGE, setup=place.replace("STEP", str(at or steps)))
+    assert process.hear()
+    process.send(number)
+    process.say()
+    code, error = process.end()
+    assert code == 128 + number
+    assert (
+        f"interrupted; the checkpoint of step {step} of {steps} is kept, "
+        "the rerun goes on from it" in error
+    )
+    assert "stops after this step; once more stops at once" in error
+    assert _kept(project) == step
+    assert not [p for p in _left(project) if "checkpoints" not in p.parts]
+    left = IN_STEP.replace("STEP", str(steps - step + 1))
+    assert process.run(*STAGE, setup=left) == (0, ""), "it takes no step more than are left"
+    assert _made(project) == made
+    assert not _left(project)
+
+
+@pytest.mark.parametrize("each", [EACH, ""], ids=["with a checkpoint", "without"])
+def test_a_second_interrupt_stops_at_once(
+    project: Project, process: Forks, expected: tuple[dict[str, str], int], each: str
+) -> None:
+    process.start(*STAGE, setup=each + IN_STEP.replace("STEP", "5"))
+    assert process.hear()
+    process.send(signal.SIGTERM)
+    process.send(signal.SIGINT)
+    # It waits in the step still, and nobody answers.
+    code, error = process.end()
+    assert code in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    assert ("the checkpoint of step 4 of" in error) is bool(each)
+    assert ("nothing was left half-written, run it again" in error) is not each
+    assert _kept(project) == (4 if each else 0)
+    assert process.run(*STAGE) == (0, "")
+    assert _made(project) == expected[0]
+
+
+def test_an_ignored_interrupt_stays_ignored(
+    project: Project, process: Forks, expected: tuple[dict[str, str], int]
+) -> None:
+    """As shells do for what runs in the background."""
+    ignored = "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    process.start(*STAGE, setup=ignored + IN_STEP.replace("STEP", "3"))
+    assert process.hear()
+    process.send(signal.SIGINT)
+    process.say()
+    assert process.end() == (0, "")
+    assert _made(project) == expected[0]
+
+
+def test_out_of_memory_names_what_to_lower(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    spec = json.loads(json.dumps(SPEC))
+    spec["model"]["base"]["config"]["intermediate_size"] = 65536
+    spec["training"]["batch"]["examples"] = 100
+    project.write_spec(spec)
+    project.compile()
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
+    limit = """
+import resource
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 500 * 2**20,) * 2)
+"""
+    with forks(project.root) as process:
+        code, error = process.run(*STAGE, setup=limit)
+    assert code == 3
+    assert "error[E506]: training needs more memory than there is" in error
+    assert "lower `training.batch.examples`, which is 100, or `tokenization.max_length`" in error
+    assert not (project.root / "models/tiny").exists()
+    assert not [p for p in _left(project) if p.is_file()]
