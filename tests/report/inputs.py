@@ -1,7 +1,7 @@
 """What the stages before report leave behind, written by hand, with any text in every place."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,12 @@ def write_inputs(
     labels: Sequence[str] = LABELS,
     word: str = "word",
     steps: int = 4,
+    spikes: Mapping[int, float] | None = None,
     exported: bool = True,
 ) -> dict[str, Path]:
     """Inputs by role. Test row i has text i, label i mod labels, and the next label predicted,
-    the surer of it the greater i. `word` is a file's name, a path and a param.
+    the surer of it the greater i. `word` is a file's name, a path and a param. `spikes` are losses
+    of steps that the curve does not pass through.
     """
     folder = root / "models" / "by-hand"
     inputs: dict[str, Path] = {}
@@ -73,7 +75,7 @@ def write_inputs(
     at("contract", "contract/findings.json", json.dumps([rule]))
     inputs["contract"] = folder / "contract"
     at("reliability", "plots/reliability.csv", _csv("confidence,accuracy,rows", [(0.75, 0.5, 4)]))
-    losses = [(i, 1 / (1 + i)) for i in range(steps)]
+    losses = [(i, (spikes or {}).get(i, 1 / (1 + i))) for i in range(steps)]
     at("loss", "plots/loss.csv", _csv("step,loss", losses))
     rates = [(i, 1e-4 * (1 - i / steps)) for i in range(steps)]
     at("learning_rate", "plots/learning_rate.csv", _csv("step,learning_rate", rates))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,6 +174,21 @@ def test_without_an_export_the_page_has_no_export_section(tmp_path: Path) -> Non
 def test_the_page_stays_small_however_long_training_was(tmp_path: Path) -> None:
     html = render(write_inputs(tmp_path, steps=50_000), tmp_path / "r.html")
     assert len(html) < 100_000
+
+
+def test_loss_spikes_are_told_with_step_and_value(tmp_path: Path) -> None:
+    def told(**options: Any) -> str:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        return _Page(render(write_inputs(folder, **options), folder / "r.html")).words
+
+    assert "spike" not in told(steps=5000)
+    one = told(steps=5000, spikes={1234: 4.5})
+    assert "Loss spikes: 1 step with a loss of more than 2 times the median of the 100 " in one
+    assert "It is: step 1,234 (4.5)." in one
+    many = told(steps=5000, spikes={100 * i: i / 4 for i in range(1, 8)})
+    assert "Loss spikes: 7 steps with" in many
+    shown = "step 300 (0.75), step 400 (1), step 500 (1.25), step 600 (1.5), step 700 (1.75)."
+    assert f"The highest: {shown}" in many
 
 
 @pytest.mark.parametrize("steps", [1, 2])

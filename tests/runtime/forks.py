@@ -76,6 +76,12 @@ class Forks:
         assert "Traceback" not in error, error
         return code, error
 
+    def stop(self) -> None:
+        """End what a failed test has left running."""
+        if not self._ended:
+            self.send(signal.SIGKILL)
+            self.end()
+
     def run(self, *arguments: str, setup: str = "") -> tuple[int, str]:
         self.start(*arguments, setup=setup)
         return self.end()
@@ -97,9 +103,11 @@ def forks(root: Path) -> Iterator[Forks]:
     )  # fmt: skip
     try:
         with process:
-            yield Forks(root, process, said, heard)
-            assert process.stdin
-            process.stdin.close()
+            found = Forks(root, process, said, heard)
+            try:
+                yield found
+            finally:
+                found.stop()
     finally:
         for end in (said, says, hears, heard):
             os.close(end)

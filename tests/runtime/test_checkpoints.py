@@ -1,11 +1,14 @@
 """An interrupted training goes on from its checkpoint, and ends as if it had never stopped."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from bertspec.core.manifest import digest_files
 from bertspec.runtime.stage import run_stage
@@ -143,6 +146,94 @@ def test_another_training_begins_anew(tmp_path: Path, saving: pytest.MonkeyPatch
     expected = digest_files(project.root / TRAINED)
     run_stage("tiny-train", project.root)
     assert digest_files(project.root / TRAINED) == expected
+
+
+def _truncated(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def _half(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:500])
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _foreign(file: Path) -> None:
+    file.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 20)
+
+
+def _rewritten(file: Path, **metadata: str | None) -> None:
+    """The same weights; metadata that is None is gone."""
+    with safe_open(file, framework="pt") as opened:
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        told = opened.metadata() | metadata
+    save_file(tensors, file, {name: text for name, text in told.items() if text is not None})
+
+
+def _other_key(file: Path) -> None:
+    _rewritten(file, key="0" * 64)
+
+
+def _no_metadata(file: Path) -> None:
+    _rewritten(file, key=None, progress=None)
+
+
+def _broken_progress(file: Path) -> None:
+    _rewritten(file, progress='{"epoch": ')
+
+
+def _other_progress(file: Path) -> None:
+    _rewritten(file, progress='{"curves": {"found": []}}')
+
+
+def _other_weights(file: Path) -> None:
+    with safe_open(file, framework="pt") as opened:
+        told = opened.metadata()
+    save_file({"model.classifier.weight": torch.zeros(2, 2)}, file, told)
+
+
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_truncated, _half, _empty, _foreign, _other_key, _no_metadata, _broken_progress,
+     _other_progress, _other_weights],
+)  # fmt: skip
+def test_a_damaged_checkpoint_is_told_of_and_not_used(
+    started: tuple[Project, dict[str, str], int],
+    saving: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], None],
+) -> None:
+    project, expected, _ = started
+    _train_until(project, 6, saving)
+    (file,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
+    damage(file)
+    capsys.readouterr()
+    run_stage("tiny-train", project.root)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("the checkpoint is damaged, training begins anew: ")
+    assert digest_files(project.root / "models/tiny") == expected
+
+
+def test_what_is_no_checkpoint_is_removed(
+    started: tuple[Project, dict[str, str], int],
+    saving: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    project, expected, _ = started
+    _train_until(project, 6, saving)
+    (file,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
+    _folder(file)
+    file.with_suffix(".new").write_bytes(b"half")
+    run_stage("tiny-train", project.root)
+    assert not capsys.readouterr().err
+    assert digest_files(project.root / "models/tiny") == expected
 
 
 def test_a_checkpoint_that_cannot_be_written_stops_no_training(

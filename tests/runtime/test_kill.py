@@ -1,12 +1,12 @@
-"""Training by real processes that are killed, interrupted or out of memory, and run again."""
+"""Training by real processes that are killed or interrupted, and run again."""
 
 import json
-import random
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 
@@ -126,12 +126,12 @@ def _left(project: Project) -> list[Path]:
 def test_killed_again_and_again_it_ends_with_the_same_bits(
     project: Project, process: Forks, expected: tuple[dict[str, str], int], seed: int
 ) -> None:
-    choose = random.Random(seed)
+    choose = np.random.default_rng(seed)
     kept = [0]
     for number in range(9):
         place = [*KILLS][number % len(KILLS)]
         process.start(*STAGE, setup=EACH + KILLS[place])
-        for further in reversed(range(choose.randint(1, 4))):
+        for further in reversed(range(choose.integers(1, 5))):
             assert process.hear(), process.end()
             if further and place != "anywhere":
                 process.say()
@@ -213,15 +213,16 @@ def test_an_interrupt_keeps_every_finished_step(
 def test_a_second_interrupt_stops_at_once(
     project: Project, process: Forks, expected: tuple[dict[str, str], int], each: str
 ) -> None:
-    process.start(*STAGE, setup=each + IN_STEP.replace("STEP", "5"))
+    # A read would not end for a signal that comes just before it.
+    stays = IN_STEP.replace("STEP", "5").replace("hear()", "while True: time.sleep(0.01)")
+    process.start(*STAGE, setup=each + stays)
     assert process.hear()
     process.send(signal.SIGTERM)
     process.send(signal.SIGINT)
-    # It waits in the step still, and nobody answers.
     code, error = process.end()
     assert code in (128 + signal.SIGINT, 128 + signal.SIGTERM)
     assert ("the checkpoint of step 4 of" in error) is bool(each)
-    assert ("nothing was left half-written, run it again" in error) is not each
+    assert ("nothing was left half-written, run it again" in error) is not bool(each)
     assert _kept(project) == (4 if each else 0)
     assert process.run(*STAGE) == (0, "")
     assert _made(project) == expected[0]
@@ -238,25 +239,3 @@ def test_an_ignored_interrupt_stays_ignored(
     process.say()
     assert process.end() == (0, "")
     assert _made(project) == expected[0]
-
-
-def test_out_of_memory_names_what_to_lower(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
-    spec = json.loads(json.dumps(SPEC))
-    spec["model"]["base"]["config"]["intermediate_size"] = 65536
-    spec["training"]["batch"]["examples"] = 100
-    project.write_spec(spec)
-    project.compile()
-    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
-    limit = """
-import resource
-size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (size + 500 * 2**20,) * 2)
-"""
-    with forks(project.root) as process:
-        code, error = process.run(*STAGE, setup=limit)
-    assert code == 3
-    assert "error[E506]: training needs more memory than there is" in error
-    assert "lower `training.batch.examples`, which is 100, or `tokenization.max_length`" in error
-    assert not (project.root / "models/tiny").exists()
-    assert not [p for p in _left(project) if p.is_file()]

@@ -255,7 +255,8 @@ def _cut(data: bytes, cuts: list[int], ends: str, sizes: Sizes) -> list[Chunk] |
     try:
         found.extend(cut(_blocks(data, cuts), ENDS[ends], "f", sizes))
     except InputError as error:
-        return f"{error.diagnostics[0].code} {error} after {found}"
+        whole = [(c.data, c.offset, c.line) for c in found]
+        return f"{error.diagnostics[0].code} {error} after {whole}"
     return found
 
 

@@ -12,6 +12,7 @@ from bertspec.core.digest import digest
 from bertspec.core.manifest import Manifest
 from bertspec.runtime.contract import FINDINGS
 from bertspec.runtime.reporting.curves import Plot, Series, plot, smoothed
+from bertspec.runtime.reporting.spikes import spikes
 from bertspec.runtime.shards import read_split
 from bertspec.runtime.tables import read_parquet
 
@@ -42,6 +43,7 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
         "groups": list(_groups(metrics)),
         "contract": _read_json(inputs["contract"] / FINDINGS),
         "plots": list(_plots(inputs)),
+        "spikes": spikes(_curves(inputs["loss"], "step")["loss"]),
         "reliability": list(_reliability(inputs)),
         "confusion": confusion,
         "worst": worst_errors(inputs) if confusion["labels"] else [],
