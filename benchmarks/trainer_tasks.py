@@ -52,7 +52,9 @@ class Recipe:
 
     def __init__(self, folder: Path, name: str, seed: int) -> None:
         params = load_plain((folder / "params.yaml").read_text(encoding="utf-8"))
-        self.folder, self.record = folder, params["bertspec"]["stages"][f"{name}-evaluate"]
+        stages = params["bertspec"]["stages"]
+        self.folder, self.record = folder, stages[f"{name}-train"]
+        self.inputs = stages[f"{name}-evaluate"]["inputs"] | self.record["inputs"]
         self.task, self.training = params[name]["task"], params[name]["training"]
         about = self.input("tokenized") / "about.json"
         tokenization = json.loads(about.read_text(encoding="utf-8"))["tokenization"]
@@ -76,7 +78,7 @@ class Recipe:
         )  # fmt: skip
 
     def input(self, kind: str) -> Path:
-        return self.folder / str(self.record["inputs"][kind])
+        return self.folder / str(self.inputs[kind])
 
     def features(self, split: SplitName) -> Features:
         """Tokenized rows with labels."""

@@ -13,6 +13,7 @@ from bertspec.core.diagnostics import Diagnostic, Severity, render
 from bertspec.core.digest import digest
 from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError
 from bertspec.core.files import publish, remove
+from bertspec.core.kinds import flat_errors
 from bertspec.core.manifest import Manifest, digest_artifact, digest_files
 from bertspec.core.model import Model
 from bertspec.core.names import did_you_mean
@@ -156,9 +157,7 @@ def _validate(model: type[M], values: Any, name: str) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
-        )
+        wrong = "; ".join(f"{path}: {message}" for path, message in flat_errors(error))
         raise InputError.of(
             "E203",
             f"{PARAMS_FILE} does not fit stage `{name}`: {wrong}",

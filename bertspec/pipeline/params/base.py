@@ -1,10 +1,10 @@
 """What base reads."""
 
-from bertspec.catalog.bases import AnyBase
+from bertspec.catalog.bases import OneBase
 from bertspec.core.model import Model
 
 
 class BaseParams(Model):
     """Params of a base stage."""
 
-    base: AnyBase
+    base: OneBase

@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from bertspec.catalog.sources import AnySource
+from bertspec.catalog.sources import OneSource
 from bertspec.core.model import Model
 
 
 class FetchParams(Model):
     """Params of a fetch stage."""
 
-    source: AnySource = Field(description="Where the rows come from.")
+    source: OneSource = Field(description="Where the rows come from.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, Tag
 
 from bertspec.catalog.long_documents import Aggregate
-from bertspec.catalog.tasks import AnyTask
+from bertspec.catalog.tasks import OneTask
 from bertspec.core.model import Model, either_text_or_mapping
 
 Ratio = Annotated[float, Field(ge=0, lt=1)]
@@ -205,7 +205,7 @@ class Training(Model):
 class TrainParams(Model):
     """Params of a train stage."""
 
-    task: AnyTask
+    task: OneTask
     head: Head
     training: Training
     aggregate: Aggregate | None = None
