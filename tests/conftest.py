@@ -57,5 +57,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.create(tmp_path_factory.mktemp("built") / "project")
     project.compile()
     for name in project.stages():
-        run_stage(name, project.root)
+        if name.endswith("-export"):  # a second TorchScript of one process has other bytes
+            project.bertspec("stage", name)
+        else:
+            run_stage(name, project.root)
     return project

@@ -18,6 +18,6 @@ def within_memory(options: Training) -> Iterator[None]:
         raise EnvironmentFault.of(
             "E506",
             "training needs more memory than there is",
-            "raise `training.batch.accumulate`, which changes no result beyond rounding, or lower "
-            f"`tokenization.max_length` or `training.batch.examples`, now {options.batch.examples}",
+            f"lower `training.batch.examples`, which is {options.batch.examples}, or "
+            "`tokenization.max_length`, or raise `training.batch.accumulate`",
         ) from None
