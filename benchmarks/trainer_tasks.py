@@ -241,13 +241,11 @@ def measured(model: torch.nn.Module, recipe: Recipe, split: SplitName) -> Run:
     from pydantic import TypeAdapter
 
     from bertspec.catalog.tasks import AnyTask
-    from bertspec.runtime.examples import read_examples
     from bertspec.runtime.inference import DRAW
-    from bertspec.runtime.training.batches import batches_by_length, collate
+    from bertspec.runtime.training.batches import batches_by_length, collate, read_tokens
 
     task = TypeAdapter(AnyTask).validate_python(recipe.task)
-    prepared, tokenized = recipe.input("prepared"), recipe.input("tokenized")
-    tokens = read_examples(prepared, tokenized, split, None).tokens
+    tokens = read_tokens(recipe.input("tokenized"), split)
     model.eval()
     nll, right, count = 0.0, 0, 0
     with torch.inference_mode():

@@ -6,7 +6,7 @@ from typing import Any
 
 from bertspec.catalog.task import Decision, Task
 from bertspec.core.diagnostics import Diagnostic, Severity
-from bertspec.pipeline.params.evaluate import Evaluation
+from bertspec.pipeline.params.evaluate import Evaluation, parted
 from bertspec.runtime.examples import Examples
 
 _OPERATORS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
@@ -40,7 +40,7 @@ def broken(task: Task, options: Evaluation, metrics: Mapping[str, Any]) -> Itera
     """
     of_classes = task.class_paths()
     for name, bound in sorted(options.require.items()):
-        sign, limit = bound.rstrip("0123456789. -"), float(bound.lstrip("<>= "))
+        sign, limit = parted(bound)
         if name in of_classes:
             label, metric = of_classes[name]
             found = metrics.get("classes", {}).get(label, {})

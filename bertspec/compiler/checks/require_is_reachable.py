@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
+from bertspec.pipeline.params.evaluate import parted
 from bertspec.spec.load import LoadedSpec
 
 _RANGES = {
@@ -18,7 +19,7 @@ _RANGES = {
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     for name, bound in loaded.spec.evaluation.require.items():
-        operator, limit = bound.rstrip("0123456789. -"), float(bound.lstrip("<>= "))
+        operator, limit = parted(bound)
         metric = name.rpartition(".")[2]  # of a class's too
         low, high = _RANGES.get(metric, (0.0, 1.0))
         reachable = {

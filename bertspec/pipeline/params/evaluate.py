@@ -12,6 +12,11 @@ from bertspec.pipeline.params.where import Where
 Bound = Annotated[str, StringConstraints(pattern=r"^(>=|<=|>|<) ?-?[0-9]+(\.[0-9]+)?$")]
 
 
+def parted(bound: str) -> tuple[str, float]:
+    """The sign of a Bound, and its number."""
+    return bound.rstrip("0123456789. -"), float(bound.lstrip("<>= "))
+
+
 class Fit(Model):
     """When a model counts as over- or underfitted, by the task's headline metric."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bertspec.runtime.doctor.line import Line, State
-from bertspec.runtime.doctor.program import Answer, ask
+from bertspec.runtime.doctor.program import Answer, ask, no_repository
 
 _NONE = "not inside of a DVC repository"
 _DEFAULT_LINKS = ("reflink", "copy")
@@ -30,7 +30,9 @@ def dvc(root: Path, *, needed: bool) -> Iterator[Line]:
         yield _remotes(settings)
         yield _links(settings.get("cache.type"), ask("dvc", "version", folder=root))
     else:
-        yield _no_repository(top if top.code else config, needed=needed)
+        yield no_repository(
+            "DVC", top if top.code else config, _NONE, "`dvc doctor`", needed=needed
+        )
 
 
 def _programs(root: Path) -> Iterator[Line]:
@@ -49,17 +51,6 @@ def _programs(root: Path) -> Iterator[Line]:
             yield Line("DVC", program, State.WRONG, answer.problem, advice, facts)
         else:
             yield Line("DVC", program, State.GOOD, f"{version}, {path}", facts=facts)
-
-
-def _no_repository(answer: Answer, *, needed: bool) -> Line:
-    facts = {"root": None}
-    if _NONE not in answer.err:
-        advice = "put right what DVC says; `dvc doctor` says more"
-        return Line("DVC", "repository", State.WRONG, answer.problem, advice, facts)
-    if needed:
-        advice = "`bertspec init` makes one and touches nothing that is there"
-        return Line("DVC", "repository", State.WRONG, "this is none", advice, facts)
-    return Line("DVC", "repository", State.NOTE, "this is none", facts=facts)
 
 
 def _remotes(settings: Mapping[str, str]) -> Line:

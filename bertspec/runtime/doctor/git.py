@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bertspec.runtime.doctor.line import Line, State
-from bertspec.runtime.doctor.program import Answer, ask
+from bertspec.runtime.doctor.program import ask, no_repository
 
 _NONE = "not a git repository"
 
@@ -20,22 +20,11 @@ def git(root: Path, *, needed: bool) -> Iterator[Line]:
     yield Line("git", "git", State.GOOD, version, facts={"version": version})
     top = ask("git", "rev-parse", "--show-toplevel", folder=root)
     if top.code:
-        yield _no_repository(top, needed=needed)
+        yield no_repository("git", top, _NONE, "`git status`", needed=needed)
         return
     folder = top.out.removesuffix("\n")
     yield Line("git", "repository", State.GOOD, folder, facts={"root": folder})
     yield _uncommitted(root)
-
-
-def _no_repository(answer: Answer, *, needed: bool) -> Line:
-    facts = {"root": None}
-    if _NONE not in answer.err:
-        advice = "put right what git says; `git status` says more"
-        return Line("git", "repository", State.WRONG, answer.problem, advice, facts)
-    if needed:
-        advice = "`bertspec init` makes one and touches nothing that is there"
-        return Line("git", "repository", State.WRONG, "this is none", advice, facts)
-    return Line("git", "repository", State.NOTE, "this is none", facts=facts)
 
 
 def _uncommitted(root: Path) -> Line:

@@ -113,28 +113,15 @@ class Checkpoints:
         stops = self._signals.caught is not None
         if stops or time.monotonic() - self._last >= EVERY:
             if self._kept != (progress.epoch, progress.step):
-                self._save(model, optimizer, progress, best, average)
+                self._save(_tensors(model, optimizer, best, average), progress)
             self._last = time.monotonic()
         if stops:
             raise KeyboardInterrupt
 
-    def _save(
-        self,
-        model: "PreTrainedModel",
-        optimizer: "torch.optim.Optimizer",
-        progress: Progress,
-        best: Weights | None,
-        average: "AveragedModel | None" = None,
-    ) -> None:
+    def _save(self, tensors: Weights, progress: Progress) -> None:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        tensors = {f"model.{name}": tensor for name, tensor in live_weights(model).items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in (best or {}).items()}
-        if average is not None:
-            tensors |= {f"average.{name}": t for name, t in live_weights(average).items()}
-        for number, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
         new = self._file.with_suffix(".new")
         try:
             save_file(
@@ -208,6 +195,22 @@ class Checkpoints:
             if _shapes(found) != _shapes(expected):
                 raise ValueError(f"its {part} weights are not of this model")
         return progress, tensors
+
+
+def _tensors(
+    model: "PreTrainedModel",
+    optimizer: "torch.optim.Optimizer",
+    best: Weights | None,
+    average: "AveragedModel | None",
+) -> Weights:
+    """All of a checkpoint that is no number, each part with its name before those of its own."""
+    tensors = {f"model.{name}": tensor for name, tensor in live_weights(model).items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in (best or {}).items()}
+    if average is not None:
+        tensors |= {f"average.{name}": t for name, t in live_weights(average).items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+    return tensors
 
 
 def live_weights(model: "torch.nn.Module") -> Weights:
