@@ -17,11 +17,13 @@ demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
 		"A tender, funny film that I will see again." \
 		"The jokes land with a thud and the ending is an insult."
 
+# Of each of two processes: more threads would wait for each other.
+test: export OMP_NUM_THREADS := 1
 test: $(VENV)/dev.stamp ## Run every test, the linters and the type checker.
 	ruff check . && ruff format --check .
 	mypy
 	lint-imports
-	python -m pytest -n 2 --dist loadgroup
+	python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/dev.stamp
 	pre-commit run --all-files

@@ -22,7 +22,7 @@ BEST_SPAN = "f1_best_span"
 """F1 of the best span of questions that have an answer, however sure a model is of none."""
 
 
-def build(folder: Path, name: str, seed: int) -> dict[str, Any]:
+def build(folder: Path, name: str, seed: int, precision: str = "fp32") -> dict[str, Any]:
     """Compile the benchmark's spec with a seed and run its stages up to train; params.yaml.
 
     What an earlier seed has built already stays.
@@ -31,7 +31,7 @@ def build(folder: Path, name: str, seed: int) -> dict[str, Any]:
 
     (folder / "specs").mkdir(exist_ok=True)
     spec = (REPOSITORY / "benchmarks" / "specs" / f"{name}.yaml").read_text(encoding="utf-8")
-    changed = spec.replace("training: {", f"training: {{seed: {seed}, ")
+    changed = spec.replace("training: {", f"training: {{seed: {seed}, precision: {precision}, ")
     (folder / "specs" / f"{name}.yaml").write_text(changed, encoding="utf-8")
     for command in ("lock", "compile"):
         subprocess.run(["bertspec", command], cwd=folder, check=True, stdout=subprocess.DEVNULL)

@@ -1,28 +1,35 @@
-"""bertspec's train and evaluate beside transformers' Trainer, in one run.
+"""bertspec's training beside transformers' Trainer, in one run, and beside what the machine can do.
 
 Same rows, token ids, model, epochs, batch, learning rate, schedule, clipping and threads; each in
-a process of its own. The Trainer pads each batch to its longest row (DataCollatorWithPadding), its
-usual fast configuration; `--pad-to-max` has it pad to `max_length`, as run_glue.py does.
-Prints real tokens (without padding) per second of training, seconds of evaluation, accuracy and
-the ratios. With several seeds: mean and standard deviation.
+a process of its own, which validates after each epoch. The Trainer runs as run_glue.py has it (pad
+to `max_length`, fp32), with each batch padded to its longest row (DataCollatorWithPadding), and as
+fast as it can be made: rows grouped by length, bf16.
+Prints real tokens (without padding) per second of the loop and of the whole process, its ratio to
+the fastest, test accuracy, and how much of the speed of this machine's matrix products the model's
+arithmetic on real tokens reaches (as PaLM's authors count it: Chowdhery et al., 2022, appendix B).
+With several seeds: mean and standard deviation.
 """
 
 import argparse
 import json
 import shutil
+import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from project import (
-    SHARED,
-    Run,
-    build,
-    mean_and_spread,
-    measure_bertspec,
-    measure_child,
-    read_tokens,
+from project import SHARED, Run, build, mean_and_spread, measure_child, read_tokens
+
+BERTSPEC = {"bertspec, bf16": "bf16", "bertspec, fp32": "fp32"}
+"""Systems and their precision."""
+
+RUN_GLUE, DYNAMIC, BEST = TRAINER = (
+    "Trainer, padded to the maximum, fp32",
+    "Trainer, dynamic padding, fp32",
+    "Trainer, grouped by length, bf16",
 )
 
 
@@ -50,8 +57,27 @@ def place_data(name: str, data: Path, folder: Path, rows: int | None) -> bool:
     return True
 
 
-def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None:
-    """In the child process: train and evaluate on the token ids that bertspec's stages wrote."""
+def run_bertspec(folder: Path, name: str) -> None:
+    """In the child process: the train stage, with the time of its loop alone."""
+    from bertspec.runtime.stage import run_stage
+
+    runner: Any = import_module("bertspec.runtime.train")
+    train, seconds = runner.train, 0.0
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        nonlocal seconds
+        start = time.perf_counter()
+        result = train(*arguments, **options)
+        seconds = time.perf_counter() - start
+        return result
+
+    runner.train = timed
+    run_stage(f"{name}-train", folder)
+    print(json.dumps({"loop": seconds, "evaluate": 0.0}))
+
+
+def run_trainer(folder: Path, name: str, seed: int, system: str) -> None:
+    """In the child process: train and test on the token ids that bertspec's stages wrote."""
     import numpy as np
     import torch
     from transformers import (
@@ -69,7 +95,7 @@ def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None
     record = params["bertspec"]["stages"][f"{name}-train"]
     options, tokenized = params[name]["training"], folder / record["inputs"]["tokenized"]
     about = json.loads((tokenized / "about.json").read_text())
-    longest = about["tokenization"]["max_length"]
+    padded = about["tokenization"]["max_length"] if system == RUN_GLUE else 0
     torch.set_num_threads(record["threads"])
 
     class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
@@ -82,7 +108,7 @@ def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None
 
         def __getitem__(self, index: int) -> dict[str, Any]:
             ids = self.ids[index]
-            padding = [0] * (longest - len(ids)) if pad_to_max else []
+            padding = [0] * (padded - len(ids))
             mask = [1] * len(ids) + padding
             return {
                 "input_ids": ids + padding, "attention_mask": mask, "labels": self.labels[index]
@@ -98,56 +124,92 @@ def run_trainer(folder: Path, name: str, seed: int, *, pad_to_max: bool) -> None
         weight_decay=options["optimizer"]["weight_decay"], lr_scheduler_type="linear",
         warmup_steps=options["schedule"]["warmup_ratio"], max_grad_norm=options["max_grad_norm"],
         save_strategy="no", eval_strategy="epoch", logging_strategy="no", use_cpu=True,
-        dataloader_pin_memory=False,
+        dataloader_pin_memory=False, bf16=system == BEST,
+        train_sampling_strategy="group_by_length" if system == BEST else "random",
     )  # fmt: skip
     trainer = Trainer(
         model=model, args=arguments, train_dataset=Rows("train"), eval_dataset=Rows("validation"),
-        data_collator=default_data_collator if pad_to_max else DataCollatorWithPadding(tokenizer),
+        data_collator=default_data_collator if padded else DataCollatorWithPadding(tokenizer),
     )  # fmt: skip
-    trainer.train()
     start = time.perf_counter()
-    accuracy = 0.0
-    for split in ("train", "validation", "test"):  # as bertspec's evaluate does
-        result = trainer.predict(Rows(split))
-        accuracy = float((np.argmax(result.predictions, axis=1) == result.label_ids).mean())
-    print(json.dumps({"evaluate": time.perf_counter() - start, "accuracy": accuracy}))
+    trainer.train()
+    trained = time.perf_counter()
+    result = trainer.predict(Rows("test"))
+    accuracy = float((np.argmax(result.predictions, axis=1) == result.label_ids).mean())
+    found = {"loop": trained - start, "evaluate": time.perf_counter() - trained}
+    print(json.dumps({**found, "accuracy": accuracy}))
 
 
-def compare(name: str, data: Path, seeds: int, rows: int | None, *, pad_to_max: bool) -> None:
-    results: dict[str, list[Run]] = {"bertspec": [], "Trainer": []}
+def measure(folder: Path, name: str, seed: int, system: str) -> Run:
+    """One system with one seed; what bertspec built up to train is there."""
+    script = Path(__file__)
+    if system not in BERTSPEC:
+        found = measure_child(script, "--trainer", system, folder, name, seed)
+        shutil.rmtree(folder / "trainer", ignore_errors=True)
+        return found
+    build(folder, name, seed, precision=BERTSPEC[system])
+    found = measure_child(script, "--bertspec", folder, name)
+    subprocess.run(["bertspec", "stage", f"{name}-evaluate"], cwd=folder, check=True)
+    metrics = json.loads((folder / "models" / name / "metrics.json").read_text(encoding="utf-8"))
+    return {**found, "accuracy": metrics["test"]["accuracy"]}
+
+
+def compare(name: str, data: Path, seeds: int, rows: int | None) -> None:
+    results: dict[str, list[Run]] = {system: [] for system in (*BERTSPEC, *TRAINER)}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         if not place_data(name, data, folder, rows):
             print(f"{name}: skipped, {data} has it not")
             return
-        padding = ["--pad-to-max"] if pad_to_max else []
+        params = build(folder, name, 1)
         for seed in range(1, seeds + 1):
-            params = build(folder, name, seed)
-            results["bertspec"].append(measure_bertspec(folder, name, ["accuracy"]))
-            child = measure_child(Path(__file__), "--trainer", folder, name, seed, *padding)
-            results["Trainer"].append(child)
-            shutil.rmtree(folder / "trainer", ignore_errors=True)
-        tokenized = params["bertspec"]["stages"][f"{name}-train"]["inputs"]["tokenized"]
-        table = read_tokens(folder / tokenized, "train")
-        tokens = sum(map(len, table["input_ids"].to_pylist())) * params[name]["training"]["epochs"]
-        report(name, len(table), tokens, results)
+            for system, runs in results.items():
+                runs.append(measure(folder, name, seed, system))
+                print(f"{name}, seed {seed}: {system} {json.dumps(runs[-1])}", flush=True)
+        record = params["bertspec"]["stages"][f"{name}-train"]
+        table = read_tokens(folder / record["inputs"]["tokenized"], "train")
+        lengths = [len(ids) for ids in table["input_ids"].to_pylist()]
+        work = arithmetic(folder / record["inputs"]["base"], lengths)
+        epochs = params[name]["training"]["epochs"]
+        report(name, lengths * epochs, work * epochs, record["threads"], results)
 
 
-def report(name: str, rows: int, tokens: int, results: dict[str, list[Run]]) -> None:
-    print(f"\n{name}: {rows} training rows, {tokens} real tokens")
-    print(f"{'':10} {'train s':>16} {'real tokens/s':>14} {'evaluate s':>14} {'accuracy':>16}")
-    means = {}
-    for who, runs in results.items():
-        names = ("train", "evaluate", "accuracy")
-        cells = {k: mean_and_spread([run[k] for run in runs]) for k in names}
-        mean = means[who] = {k: cell[0] for k, cell in cells.items()}
-        spread = {k: cell[1] for k, cell in cells.items()}
-        rate = tokens / mean["train"]
-        print(f"{who:10} {mean['train']:9.1f} ± {spread['train']:4.1f} {rate:14,.0f}", end="")
-        print(f" {mean['evaluate']:7.1f} ± {spread['evaluate']:4.1f}", end="")
-        print(f" {mean['accuracy']:9.4f} ± {spread['accuracy']:.4f}")
-    ratio = {k: means["Trainer"][k] / means["bertspec"][k] for k in ("train", "evaluate")}
-    print(f"{'ratio':10} {ratio['train']:9.2f}x faster {'':12} {ratio['evaluate']:7.2f}x faster")
+def arithmetic(base: Path, lengths: Sequence[int]) -> float:
+    """Floating-point operations of one epoch, forward and backward, on real tokens alone.
+
+    Six for each weight of a matrix and token, and twelve for each layer, token, token that it looks
+    at, and hidden value. Embeddings and head count nothing.
+    """
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(base)
+    weights = sum(p.numel() for p in model.encoder.parameters() if p.ndim > 1)
+    pairs = model.config.num_hidden_layers * model.config.hidden_size * sum(n * n for n in lengths)
+    return float(6 * weights * sum(lengths) + 12 * pairs)
+
+
+def report(
+    name: str, lengths: Sequence[int], work: float, threads: int, results: dict[str, list[Run]]
+) -> None:
+    from bertspec.runtime.doctor.gemm import measure as measure_gemm
+
+    tokens = sum(lengths)
+    peaks = {p: measure_gemm(p, threads, 5.0).gflops for p in ("fp32", "bf16")}
+    said = ", ".join(f"{precision} {peak:,.0f}" for precision, peak in peaks.items())
+    print(f"\n{name}: {len(lengths)} examples, {tokens} real tokens; GEMM peak in GFLOP/s: {said}")
+    print(f"{'':40} {'loop s':>14} {'tokens/s':>9} {'of peak':>8} {'process s':>14}", end="")
+    print(f" {'tokens/s':>9} {'slower':>8} {'accuracy':>16}")
+    fastest = mean_and_spread([run["loop"] for run in results[next(iter(BERTSPEC))]])[0]
+    for system, runs in results.items():
+        loop, process, accuracy = (
+            mean_and_spread([run[key] for run in runs]) for key in ("loop", "train", "accuracy")
+        )
+        precision = BERTSPEC.get(system, "bf16" if system == BEST else "fp32")
+        share = work / loop[0] / 1e9 / peaks[precision]
+        print(f"{system:40} {loop[0]:7.1f} ± {loop[1]:4.1f} {tokens / loop[0]:9,.0f}", end="")
+        print(f" {share:8.0%} {process[0]:7.1f} ± {process[1]:4.1f}", end="")
+        print(f" {tokens / process[0]:9,.0f} {loop[0] / fastest:7.2f}x", end="")
+        print(f" {accuracy[0]:9.4f} ± {accuracy[1]:.4f}")
 
 
 def main() -> None:
@@ -156,15 +218,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--rows", type=int, help="take only the first rows of each file")
-    parser.add_argument("--pad-to-max", action="store_true")
-    parser.add_argument("--trainer", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--bertspec", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--trainer", choices=TRAINER, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.trainer:
+    if options.bertspec:
+        run_bertspec(Path(options.names[0]), options.names[1])
+    elif options.trainer:
         folder, name, seed = options.names
-        run_trainer(Path(folder), name, int(seed), pad_to_max=options.pad_to_max)
-        return
-    for name in options.names:
-        compare(name, options.data, options.seeds, options.rows, pad_to_max=options.pad_to_max)
+        run_trainer(Path(folder), name, int(seed), options.trainer)
+    else:
+        for name in options.names:
+            compare(name, options.data, options.seeds, options.rows)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """Fixtures that several areas use: an empty project, and a tiny one that trains in seconds."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bertspec.runtime.stage import run_stage
+from bertspec.runtime.torch_setup import let_waiting_threads_sleep
 from tests.projects import Project
+
+let_waiting_threads_sleep()  # two processes of pytest share the machine
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared" / "data"
@@ -18,10 +22,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file run in one process, so that what they share is built once."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    """Tests of a file run in one process, so that what they share is built once.
+
+    What takes longest comes first, so that the processes end at nearly the same time.
+    """
+    groups = [_group(item) for item in items]
+    for item, group in zip(items, groups, strict=True):
+        item.add_marker(pytest.mark.xdist_group(group))
+    slow = {_group(item) for item in items if item.get_closest_marker("e2e")}
+    sizes = Counter(groups)
+    items.sort(key=lambda item: (_group(item) not in slow, -sizes[_group(item)]))
+
+
+def _group(item: pytest.Item) -> str:
+    mark = item.get_closest_marker("xdist_group")
+    return mark.args[0] if mark else item.path.name
 
 
 @pytest.fixture
@@ -58,7 +73,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.compile()
     for name in project.stages():
         if name.endswith("-export"):  # a second TorchScript of one process has other bytes
-            project.bertspec("stage", name)
+            project.run("bertspec", "stage", name)
         else:
             run_stage(name, project.root)
     return project

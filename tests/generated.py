@@ -68,9 +68,10 @@ def _families() -> str:
     """What a spec can say of a new model of each family that transformers has a masked LM of."""
     import transformers
     from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    from transformers.models.auto import modeling_auto
 
-    configs = {name: AutoConfig.for_model(name) for name in MODEL_FOR_MASKED_LM_MAPPING_NAMES}
+    of_masked_lm = modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    configs = {name: AutoConfig.for_model(name) for name in of_masked_lm}
     shared = frozenset.intersection(*(keys_of(config) for config in configs.values()))
     lines = []
     for name, config in sorted(configs.items()):
@@ -82,6 +83,8 @@ def _families() -> str:
                 entry["padding"] = config.pad_token_id or 1
             elif unused[0]:
                 entry["unused"] = unused[0]
+        if not getattr(transformers, of_masked_lm[name]).supports_gradient_checkpointing:
+            entry["gradient_checkpointing"] = False
         lines.append(f"{json.dumps(name)}: {json.dumps(entry)}")
     families = "{\n" + ",\n".join(lines) + "\n}"
     return (

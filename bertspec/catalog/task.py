@@ -66,6 +66,7 @@ class LossOptions:
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | None = None
     """One weight a label, in the order of the task's labels."""
+    focal_gamma: float | None = None
 
 
 class Task(Model, ABC):
@@ -97,14 +98,25 @@ class Task(Model, ABC):
     rows_at_once: ClassVar[int] = 64
     """Units of a batch outside training. Part of what results depend on, so it is no option."""
 
+    constant_inputs: ClassVar[bool] = True
+    """Whether a model sees the same of a sequence in every epoch."""
+
+    adds_head: ClassVar[bool] = True
+    """Whether the model has weights of the task's own, above those of the base."""
+
     families: ClassVar[tuple[str, ...]] = ()
     """The `model_type` of each family that transformers has this task's head for; none for all."""
 
     exports: ClassVar[tuple[str, ...]] = ("onnx", "torchscript")
     """Kinds of export that this task has."""
 
-    loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weights")
+    loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weights", "focal_gamma")
     """Options of `training` that the loss of this task takes."""
+
+    distillation_options: ClassVar[tuple[str, ...] | None] = None
+    """Options of `training.distillation` that change how far a model of this task is from its
+    teacher; None for a task that is learned from no teacher.
+    """
 
     metrics: ClassVar[tuple[str, ...]]
     """Names that `evaluation.metrics` may ask for, beside `loss`, which is always measured."""
@@ -149,6 +161,13 @@ class Task(Model, ABC):
     def known_labels(self) -> tuple[str, ...]:
         """The labels that examples have, each of them however many; see `label_names`."""
         return self.label_names()
+
+    def output_names(self) -> tuple[str, ...]:
+        """What each of the model's outputs is of, in their order.
+
+        Empty where the options do not say it.
+        """
+        return self.known_labels()
 
     def classes(self) -> tuple[str, ...]:
         """What `measure_classes` gives metrics of; empty for a task without."""
@@ -243,6 +262,20 @@ class Task(Model, ABC):
         `outputs` are those of `forward`, or of `forward_for_loss`.
         The loss of several batches is the one sum divided by the other.
         """
+
+    def distillation_loss(
+        self,
+        outputs: "torch.Tensor",
+        teacher: "torch.Tensor",
+        batch: Batch,
+        temperature: float,
+        options: LossOptions,
+    ) -> "torch.Tensor":
+        """For a task with `distillation_options`: sum of how far outputs are from a teacher's.
+
+        Both are as `loss` takes them, and what the batch has targets for has the same weights.
+        """
+        raise NotImplementedError
 
     def keep(
         self,

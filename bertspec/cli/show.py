@@ -54,11 +54,15 @@ def _summary(name: str) -> list["Table | str"]:
         metrics = json.loads(path.read_text(encoding="utf-8"))
         splits = [s for s in ("train", "validation", "test") if s in metrics]
         sure = metrics.get("intervals", {})
-        columns = [*splits, "test lies in"] if sure else splits
+        seeds = _over_seeds(name)
+        columns = [*splits, *(["test lies in"] if sure else [])]
+        columns += [f"test, {seeds['loss']['seeds']} seeds"] if seeds else []
         table = Table("metric", *columns, title=name, title_style="bold", title_justify="left")
         for metric in metrics["train"]:  # test may not define all of them
             values = [_shown(metrics[s].get(metric)) for s in splits]
-            table.add_row(metric, *values, *([_between(sure.get(metric))] if sure else []))
+            values += [_between(sure.get(metric))] if sure else []
+            values += [_spread(seeds.get(metric))] if seeds else []
+            table.add_row(metric, *values)
         simple = [
             f"{baseline:12} " + ", ".join(f"{m} {_shown(v)}" for m, v in measured.items())
             for baseline, measured in metrics.get("baselines", {}).items()
@@ -81,6 +85,27 @@ def _summary(name: str) -> list["Table | str"]:
 
 def _between(interval: "dict[str, float] | None") -> str:
     return f"{interval['low']:.4f} - {interval['high']:.4f}" if interval else "-"
+
+
+def _over_seeds(name: str) -> dict[str, dict[str, float]]:
+    """How the metrics of the test split differ between seeds; empty without further seeds."""
+    import json
+
+    from bertspec.pipeline import layout
+    from bertspec.pipeline.stage import RECORDS
+    from bertspec.runtime.stage import read_params
+
+    path = Path(layout.seeds(name))
+    # It may be left from when there were some.
+    if not path.is_file() or f"{name}-seeds" not in read_params(Path()).get(RECORDS, {})["stages"]:
+        return {}
+    found: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8"))["test"]
+    return found
+
+
+def _spread(seeds: dict[str, float] | None) -> str:
+    """Mean and standard deviation."""
+    return f"{seeds['mean']:.4f} +- {seeds['std']:.4f}" if seeds and "std" in seeds else "-"
 
 
 def _shown(value: float | None) -> str:

@@ -10,7 +10,7 @@ from bertspec.compiler.keep import Content, Present, check_kept, column
 from bertspec.core.errors import InputError
 from bertspec.core.yaml import dump, load_plain
 from bertspec.pipeline.layout import DVC_FILE, PARAMS_FILE
-from bertspec.pipeline.stage import RECORDS, Output, OutputKind, Pipeline, Stage
+from bertspec.pipeline.stage import EXECUTION, RECORDS, Output, OutputKind, Pipeline, Stage
 
 COMMAND = "bertspec stage "
 """A stage is ours when its command is this and its own name; so a reader can tell, too."""
@@ -36,8 +36,11 @@ def emit_params(pipeline: Pipeline, existing: str | None) -> str:
     ours (E210).
     """
     own: dict[str, Any] = dict(sorted(pipeline.params.items()))
-    records = {stage.name: stage.record for stage in sorted(pipeline.stages, key=lambda s: s.name)}
-    own = {RECORDS: {"compiled": [RECORDS, *own], "stages": records}, **own}
+    stages = sorted(pipeline.stages, key=lambda s: s.name)
+    records = {stage.name: stage.record for stage in stages}
+    execution = {stage.name: dict(stage.execution) for stage in stages if stage.execution}
+    about = {"compiled": [RECORDS, *own], "stages": records}
+    own = {RECORDS: about | ({EXECUTION: execution} if execution else {}), **own}
     present = Present.read(existing or "", PARAMS_FILE)
     previous = _compiled(present)
     theirs = {key: value for key, value in present.content.items() if key not in previous}

@@ -64,9 +64,9 @@ def _in_order(stages: Sequence[Stage]) -> list[Stage]:
         """How many trained models lie between the stage and the data."""
         stage = by_name[name]
         needed = [makers[path] for path in stage.inputs.values() if path in makers]
-        starts_from = stage.kind == "base"
+        follows = stage.kind in ("base", "train")
         return max(
-            (round_of(n) + (starts_from and by_name[n].kind == "train") for n in needed), default=0
+            (round_of(n) + (follows and by_name[n].kind == "train") for n in needed), default=0
         )
 
     return sorted(stages, key=lambda s: (round_of(s.name), kinds.index(s.kind), s.name))
@@ -78,6 +78,6 @@ def packages_used(specs: Sequence[LoadedSpec]) -> tuple[str, ...]:
     for loaded in specs:
         spec = loaded.spec
         used |= {*spec.data.source.packages, *spec.data.contract.packages()}
-        used |= set(spec.model.base.packages())
+        used |= {*spec.model.base.packages(), *spec.training.packages()}
         used |= {p for export in spec.export for p in export.packages()}
     return tuple(sorted({distribution_name(p) for p in used}))

@@ -117,6 +117,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def make_ignored(folder: Path) -> Path:
+    """Make a folder that git leaves alone, whatever the project's own .gitignore says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    return folder
+
+
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Hold Ctrl-C and SIGTERM back until the block has ended. Only a main thread gets them."""

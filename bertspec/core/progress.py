@@ -40,6 +40,8 @@ def progress(title: str, total: int | None) -> Iterator[Bar]:
         console=(console := Console(stderr=True)),
         disable=not console.is_terminal,  # which TERM and others may deny
         transient=True,
+        # A step of a large model may take longer than the default, and then no time left is shown.
+        speed_estimate_period=600,
     )
     with bars:
         task = bars.add_task(title, total=total, note="")

@@ -28,7 +28,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     "base": StageKind(2),
     "tokenize": StageKind(5, ("numpy", "pyarrow", "tokenizers"), verdict=("budgets",)),
     "train": StageKind(
-        3,
+        4,
         # numpy shuffles the rows, and may do so in another way in another version (NEP 19).
         ("numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,
@@ -38,6 +38,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
         ("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,
     ),
+    "seeds": StageKind(1),
     "export": StageKind(4, ("torch", "transformers"), threaded=True),
     "report": StageKind(2, ("jinja2",)),
 }

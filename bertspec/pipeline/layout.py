@@ -63,5 +63,15 @@ def report(spec: str) -> str:
     return f"models/{spec}/report.html"
 
 
+def seeds(spec: str) -> str:
+    return f"models/{spec}/seeds.json"
+
+
+def of_seed(path: str, spec: str, seed: int | str) -> str:
+    """Where a further seed has what a spec's own model has at `path`; other paths as they are."""
+    own = f"models/{spec}/"
+    return f"{own}seeds/{seed}/{path.removeprefix(own)}" if path.startswith(own) else path
+
+
 RESERVED_NAMES = ("bases", "bertspec", "datasets", "tokenizations")
 """Names that no spec may have: they are folders or top-level keys of their own."""

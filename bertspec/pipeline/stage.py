@@ -15,6 +15,9 @@ MANIFEST = "manifest"
 RECORDS = "bertspec"
 """The top-level key of params.yaml that holds the records; so no spec may have this name."""
 
+EXECUTION = "execution"
+"""The key beside the records for how stages run, by stage: DVC does not watch it."""
+
 
 class OutputKind(StrEnum):
     """How DVC keeps an output."""
@@ -36,6 +39,11 @@ class StageRecord(Model):
     version: int = Field(description="STAGE_VERSION of the kind.")
     packages: dict[str, str] = Field(description="Locked version of each package it uses.")
     threads: int | None = Field(default=None, ge=1, description="Locked number of threads.")
+    seed: int | None = Field(
+        default=None,
+        description="A further seed, for its stages: it holds in place of `training.seed`, and "
+        "findings do not fail the stage.",
+    )
     params: dict[str, str] = Field(
         description="For each param of the runner, the dotted key of params.yaml that holds it."
     )
@@ -70,6 +78,10 @@ class Stage:
     sources: tuple[str, ...]
     """Paths outside the pipeline that it reads: the user's own files."""
     outputs: Mapping[str, Output]
+    seed: int | None = None
+    """A further seed, for its stages."""
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that change no result, where they are not the defaults; no part of the record."""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -78,6 +90,7 @@ class Stage:
             version=self.version,
             packages=dict(self.packages),
             threads=self.threads,
+            seed=self.seed,
             params=dict(self.params),
             inputs=dict(self.inputs),
             outputs={role: output.path for role, output in self.outputs.items()},

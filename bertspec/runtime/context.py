@@ -1,12 +1,13 @@
 """What a stage runner is given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from bertspec.core.model import Model
 from bertspec.pipeline.layout import WORK_FOLDER
+from bertspec.pipeline.params.execution import Execution
 from bertspec.runtime.reuse import Reuse
 
 P = TypeVar("P", bound=Model)
@@ -31,6 +32,8 @@ class Context(Generic[P]):
     identity: str
     """Digest of all that the stage's result depends on beside its inputs."""
     reuse: Reuse
+    execution: Execution = field(default_factory=Execution)
+    """How to run, which changes no result: no part of `identity`."""
 
     @property
     def checkpoints(self) -> Path:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from bertspec.core.diagnostics import Diagnostic, Severity, render
 from bertspec.core.digest import digest
 from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError
-from bertspec.core.files import publish, remove
+from bertspec.core.files import make_ignored, publish, remove
 from bertspec.core.kinds import flat_errors
 from bertspec.core.manifest import Manifest, digest_artifact, digest_files
 from bertspec.core.model import Model
@@ -20,9 +21,11 @@ from bertspec.core.names import did_you_mean
 from bertspec.core.packages import public_version
 from bertspec.pipeline.kinds import STAGE_KINDS, params_model
 from bertspec.pipeline.layout import PARAMS_FILE, WORK_FOLDER
-from bertspec.pipeline.stage import MANIFEST, RECORDS, StageRecord
+from bertspec.pipeline.params.execution import Execution
+from bertspec.pipeline.stage import EXECUTION, MANIFEST, RECORDS, StageRecord
 from bertspec.runtime.context import Context
 from bertspec.runtime.reuse import Reuse
+from bertspec.runtime.torch_setup import let_waiting_threads_sleep
 
 M = TypeVar("M", bound=Model)
 
@@ -43,12 +46,14 @@ def run_stage(name: str, root: Path) -> None:
     params = read_params(root)
     record = _record(params, name)
     values = {role: _value(params, key) for role, key in record.params.items()}
+    values = _with_seed(values, record.seed)
     _require_compiled(record, name)
     model = _validate(params_model(record.kind), values, name)
+    execution = _execution(params, name)
     check_packages(record.packages)
     work = root / WORK_FOLDER / "work" / name
     remove(work)
-    _ignore(root / WORK_FOLDER)
+    make_ignored(root / WORK_FOLDER)
     try:
         outputs = {role: work / role / Path(path).name for role, path in record.outputs.items()}
         for path in outputs.values():
@@ -56,12 +61,15 @@ def run_stage(name: str, root: Path) -> None:
         manifest = outputs.pop(MANIFEST, None)
         inputs = {role: root / path for role, path in record.inputs.items()}
         _require_inputs(inputs, root)
+        let_waiting_threads_sleep()
         runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
         verdict = STAGE_KINDS[record.kind].verdict
         made_from = {role: value for role, value in values.items() if role not in verdict}
         identity = digest([record.kind, record.version, record.packages, made_from])
         reuse = Reuse(root / WORK_FOLDER / "shards" / name)
-        context = Context(name, model, root, inputs, outputs, record.threads, identity, reuse)
+        context = Context(
+            name, model, root, inputs, outputs, record.threads, identity, reuse, execution
+        )
         found = runner(context)
         if manifest is not None:
             artifact = next(path for path in outputs.values() if path.is_dir())
@@ -79,6 +87,8 @@ def run_stage(name: str, root: Path) -> None:
         remove(context.checkpoints)
     finally:
         remove(work)
+    if found and record.seed is not None:
+        found = [replace(d, severity=Severity.WARNING) for d in found]
     if found and any(d.severity == Severity.ERROR for d in found):
         raise CheckFailed(found)
     if found:
@@ -132,6 +142,11 @@ def _record(params: Mapping[str, Any], name: str) -> StageRecord:
     return _validate(StageRecord, records[name], name)
 
 
+def _execution(params: Mapping[str, Any], name: str) -> Execution:
+    settings = (params.get(RECORDS) or {}).get(EXECUTION) or {}
+    return _validate(Execution, settings.get(name, {}), name)
+
+
 def _require_compiled(record: StageRecord, name: str) -> None:
     kind = STAGE_KINDS.get(record.kind)
     if kind is None or kind.version != record.version:
@@ -151,6 +166,14 @@ def _value(params: Mapping[str, Any], key: str) -> Any:
             raise InputError.of("E203", f"{PARAMS_FILE} has no `{key}`", "run `bertspec compile`")
         value = value[part]
     return value
+
+
+def _with_seed(values: dict[str, Any], seed: int | None) -> dict[str, Any]:
+    """The values of params, with a further seed in the place of the spec's own."""
+    training = values.get("training")
+    if seed is None or not isinstance(training, dict):
+        return values
+    return values | {"training": training | {"seed": seed}}
 
 
 def _validate(model: type[M], values: Any, name: str) -> M:
@@ -173,9 +196,3 @@ def _require_inputs(inputs: Mapping[str, Path], root: Path) -> None:
                 f"{path.relative_to(root).as_posix()} is missing",
                 "`dvc repro` builds the stages before this one",
             )
-
-
-def _ignore(folder: Path) -> None:
-    """Keep git from the folder, whatever the project's own .gitignore says."""
-    folder.mkdir(exist_ok=True)
-    (folder / ".gitignore").write_text("*\n", encoding="utf-8")

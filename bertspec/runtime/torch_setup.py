@@ -3,6 +3,16 @@
 import os
 
 
+def let_waiting_threads_sleep() -> None:
+    """Before torch is imported: its threads do not spin while they wait for one another.
+
+    With any other work on the machine a spinning thread takes the time that the other one needs;
+    one busy process beside a training of two threads then made it ten times slower. No result
+    depends on it.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def deterministic(seed: int, threads: int | None) -> None:
     """Fix seeds, threads and algorithms. Another number of threads gives other float sums."""
     # cuBLAS asks for this before its first call (NVIDIA's "Results reproducibility").
@@ -12,6 +22,8 @@ def deterministic(seed: int, threads: int | None) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=True)
+    # Which fills all new memory, in case that something reads it: a tenth of a step in bf16.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # torch has no stub of it
     torch.manual_seed(seed)
 
 

@@ -1,6 +1,7 @@
 """train: the base model with the task's head, trained; a folder that transformers loads."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from bertspec.catalog.batch import Tokens
 from bertspec.catalog.task import Task
 from bertspec.core.digest import digest
 from bertspec.core.errors import InputError, is_out_of_memory, reason
+from bertspec.core.files import make_ignored
 from bertspec.core.manifest import digest_artifact
 from bertspec.pipeline.params.train import TrainParams
 from bertspec.runtime.context import Context
@@ -20,8 +22,13 @@ from bertspec.runtime.trained import pad_id_of
 from bertspec.runtime.training.batches import read_tokens
 from bertspec.runtime.training.checkpoints import Checkpoints
 from bertspec.runtime.training.checks import require_fit, require_measurable
+from bertspec.runtime.training.gradients import recompute_activations
 from bertspec.runtime.training.loop import Score, train
+from bertspec.runtime.training.lora import adapted
 from bertspec.runtime.training.memory import within_memory
+from bertspec.runtime.training.packing import packing
+from bertspec.runtime.training.teachers import load_teacher
+from bertspec.runtime.training.tensorboard import observed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,8 +38,10 @@ def run(context: Context[TrainParams]) -> None:
     """Write the trained model, its tokenizer, and the curves of loss and learning rate.
 
     Raises InputError: E205 for data tokenized for another task, E402 for weights that cannot be
-    read, E404 for a loss that is no number, E405 for no training row, or none of a label, E406
-    for data that the model does not take. EnvironmentFault (E506) for too little memory;
+    read, E403 for a family that cannot be trained so, E404 for a loss that is no number, E405 for
+    no training row, or none of a label, E406 for data that the model does not take, and what
+    `load_teacher` raises.
+    EnvironmentFault: E502 for TensorBoard that is not installed, E506 for too little memory;
     Interrupted, after a checkpoint, for Ctrl-C and SIGTERM.
     """
     params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
@@ -44,15 +53,26 @@ def run(context: Context[TrainParams]) -> None:
     score = _score(context)
     with within_memory(params.training):
         model = _build(params, base)
+    if context.execution.gradient_checkpointing:
+        recompute_activations(model)
     require_fit(model, tokens, "train")
     require_fit(model, validation, "validation")
+    with within_memory(params.training):
+        teacher = load_teacher(context, model, tokens)
     inputs = {role: digest_artifact(path) for role, path in context.inputs.items()}
     key = digest([context.identity, context.threads, inputs])
-    with within_memory(params.training), Checkpoints(context.checkpoints, key) as checkpoints:
-        curves = train(
-            model, params.task, params.training, tokens, validation, score, pad_id_of(base),
-            checkpoints,
-        )  # fmt: skip
+    every = context.execution.checkpoint_seconds
+    with (
+        within_memory(params.training),
+        observed(_events(context, key)) as observe,
+        Checkpoints(context.checkpoints, key, every) as checkpoints,
+        packing(teacher.model) if teacher else nullcontext(),
+    ):
+        with adapted(model, params.training.lora):
+            curves = train(
+                model, params.task, params.training, tokens, validation, score, pad_id_of(base),
+                checkpoints, observe, teacher,
+            )  # fmt: skip
         _save(model, base, context.outputs["trained"])
     for name in ("loss", "learning_rate", "validation"):
         write_csv(getattr(curves, name), context.outputs[name])
@@ -67,6 +87,14 @@ def _score(context: Context[TrainParams]) -> Score | None:
     validation = read_examples(prepared, tokenized, "validation", context.params.aggregate)
     require_measurable(task, metric, validation)
     return lambda kept: task.measure([metric], predicted(task, validation, kept, {}))
+
+
+def _events(context: Context[TrainParams], key: str) -> Path | None:
+    """The folder of TensorBoard's files: one for each training that may have another result."""
+    folder = context.execution.tensorboard
+    if folder is None:
+        return None
+    return make_ignored(context.root / folder / context.stage) / key[:8]
 
 
 def _require_every_label(task: Task, tokens: Tokens) -> None:

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from bertspec.catalog.bases.spec import SpecBase
 from bertspec.core.diagnostics import Diagnostic, Position, Severity
 from bertspec.core.errors import InputError
 from bertspec.core.model import Model
@@ -20,6 +19,7 @@ from bertspec.spec.extends import (
     load_data_set_document,
     load_document,
 )
+from bertspec.spec.needs import needed_specs
 from bertspec.spec.problems import diagnostics_of, without_unknown_keys
 from bertspec.spec.sections import DataSetFile, Spec
 
@@ -56,7 +56,7 @@ def load(paths: Iterable[Path], root: Path) -> Loaded:
     name begins with `_` or `.` are left out there, so a spec that only others extend can be so
     named. A path that does not exist is among the diagnostics (E007).
 
-    With a spec comes the one whose model it starts from, when that lies in the same folder.
+    With a spec come those whose models it needs, when they lie in the same folder.
     """
     found: list[Diagnostic] = []
     given = {shown(f, root): f for p in paths for f in _files(root / p, root, found)}
@@ -72,7 +72,7 @@ def load(paths: Iterable[Path], root: Path) -> Loaded:
             # An error in a data set or in a parent is found by each file that takes it in.
             found += [d for d in mine if _identity(d) not in told]
             told |= {_identity(d) for d in mine}
-        waiting = [f for f in _bases(specs.values()) if shown(f, root) not in files]
+        waiting = [f for f in _needed(specs.values()) if shown(f, root) not in files]
     names = sorted(files)
     return Loaded(
         tuple(specs[name] for name in names if name in specs),
@@ -81,13 +81,14 @@ def load(paths: Iterable[Path], root: Path) -> Loaded:
     )
 
 
-def _bases(specs: Iterable[LoadedSpec]) -> list[Path]:
-    """The files of specs that these start from and that are not among them."""
+def _needed(specs: Iterable[LoadedSpec]) -> list[Path]:
+    """The files of specs whose models these need and that are not among them."""
     known = {loaded.spec.name for loaded in specs}
     wanted = {
-        (base.name, loaded.document.path.parent): None
+        (name, loaded.document.path.parent): None
         for loaded in specs
-        if isinstance(base := loaded.spec.model.base, SpecBase) and base.name not in known
+        for name in needed_specs(loaded.spec).values()
+        if name not in known
     }
     found = [_spec_named(name, folder) for name, folder in wanted]
     return list(dict.fromkeys(file for file in found if file is not None))

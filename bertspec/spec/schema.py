@@ -49,7 +49,7 @@ def _list_metrics(definitions: dict[str, Any]) -> None:
             {"pattern": rf"^{re.escape(CLASSES)}.+\.({'|'.join(sorted(of_classes))})$"},
         ]
     }
-    training = definitions["Training"]["properties"]
+    training = definitions["TrainingSection"]["properties"]
     training["metric_for_best_model"]["enum"] = ["loss", *metrics]
 
 

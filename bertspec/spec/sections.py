@@ -12,10 +12,11 @@ from bertspec.core.model import Model, affecting, either_text_or_mapping
 from bertspec.core.names import NAME_PATTERN
 from bertspec.pipeline.params.contract import Contract
 from bertspec.pipeline.params.evaluate import Evaluation
+from bertspec.pipeline.params.execution import Execution
 from bertspec.pipeline.params.export import Exports
 from bertspec.pipeline.params.prepare import Columns, Split, Where
 from bertspec.pipeline.params.tokenize import Budgets, Tokenization
-from bertspec.pipeline.params.train import Head, Training
+from bertspec.pipeline.params.train import Head, Seed, Training
 
 LANGUAGE_VERSION = 1
 
@@ -74,6 +75,24 @@ class TokenizationSection(Budgets, Tokenization):
     """How text becomes token ids, and how much of it may be lost."""
 
 
+class TrainingSection(Training):
+    """How the model is trained, with which further seeds, and in which way that changes nothing."""
+
+    seeds: Annotated[tuple[Seed, ...], Field(strict=False, max_length=100)] = affecting(
+        "seeds",
+        default=(),
+        since=2,
+        description="Seeds that the same model is trained with beside `seed`, to see how far its "
+        "metrics differ by luck alone. The model of `seed` is the one that is exported.",
+    )
+    execution: Execution = affecting(
+        default=Execution(),
+        since=2,
+        description="Settings that change no result, and so train nothing again: memory, time, and "
+        "what can be seen meanwhile.",
+    )
+
+
 class ModelSection(Model):
     """The model: what it starts from, and its head."""
 
@@ -115,8 +134,8 @@ class Spec(Model):
         "tokenize", default=TokenizationSection(), description="How text becomes token ids."
     )
     model: ModelSection = Field(description="What training starts from.")
-    training: Training = affecting(
-        "train", default=Training(), description="How the model is trained."
+    training: TrainingSection = affecting(
+        "train", default=TrainingSection(), description="How the model is trained."
     )
     evaluation: Evaluation = affecting(
         "evaluate", description="What is measured, and what must hold."

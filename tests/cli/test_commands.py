@@ -114,10 +114,10 @@ def test_validate_shows_all_errors_of_all_files_at_once(project: Project) -> Non
 
 def test_machine_formats(project: Project) -> None:
     (project.root / "specs" / "tiny.json").write_text('{"bertspec": 1,\n "nam": 2}')
-    found = json.loads(project.run("bertspec", "validate", "--format", "json", code=2).stdout)
+    found = json.loads(project.call("validate", "--format", "json", code=2).stdout)
     unknown = next(d for d in found if d["code"] == "E010")
     assert (unknown["position"]["line"], unknown["position"]["column"]) == (2, 2)
-    lines = project.run("bertspec", "validate", "--format", "github", code=2).stdout
+    lines = project.call("validate", "--format", "github", code=2).stdout
     assert "::error file=specs/tiny.json,line=2,col=2,endColumn=6,title=E010::unknown key" in lines
 
 

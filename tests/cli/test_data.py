@@ -253,14 +253,14 @@ def test_naughty_strings_do_not_reach_the_terminal(project: Project, shared: Pat
     project.bertspec("stage", "reviews-contract", code=None)
     shown = ("data", "reviews", "--samples", "999")
     for arguments in (shown, (*shown, "--format", "json")):
-        said = project.run("bertspec", *arguments).stdout
+        said = project.call(*arguments).stdout
         assert not _obeyed(said)
         assert "\\x1b" in said or "\\u001b" in said
     assert "g\\x1b[2Jood [/b]" in project.bertspec(*shown)
-    found = json.loads(project.run("bertspec", *shown, "--format", "json").stdout)
+    found = json.loads(project.call(*shown, "--format", "json").stdout)
     assert {s["values"]["text"] for s in found["samples"]} >= set(evil)
     for fmt in ("text", "json", "github"):
-        result = project.run("bertspec", "validate", "--data", "--format", fmt, code=None)
+        result = project.call("validate", "--data", "--format", fmt, code=None)
         assert not _obeyed(result.stdout + result.stderr)
 
 
@@ -275,7 +275,7 @@ def test_the_terminal_obeys_no_label_in_an_error(project: Project) -> None:
     (project.root / "data/e.jsonl").write_text(json.dumps(row) + "\n")
     project.compile()
     run_kinds(project, "fetch")
-    said = project.run("bertspec", "stage", "reviews-prepare", code=None).stderr
+    said = project.call("stage", "reviews-prepare", code=None).stderr
     assert "does not list `g\\x1b[2J\\x1b]0;title\\x07ood\\x9b`" in said
     assert not _obeyed(said)
 
@@ -414,7 +414,7 @@ def test_a_warning_of_the_contract_fails_nothing(project: Project) -> None:
     project.write_spec(_spec(contract={
         "contradicting_labels": "warn", "duplicates_across_splits": "off", "label_drift": "off",
     }))  # fmt: skip
-    result = project.run("bertspec", "validate", "--data", "--format", "json")
+    result = project.call("validate", "--data", "--format", "json")
     found = json.loads(result.stdout)
     assert ("E603", "warning") in {(d["code"], d["severity"]) for d in found}
     assert {d["severity"] for d in found} == {"warning"}
@@ -458,7 +458,7 @@ def test_a_missing_file_is_wrong_input_only_with_data(project: Project) -> None:
 def test_unknown_labels_of_all_splits_are_told_beside_the_contract(project: Project) -> None:
     wrong = [(f"odd {i}", "neither") for i in range(20)]
     project.write_rows(rows() + REPEATED + wrong)
-    result = project.run("bertspec", "validate", "--data", "--format", "json", code=2)
+    result = project.call("validate", "--data", "--format", "json", code=2)
     found = json.loads(result.stdout)
     unknown = [d for d in found if d["code"] == "E313"]
     assert len(unknown) == 1
@@ -469,7 +469,7 @@ def test_unknown_labels_of_all_splits_are_told_beside_the_contract(project: Proj
 
 def test_annotations_of_a_workflow(project: Project) -> None:
     project.write_rows(rows() + REPEATED)
-    result = project.run("bertspec", "validate", "--data", "--format", "github", code=1)
+    result = project.call("validate", "--data", "--format", "github", code=1)
     assert "::error file=specs/tiny.json,line=21,col=16,endColumn=24,title=E603::" in result.stdout
 
 
@@ -509,7 +509,7 @@ def test_the_hub_is_not_asked(project: Project) -> None:
     joined = {"type": "joined", "parts": [{"source": local}, {"source": hub}]}
     for source in (hub, joined):
         project.write_spec(_spec(source=source))
-        result = project.run("bertspec", "validate", "--data", "--format", "json")
+        result = project.call("validate", "--data", "--format", "json")
         assert "note: data set `reviews` is not read: a/b is on the hub" in result.stderr
         assert json.loads(result.stdout) == []
     assert "1 file valid, no data read" in project.bertspec("validate", "--data")

@@ -28,13 +28,13 @@ def test_predict_reads_files_and_standard_input_in_order(built: Project) -> None
     texts = ["a warm and funny film", "we hated every minute", "", "x" * 5000, "naïve 😀"]
     (folder / "t.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
     (folder / "t.jsonl").write_text("".join(json.dumps({"body": t}) + "\n" for t in texts))
-    by_file = built.run("bertspec", "predict", "tiny", "--file", "t.txt", "--format", "json").stdout
+    by_file = built.call("predict", "tiny", "--file", "t.txt", "--format", "json").stdout
     rows = [json.loads(line) for line in by_file.splitlines()]
     assert [r["text"] for r in rows] == texts
     assert all(abs(sum(r["probabilities"].values()) - 1) < 1e-6 for r in rows)
     assert [set(r) for r in rows] == [{"text", "label", "probabilities"}] * len(texts)
-    other = built.run(
-        "bertspec", "predict", "models/tiny/export", "--file", "t.jsonl", "--column", "body",
+    other = built.call(
+        "predict", "models/tiny/export", "--file", "t.jsonl", "--column", "body",
         "--format", "json",
     ).stdout  # fmt: skip
     assert other == by_file
@@ -155,13 +155,19 @@ def _task(*labels: object) -> dict[str, object]:
     ],
 )
 def test_a_broken_export_is_wrong_input(
-    built: Project, tmp_path: Path, name: str, damage: Callable[[Path], None], words: list[str]
+    built: Project,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    name: str,
+    damage: Callable[[Path], None],
+    words: list[str],
 ) -> None:
     folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
     damage(folder / name)
-    result = built.run("bertspec", "predict", str(folder), "film " * 600, code=2)
-    assert all(word in result.stderr for word in ["error[E451]", *words]), result.stderr
-    assert result.stderr.count("\n") <= 2, "onnxruntime says nothing of its own"
+    said = built.call("predict", str(folder), "film " * 600, code=2).stderr
+    assert all(word in said for word in ["error[E451]", *words]), said
+    assert said.count("\n") <= 2
+    assert capfd.readouterr().err == "", "onnxruntime says nothing of its own"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +207,7 @@ def test_fields_of_tables_may_be_long_and_hold_line_breaks(built: Project) -> No
 
 
 def _texts(built: Project, name: str) -> list[str]:
-    shown = built.run("bertspec", "predict", "tiny", "--file", name, "--format", "json").stdout
+    shown = built.call("predict", "tiny", "--file", name, "--format", "json").stdout
     return [json.loads(line)["text"] for line in shown.splitlines()]
 
 
@@ -225,13 +231,13 @@ def test_what_the_terminal_cannot_show_is_shown_as_an_escape(built: Project) -> 
 def test_the_terminal_obeys_neither_a_text_nor_a_label(built: Project, tmp_path: Path) -> None:
     text = "a\x1b[31m red\x1b]0;title\x07 film\n\x9b2Jfalse line"
     (built.root / "e.jsonl").write_text(json.dumps({"text": text}) + "\n")
-    said = built.run("bertspec", "predict", "tiny", "--file", "e.jsonl").stdout
+    said = built.call("predict", "tiny", "--file", "e.jsonl").stdout
     assert said.endswith("%  a\\x1b[31m red\\x1b]0;title\\x07 film \\x9b2Jfalse line\n")
     assert said[:-1].isprintable()
     folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
     labels = ("\x1b[1mbad", "\x1b[1mgood")
     _in_bundle(task=_task(*labels), fields=["text", "text_pair"])(folder / "bundle.json")
-    said = built.run("bertspec", "predict", str(folder), "a\x1b[2J", "b").stdout
+    said = built.call("predict", str(folder), "a\x1b[2J", "b").stdout
     assert re.fullmatch(r"\\x1b\[1m(bad|good) +\d+\.\d%  a\\x1b\[2J \| b\n", said), said
 
 
@@ -240,7 +246,7 @@ def test_predictions_are_those_of_the_trained_model(built: Project) -> None:
     from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
     texts = ["a warm and funny film", "poor cast and a limp script number 7"]
-    result = built.run("bertspec", "predict", "tiny", *texts, "--format", "json").stdout
+    result = built.call("predict", "tiny", *texts, "--format", "json").stdout
     rows = [json.loads(line) for line in result.splitlines()]
     folder = built.root / "models/tiny/trained"
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
@@ -284,7 +290,7 @@ def test_fields_of_pairs_come_from_the_columns_that_are_named(pairs: Project) ->
 
 
 def _json(pairs: Project, *arguments: str) -> list[dict[str, Any]]:
-    shown = pairs.run("bertspec", "predict", "pairs", *arguments, "--format", "json").stdout
+    shown = pairs.call("predict", "pairs", *arguments, "--format", "json").stdout
     return [json.loads(line) for line in shown.splitlines()]
 
 
@@ -315,5 +321,5 @@ def test_what_is_wrong_with_pairs_is_told(
 def test_the_naughty_strings_are_predicted(built: Project, shared: Path) -> None:
     texts = json.loads((shared / "naughty-strings" / "blns.json").read_text(encoding="utf-8"))
     (built.root / "n.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
-    result = built.run("bertspec", "predict", "tiny", "--file", "n.jsonl", "--format", "json")
+    result = built.call("predict", "tiny", "--file", "n.jsonl", "--format", "json")
     assert [json.loads(line)["text"] for line in result.stdout.split("\n")[:-1]] == texts

@@ -43,12 +43,15 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("E109", "16:18", {"data.source.files.train": "data/r/raw/x.csv"}),
     ("E109", "16:18", {"data.source.files.train": "models/bases/x"}),
     ("E109", "16:18", {"data.source.files.train": "models/m/trained"}),
+    ("E109", "16:18", {"data.source.files.train": "models/m/seeds/14"}),
     ("E109", "16:18", {"data.source.files.train": "data/r/tokenized"}),
     ("E109", "16:18", {"data.source.files.train": "data"}),
     ("E109", "35:15", {"model.base": {"type": "local", "path": "../m"}}),
     ("E109", "35:15", {"model.base": {"type": "local", "path": "models/m/export"}}),
     ("E109", "36:15", {"model.base": {"type": "package", "package": "p", "path": "/etc"}}),
     ("E109", "36:15", {"model.base": {"type": "package", "package": "p", "path": "../q"}}),
+    *(("E109", "56:22", {"training.execution": {"tensorboard": path}})
+      for path in ("../runs", "/runs", "models/tiny/trained/runs", "data", ".", "")),
     ("E110", "35:15", {"model.base": {"type": "local", "path": "bas"}}),
     ("E110", "16:18", {"data.source.files.train": "data/revews.csv"}),
     ("E111", "30:19", {"tokenization.max_length": 65}),
@@ -99,6 +102,9 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
                        "task.decision": {"type": "recall", "at_least": 0.9}}),
     ("E137", "64:19", {"evaluation.slices": {"x": {"column": "txt", "equals": "a"}}}),
     ("E139", "51:24", {"task": {"type": "text-regression"}, "training.label_smoothing": 0.1}),
+    ("E139", "51:20", {"task": {"type": "text-regression"}, "training.focal_gamma": 2.0}),
+    ("E147", "51:21", {"task": {"type": "sentence-embedding"}, "training.distillation":
+                       {"teacher": {"type": "spec", "name": "large"}}}),
     ("E133", "50:17",
      NEXT_WORD | {"training.sampling": {"type": "balanced"}, "data.columns": {"text": "review"}}),
     ("E141", "28:13", NEXT_WORD | {"model.base.config.model_type": "albert"}),
@@ -109,6 +115,14 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
      {"training.schedule": {"type": "cosine", "warmup_ratio": 0.1, "warmup_steps": 5}}),
     ("E144", "54:21", {"training.batch.accumulate": 9}),
     ("E144", "50:21", {"task": {"type": "sentence-embedding"}, "training.batch.accumulate": 2}),
+    ("E145", "56:7", {"training.seeds": [13]}),
+    ("E145", "57:7", {"training.seeds": [14, 14]}),
+    ("E146", "56:33", {"model.base.config.model_type": "albert",
+                       "training.execution": {"gradient_checkpointing": True}}),
+    ("E150", "55:15", {"training.freeze": 3}),
+    ("E150", "55:15", {"training.freeze": 1, "model.base.config.model_type": "albert"}),
+    ("E150", "51:15", {"training.freeze": "all", "task": {"type": "sentence-embedding"}}),
+    ("E151", "55:15", {"training.freeze": 1, "training.lora": {}}),
     ("E140", "17:18", {"data.source": {"type": "sql", "database": "data/a.db",
                                        "query": {"train": "select * from reviews"}}}),
 ]  # fmt: skip
@@ -200,6 +214,13 @@ GOOD: list[dict[str, Any]] = [
     {"model.base.config": {"model_type": "of_no_table", "hiden_size": 64}},
     {"training.schedule": {"type": "polynomial", "power": 2.0, "warmup_steps": 5}},
     {"training.batch.accumulate": 8},
+    {"training.freeze": 2},
+    {"training.freeze": "all", "model.base.config.model_type": "albert"},
+    {"training.freeze": 30, "model.base.config": {"model_type": "bert"}},
+    {"training.lora": {"rank": 4, "target_modules": ["query", "value"]}},
+    {"training.freeze": "all", "model.base": {"type": "hub", "id": "a/b", "revision": "0" * 40}},
+    {"training.execution": {"tensorboard": "runs/tiny", "gradient_checkpointing": True}},
+    {"training.seeds": [14, 0]},
     {"training.sampling": {"type": "cap", "per_label": 5}, "training.class_weights": "balanced"},
 ]  # fmt: skip
 
@@ -275,13 +296,13 @@ def test_a_folder_of_ones_own_beside_what_bertspec_writes_can_be_used(project: P
 
 def test_the_machine_formats_hold_a_path_that_is_not_there(project: Project) -> None:
     project.write_spec(_with({"training.epoch": 2}))
-    command = ("bertspec", "validate", "nowhere", "specs", "--format")
-    found = json.loads(project.run(*command, "json", code=2).stdout)
+    command = ("validate", "nowhere", "specs", "--format")
+    found = json.loads(project.call(*command, "json", code=2).stdout)
     assert [(d["code"], d["position"]["file"]) for d in found] == [
         ("E007", "nowhere"),
         ("E010", "specs/tiny.json"),
     ]
-    lines = project.run(*command, "github", code=2).stdout.splitlines()
+    lines = project.call(*command, "github", code=2).stdout.splitlines()
     assert [line.partition(",")[0] for line in lines] == [
         "::error file=nowhere",
         "::error file=specs/tiny.json",

@@ -105,6 +105,8 @@ def test_specs_that_share_tokens_need_not_share_budgets(project: Project) -> Non
     }
 
 
+TEACHER: dict[str, Any] = {"teacher": {"type": "spec", "name": "large"}}
+
 CHANGES: dict[str, Any] = {
     "name": "other", "description": "words", "data.description": "words",
     "task.labels": ["bad", "good", "fair"], "task.calibration": "temperature",
@@ -151,15 +153,25 @@ CHANGES: dict[str, Any] = {
     "model.base.seed": 5, "model.head.dropout": 0.2,
     "training.seed": 1, "training.epochs": 2, "training.learning_rate": 0.1,
     "training.max_steps": 5, "training.layer_decay": 0.9, "training.ema": 0.9,
-    "training.batch.accumulate": 2, "training.schedule.warmup_steps": 5,
+    "training.batch.accumulate": 2, "training.batch.tokens": 64,
+    "training.schedule.warmup_steps": 5,
+    "training.freeze": 1, "training.lora": {}, "training.lora.rank": 4, "training.lora.alpha": 4.0,
+    "training.lora.dropout": 0.1, "training.lora.target_modules": ["query"],
     "training.batch.examples": 4, "training.optimizer.beta1": 0.8,
     "training.optimizer.beta2": 0.9, "training.optimizer.epsilon": 1e-6,
     "training.optimizer.weight_decay": 0.1, "training.schedule": {"type": "cosine"},
     "training.schedule.warmup_ratio": 0.2, "training.max_grad_norm": None,
     "training.label_smoothing": 0.1, "training.class_weights": "balanced",
+    "training.focal_gamma": 2.0, "training.distillation": TEACHER,
+    **{f"training.distillation.{name}": ("training.distillation", TEACHER | {name: value})
+       for name, value in (("temperature", 3.0), ("alpha", 0.9), ("teacher", TEACHER["teacher"]))},
+    "training.distillation.teacher.name": (
+        "training.distillation", {"teacher": {"type": "spec", "name": "other"}}),
     "training.metric_for_best_model": "f1", "training.early_stopping": {"patience": 1},
     "training.early_stopping.patience": 3, "training.early_stopping.threshold": 0.1,
-    "training.precision": "bf16",
+    "training.precision": "bf16", "training.seeds": [14],
+    "training.execution.gradient_checkpointing": True, "training.execution.tensorboard": "runs",
+    "training.execution.checkpoint_seconds": 5.0,
     "evaluation.metrics": ["f1"], "evaluation.require": {"f1": ">= 0.1"},
     "evaluation.intervals": None, "evaluation.intervals.resamples": 50,
     "evaluation.intervals.level": 0.9, "evaluation.intervals.seed": 1,
@@ -183,6 +195,7 @@ NOT_CHANGED = {
     "tokenization": "its parts",
     "model": "its parts", "model.head": "its parts",
     "training": "its parts", "training.batch": "its parts", "training.optimizer": "its parts",
+    "training.execution": "its parts",
     "evaluation": "its parts", "evaluation.fit": "its parts", "data.columns": "its parts",
     "data.contract": "its parts",
 }  # fmt: skip
@@ -232,16 +245,16 @@ def _watched(root: Path, lock: Lock | None = None) -> dict[str, Any]:
     pipeline = _pipeline(root, lock)
     stages = load_plain(emit_dvc(pipeline, None))["stages"]
     params = load_plain(emit_params(pipeline, None))
-    made = {path for stage in stages.values() for path in stage["outs"]}
+    made = {path for stage in stages.values() for path in stage.get("outs", ())}
     made |= {path for stage in stages.values() for kind in ("metrics", "plots")
              for out in stage.get(kind, ()) for path in out}  # fmt: skip
-    watched = {}
+    watched: dict[str, Any] = {}
     for name, stage in stages.items():
         values = {key.rpartition(".")[2]: _at(params, key) for key in stage["params"]}
         record = values.pop(name)
         record = {k: v for k, v in record.items() if k not in ("params", "inputs", "outputs")}
         files = [path for path in stage.get("deps", ()) if path not in made]
-        watched[record["kind"]] = (values, record, files)
+        watched.setdefault(record["kind"], (values, record, files))  # not of a further seed
     return watched
 
 
@@ -268,7 +281,7 @@ def test_a_field_changes_exactly_the_stages_that_it_says(
     _set(spec, *change) if isinstance(change, tuple) else _set(spec, path, change)
     project.write_spec(spec)
     after = _watched(project.root)
-    changed = {kind for kind in before if before[kind] != after[kind]}
+    changed = {kind for kind in before | after if before.get(kind) != after.get(kind)}
     assert changed == set(affects)
 
 
@@ -319,6 +332,16 @@ def test_another_version_of_a_package_changes_the_stages_that_use_it(project: Pr
     }  # fmt: skip
     assert changed("numpy") == {"contract", "tokenize", "train", "evaluate"}
     assert changed("jinja2") == {"report"}
+
+
+def test_only_a_training_with_lora_depends_on_peft(project: Project) -> None:
+    def users() -> set[str]:
+        records = {kind: record for kind, (_, record, _) in _watched(project.root).items()}
+        return {kind for kind, record in records.items() if "peft" in record["packages"]}
+
+    assert not users()
+    project.write_spec(_copy(SPEC) | {"training": {"lora": {}}})
+    assert users() == {"train"}
 
 
 def test_every_input_and_param_of_a_stage_is_watched_by_dvc(project: Project) -> None:

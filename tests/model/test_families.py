@@ -1,23 +1,31 @@
 """Every family of encoders: a training step, and exports that give the same at any size."""
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
-from bertspec.catalog.batch import Batch
+from bertspec.catalog.batch import Batch, Tokens
 from bertspec.catalog.export import INPUTS
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.task import LossOptions
-from bertspec.pipeline.params.train import AdamW
+from bertspec.pipeline.params.train import AdamW, Lora
 from bertspec.runtime.export import exported_module
 from bertspec.runtime.torch_setup import quiet
+from bertspec.runtime.training.batches import collate
+from bertspec.runtime.training.frozen_outputs import FAMILIES as KEPT
+from bertspec.runtime.training.frozen_outputs import FrozenOutputs
+from bertspec.runtime.training.layers import layer_lists
+from bertspec.runtime.training.lora import adapted
 from bertspec.runtime.training.optimization import make_optimizer, set_rate
 from tests.model.models import TASK, build, prepare, scratch
 from tests.model.models import inputs as made_inputs
+from tests.tasks.tiny import DRAW
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -105,3 +113,48 @@ def test_an_export_gives_what_pytorch_gives_at_any_size(
         with torch.inference_mode():
             expected = TASK.forward(model, {n: torch.from_numpy(inputs[n]) for n in INPUTS})
         np.testing.assert_allclose(run(inputs), expected.numpy(), atol=1e-4)
+
+
+def _sequences() -> Tokens:
+    """Four of different lengths."""
+    lengths = np.array([12, 7, 9, 3])
+    ids = np.random.default_rng(0).integers(5, 100, lengths.sum())
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    labels = pa.table({"label": [0, 1, 1, 0]})
+    return Tokens(np.arange(4), ids, np.zeros_like(ids), offsets, labels)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_is_kept_of_frozen_layers_is_what_they_give(
+    model: Any, number: int, tmp_path: Path
+) -> None:
+    """In batches of other sizes; and the layers do not run, for they have no weights any more."""
+    if model.config.model_type == "albert":
+        assert set(FAMILIES) - {"albert"} == set(KEPT) - {"camembert", "xlm-roberta"}
+        return
+    changed, tokens = copy.deepcopy(model), _sequences()
+    layers = layer_lists(changed)[0][:number]
+    kept = FrozenOutputs(changed, list(layers), tokens, 0, 3, tmp_path, lambda *_, **__: None)
+    for layer in layers:
+        for parameter in layer.parameters():
+            parameter.data.fill_(torch.nan)
+    for rows in ([2, 0, 3], [1], [3, 1]):
+        batch = collate(TASK, tokens, np.array(rows), 0, DRAW)
+        with kept.standing_in(batch), torch.inference_mode():
+            found = TASK.forward(changed, batch.inputs)
+        torch.testing.assert_close(found, TASK.forward(model, batch.inputs).detach())
+    assert TASK.forward(changed, batch.inputs).isnan().any()
+
+
+def test_changes_of_low_rank_compute_the_same_within_the_weights(model: Any) -> None:
+    changed = copy.deepcopy(model)
+    inputs = {name: torch.from_numpy(value) for name, value in made_inputs(4, 12).items()}
+    before = TASK.forward(changed, inputs)
+    with adapted(changed, Lora(rank=4)):
+        for name, parameter in changed.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.1)
+        beside = TASK.forward(changed, inputs)
+    assert not torch.allclose(beside, before, atol=1e-3)
+    torch.testing.assert_close(TASK.forward(changed, inputs), beside, rtol=1e-4, atol=1e-5)
+    assert list(changed.state_dict()) == list(model.state_dict())

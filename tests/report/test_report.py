@@ -155,6 +155,20 @@ def test_parts_of_the_test_split_are_told(tmp_path: Path) -> None:
     assert "E603 word warn failed 2,000".replace(" ", "") in text.replace(" ", "")
 
 
+def test_the_spread_over_seeds_stands_below_the_metrics(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path)
+    inputs["seeds"] = tmp_path / "seeds.json"
+    of_seeds = {"mean": 0.6125, "std": 0.0125, "min": 0.6, "max": 0.625, "seeds": 2}
+    alone = {"mean": 0.75, "min": 0.75, "max": 0.75, "seeds": 1}
+    inputs["seeds"].write_text(
+        json.dumps({"train": {"roc_auc": alone}, "test": {"loss": of_seeds}}), encoding="utf-8"
+    )
+    text = _Page(render(inputs, tmp_path / "r.html")).words
+    assert "mean ± standard deviation over 2 seeds" in text
+    assert "loss0.50000.62500.5000 to 0.75000.6125 ± 0.0125" in text
+    assert "roc_auc0.75000.7500\u2013" in text, "one value has no deviation"
+
+
 def test_params_keep_their_nesting_and_their_letters(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, labels=("плохо", "хорошо"))
     html = render(inputs, tmp_path / "r.html")

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 
 from bertspec.core.manifest import digest_files
 from bertspec.runtime.stage import run_stage
-from bertspec.runtime.training import checkpoints
 from bertspec.runtime.training.checkpoints import Checkpoints, Progress
 from tests.projects import SPEC, Project
 from tests.stages import run_kinds
@@ -22,10 +21,13 @@ TRAINED = "models/tiny/trained"
 
 
 def _project(root: Path, **training: Any) -> Project:
-    """With dropout, a metric that chooses the epoch, and batches of which the last is smaller."""
+    """With dropout, a metric that chooses the epoch, batches of which the last is smaller, and a
+    checkpoint after every step.
+    """
     project = Project.create(root)
     spec = json.loads(json.dumps(SPEC))
     spec["training"] |= {"epochs": EPOCHS, "metric_for_best_model": "f1"} | training
+    spec["training"]["execution"] = {"checkpoint_seconds": 1e-9}
     project.write_spec(spec)
     project.compile()
     return project
@@ -38,13 +40,6 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
     curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
     return project, digest_files(project.root / "models/tiny"), len(curve) - 1
-
-
-@pytest.fixture
-def saving(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A checkpoint after every step."""
-    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
-    return monkeypatch
 
 
 def _train_until(project: Project, step: int, patch: pytest.MonkeyPatch) -> None:
@@ -66,7 +61,7 @@ def _train_until(project: Project, step: int, patch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("place", ["first", "second", "middle", "epoch", "after epoch", "last"])
 def test_it_ends_with_the_same_bits(
-    started: tuple[Project, dict[str, str], int], saving: pytest.MonkeyPatch, place: str
+    started: tuple[Project, dict[str, str], int], monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     project, expected, steps = started
     epoch = steps // EPOCHS
@@ -74,7 +69,7 @@ def test_it_ends_with_the_same_bits(
         "first": 1, "second": 2, "middle": epoch + epoch // 2, "epoch": epoch,
         "after epoch": epoch + 1, "last": steps,
     }[place]  # fmt: skip
-    _train_until(project, step, saving)
+    _train_until(project, step, monkeypatch)
     assert digest_files(project.root / "models/tiny") == expected, "the old model is still there"
     run_stage("tiny-train", project.root)
     assert digest_files(project.root / "models/tiny") == expected
@@ -82,11 +77,11 @@ def test_it_ends_with_the_same_bits(
 
 
 def test_only_what_is_left_is_done_and_it_may_stop_again(
-    started: tuple[Project, dict[str, str], int], saving: pytest.MonkeyPatch
+    started: tuple[Project, dict[str, str], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, expected, steps = started
-    _train_until(project, steps - 5, saving)
-    _train_until(project, 3, saving)
+    _train_until(project, steps - 5, monkeypatch)
+    _train_until(project, 3, monkeypatch)
     taken: list[int] = []
     real = torch.optim.AdamW.step
 
@@ -94,52 +89,56 @@ def test_only_what_is_left_is_done_and_it_may_stop_again(
         taken.append(1)
         return real(self, *args, **kwargs)
 
-    saving.setattr(torch.optim.AdamW, "step", counted)
+    monkeypatch.setattr(torch.optim.AdamW, "step", counted)
     run_stage("tiny-train", project.root)
     assert len(taken) == 4
     assert digest_files(project.root / "models/tiny") == expected
 
 
-def test_early_stopping_goes_on_waiting(tmp_path: Path, saving: pytest.MonkeyPatch) -> None:
+def test_early_stopping_goes_on_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = _project(tmp_path / "p", early_stopping={"patience": 2, "threshold": 0.5}, epochs=9)
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
     expected = digest_files(project.root / "models/tiny")
     validation = (project.root / "models/tiny/plots/validation.csv").read_text().splitlines()
     assert len(validation) - 1 < 9, "it stops early"
     steps = len((project.root / "models/tiny/plots/loss.csv").read_text().splitlines()) - 1
-    _train_until(project, steps, saving)
+    _train_until(project, steps, monkeypatch)
     run_stage("tiny-train", project.root)
     assert digest_files(project.root / "models/tiny") == expected
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"freeze": 1}, {"lora": {"rank": 2, "dropout": 0.1}}], ids=str
+)
 def test_averaged_weights_in_steps_of_several_parts_go_on(
-    tmp_path: Path, saving: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
     """Stopped in the first epoch, and before the last step, which is in the middle of an epoch."""
     project = _project(
         tmp_path / "p", ema=0.9, layer_decay=0.8, max_steps=20,
         batch={"examples": 8, "accumulate": 3}, schedule={"type": "cosine", "warmup_steps": 3},
+        **options,
     )  # fmt: skip
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
     expected = digest_files(project.root / "models/tiny")
     curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
     assert len(curve) - 1 == 20
-    _train_until(project, 3, saving)
-    _train_until(project, 18, saving)
+    _train_until(project, 3, monkeypatch)
+    _train_until(project, 18, monkeypatch)
     run_stage("tiny-train", project.root)
     assert digest_files(project.root / "models/tiny") == expected
 
 
-def test_another_training_begins_anew(tmp_path: Path, saving: pytest.MonkeyPatch) -> None:
+def test_another_training_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = _project(tmp_path / "p")
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
-    _train_until(project, 6, saving)
+    _train_until(project, 6, monkeypatch)
     (old,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
     spec = json.loads((project.root / "specs/tiny.json").read_text())
     spec["training"]["learning_rate"] = 0.001
     project.write_spec(spec)
     project.compile()
-    _train_until(project, 2, saving)
+    _train_until(project, 2, monkeypatch)
     (new,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
     assert new.name != old.name, "one file, however often the spec changes"
     run_stage("tiny-train", project.root)
@@ -206,12 +205,12 @@ def _folder(file: Path) -> None:
 )  # fmt: skip
 def test_a_damaged_checkpoint_is_told_of_and_not_used(
     started: tuple[Project, dict[str, str], int],
-    saving: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     damage: Callable[[Path], None],
 ) -> None:
     project, expected, _ = started
-    _train_until(project, 6, saving)
+    _train_until(project, 6, monkeypatch)
     (file,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
     damage(file)
     capsys.readouterr()
@@ -223,11 +222,11 @@ def test_a_damaged_checkpoint_is_told_of_and_not_used(
 
 def test_what_is_no_checkpoint_is_removed(
     started: tuple[Project, dict[str, str], int],
-    saving: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     project, expected, _ = started
-    _train_until(project, 6, saving)
+    _train_until(project, 6, monkeypatch)
     (file,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
     _folder(file)
     file.with_suffix(".new").write_bytes(b"half")
@@ -237,11 +236,11 @@ def test_what_is_no_checkpoint_is_removed(
 
 
 def test_a_checkpoint_that_cannot_be_written_stops_no_training(
-    tmp_path: Path, saving: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(model.parameters())
-    found = Checkpoints(tmp_path / "checkpoints", "key")
+    found = Checkpoints(tmp_path / "checkpoints", "key", 0)
     (tmp_path / "checkpoints/key.new").mkdir()
     found.save_if_due(model, optimizer, Progress(), None)  # type: ignore[arg-type]
     assert "no checkpoint, training goes on: " in capsys.readouterr().err

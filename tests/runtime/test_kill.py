@@ -17,7 +17,11 @@ from tests.stages import run_kinds
 
 EPOCHS = 8
 STAGE = ("stage", "tiny-train")
-EACH = "checkpoints.EVERY = 0.0\n"
+EACH = """
+new = checkpoints.Checkpoints.__init__
+def each(self, folder, key, every): new(self, folder, key, 0)
+checkpoints.Checkpoints.__init__ = each
+"""
 """A checkpoint after each step."""
 
 KILLS = {

@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import random
+import shutil
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +49,8 @@ _SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.function_
 # Stages over shards
 
 Rows = list[tuple[str, str]]
+Built = dict[str, dict[str, str]]
+"""Digests of the files in each folder."""
 
 PREPARE = {
     "columns": {"text": "text", "label": "label"},
@@ -66,7 +69,7 @@ def _csv(rows: Rows) -> bytes:
     return buffer.getvalue().encode()
 
 
-def _build(root: Path, rows: Rows, out: str, kept: str) -> dict[str, dict[str, str]]:
+def _build(root: Path, rows: Rows, out: str, kept: str) -> Built:
     """fetch, prepare and tokenize; the digests of all files in each of their folders."""
     (root / "rows.csv").write_bytes(_csv(rows))
     raw, prepared, tokenized = (root / out / name for name in FOLDERS)
@@ -173,15 +176,25 @@ def test_after_any_edit_the_kept_shards_give_what_a_run_from_nothing_gives(
             assert labels == examples.rows["label"].to_pylist()
 
 
+@pytest.fixture(scope="module")
+def large(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Built]:
+    """Rows in more than a hundred shards, built in `before`, and the digests."""
+    root = tmp_path_factory.mktemp("large")
+    (root / "base").symlink_to(base)
+    return root, _build(root, _rows(2000), "before", "kept")
+
+
 @pytest.mark.parametrize("edit", ["replace", "insert", "delete"])
 @pytest.mark.parametrize("place", [0, 777, 1999])
 def test_an_edit_of_one_row_leaves_most_shards_as_they_are(
-    root: Path, edit: str, place: int
+    large: tuple[Path, Built], edit: str, place: int
 ) -> None:
+    root, before = large
+    out, kept = f"{edit}-{place}", f"kept-{edit}-{place}"
+    shutil.copytree(root / "kept", root / kept, copy_function=os.link)
     rows = _rows(2000)
-    before = _build(root, rows, "before", "kept")
     rows[place : place + (edit != "insert")] = [] if edit == "delete" else [("another one", "a")]
-    after = _build(root, rows, "after", "kept")
+    after = _build(root, rows, out, kept)
     for name in FOLDERS:
         old, new = Counter(before[name].values()), Counter(after[name].values())
         assert len(before[name]) > 100
@@ -190,7 +203,7 @@ def test_an_edit_of_one_row_leaves_most_shards_as_they_are(
     # What is the same was not made again.
     same = set(before["raw"].values()) & set(after["raw"].values())
     assert {_inode(root / "before/raw", before["raw"], digest) for digest in same} == {
-        _inode(root / "after/raw", after["raw"], digest) for digest in same
+        _inode(root / out / "raw", after["raw"], digest) for digest in same
     }
 
 

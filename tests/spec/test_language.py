@@ -45,6 +45,8 @@ GOOD = [
     ("data.split", {"type": "given", "validation": 0.1}), ("export", []),
     ("model.base", {"type": "hub", "id": "google-bert/bert-base-uncased", "revision": SHA}),
     ("model.base", {"type": "package", "package": "a_b.c"}), ("model.head", {"dropout": 0}),
+    ("training.freeze", 2), ("training.freeze", "all"),
+    ("training.lora", {"target_modules": ["query"]}), ("training.lora", {"alpha": 8}),
 ]  # fmt: skip
 BAD = [
     ("bertspec", 2), ("bertspec", ...), ("bertspec", True), ("name", "Big Name"),
@@ -54,6 +56,8 @@ BAD = [
     ("training.epochs", 1.5), ("training.epochs", True), ("training.precision", "fp16"),
     ("training.class_weights", "ballanced"), ("training.class_weights", {"bad": 0}),
     ("training.schedule", {"type": "cosin"}), ("training.schedule", {}),
+    ("training.freeze", 0), ("training.freeze", "layers"), ("training.lora", {"rank": 0}),
+    ("training.lora", {"target_modules": "query"}), ("training.lora", {"target_modules": []}),
     ("data.source", {"type": "hub", "id": "a/b", "revision": "main"}),
     ("data.split.test", 1.5), ("data.split.test", -0.1), ("evaluation.metrics", []),
     ("evaluation.require", {"accuracy": "0.8"}), ("export", {"type": "onnx"}),
@@ -140,7 +144,7 @@ def test_editors_are_given_the_metrics() -> None:
         fields = SCHEMA["$defs"][definition]["properties"]
         assert "f1_macro" in fields["metrics"]["items"]["enum"]
         assert {"loss", "f1_macro"} < set(fields["require"]["propertyNames"]["anyOf"][0]["enum"])
-    training = SCHEMA["$defs"]["Training"]["properties"]
+    training = SCHEMA["$defs"]["TrainingSection"]["properties"]
     assert {"loss", "f1_macro"} < set(training["metric_for_best_model"]["enum"])
 
 
@@ -150,7 +154,7 @@ def test_every_field_has_a_description() -> None:
 
 
 def test_an_enumeration_of_the_language_is_one_in_the_schema() -> None:
-    training = SCHEMA["$defs"]["Training"]["properties"]
+    training = SCHEMA["$defs"]["TrainingSection"]["properties"]
     assert training["precision"]["enum"] == ["fp32", "bf16"]
     mapping = SCHEMA["$defs"]["DataSet"]["properties"]["source"]["discriminator"]["mapping"]
     assert set(mapping) == set(SOURCES)

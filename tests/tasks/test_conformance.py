@@ -4,30 +4,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from bertspec.catalog.batch import Draw
 from bertspec.catalog.source import SPLITS
 from bertspec.catalog.tasks import TASKS
 from bertspec.core.manifest import digest_files
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.stage import run_stage
+from bertspec.runtime.training.batches import collate, read_tokens
+from bertspec.runtime.training.gradients import backward
+from bertspec.runtime.training.objective import Objective
+from bertspec.runtime.training.packing import packing
 from tests.projects import SPEC, Project
 from tests.tasks.cases import TRAINING, Case, case_of
 
-STAGES = """
+INTERRUPTED = """
 import sys
 from pathlib import Path
-from bertspec.runtime.stage import run_stage
-for name in sys.argv[1:]:
-    run_stage(name, Path())
-"""
-"""Runs stages in one process: its start is most of what they take."""
-
-INTERRUPTED = f"""
 import torch
-from bertspec.runtime.training import checkpoints
-checkpoints.EVERY = 0.0
+from bertspec.runtime.stage import run_stage
 step, left = torch.optim.AdamW.step, STEP
 def stop(self, *args, **kwargs):
     global left
@@ -36,9 +35,13 @@ def stop(self, *args, **kwargs):
         raise SystemExit(130)
     return step(self, *args, **kwargs)
 torch.optim.AdamW.step = stop
-{STAGES}
+for name in sys.argv[1:]:
+    run_stage(name, Path())
 """
-"""The same, stopped in a step of the training, with a checkpoint after each step before it."""
+"""Runs stages in one process, stopped in a step of the training."""
+
+EXECUTION = {"checkpoint_seconds": 1e-9, "gradient_checkpointing": True}
+"""A checkpoint after each step, and less memory: neither may change a bit."""
 
 RULES_OFF = dict.fromkeys(
     (
@@ -172,15 +175,53 @@ def test_predict_on_the_command_line(built_task: tuple[str, Project]) -> None:
 def test_a_second_build_that_is_interrupted_is_the_same_to_the_bit(
     built_task: tuple[str, Project], tmp_path: Path
 ) -> None:
-    """In another folder, by other processes: one is stopped in training, the next goes on."""
+    """In another folder, begun by a process that is stopped in training; this one goes on."""
     kind, project = built_task
-    other = make_project(tmp_path / kind, case_of(kind))
+    training = TRAINING | case_of(kind).training | {"execution": EXECUTION}
+    other = make_project(tmp_path / kind, case_of(kind), training=training)
     stages = [s for s in other.stages() if not s.endswith(("-export", "-report"))]
     curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
     stopped = INTERRUPTED.replace("STEP", str(len(curve) // 2))
     other.run("python", "-c", stopped, *stages, code=130, PYTHONHASHSEED="7")
     assert list((other.root / ".bertspec/checkpoints/tiny-train").iterdir())
     left = stages[stages.index("tiny-train") :]
-    other.run("python", "-c", STAGES, *left, PYTHONHASHSEED="8")
+    for name in left:
+        run_stage(name, other.root)
     for folder in ("data", "models/tiny/trained", "models/tiny/evaluation"):
         assert digest_files(project.root / folder) == digest_files(other.root / folder)
+
+
+def test_inputs_are_the_same_in_every_epoch_where_the_task_says_so(
+    built_task: tuple[str, Project],
+) -> None:
+    """Only then can outputs of frozen layers be kept."""
+    kind, project = built_task
+    task = TASKS[kind].model_validate(case_of(kind).task)
+    (folder,) = [p for p in (project.root / "data/rows/tokenized").iterdir() if p.is_dir()]
+    tokens = read_tokens(folder, "train")
+    every = np.arange(len(tokens))
+    first, second = (collate(task, tokens, every, 0, Draw(1, epoch)).inputs for epoch in (0, 1))
+    same = all(torch.equal(values, second[name]) for name, values in first.items())
+    assert same is task.constant_inputs
+
+
+def test_it_learns_the_same_from_packed_rows(built_task: tuple[str, Project]) -> None:
+    """Loss and gradients of all sixteen rows, beside those of the padded batch."""
+    kind, project = built_task
+    task = TASKS[kind].model_validate(case_of(kind).task)
+    (folder,) = [p for p in (project.root / "data/rows/tokenized").iterdir() if p.is_dir()]
+    (base,) = [p for p in (project.root / "models/bases").iterdir() if p.is_dir()]
+    tokens = read_tokens(folder, "train")
+    model, objective = task.build_model(base, None).train(), Objective(task)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    batch = collate(task, tokens, np.arange(len(tokens)), 0, Draw(1, 0))
+    expected = backward(model, objective, [batch])
+    theirs = [p.grad for p in model.parameters()]
+    model.zero_grad()
+    with packing(model) as packed:
+        assert packed
+        assert backward(model, objective, [batch]) == pytest.approx(expected, rel=1e-5)
+    for parameter, reference in zip(model.parameters(), theirs, strict=True):
+        torch.testing.assert_close(parameter.grad, reference, rtol=1e-3, atol=1e-5)

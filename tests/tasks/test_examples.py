@@ -52,7 +52,7 @@ def test_the_examples_are_valid_and_compile_together(tmp_path: Path) -> None:
     copy_data(tmp_path)
     shutil.copytree(REPOSITORY / "specs" / "examples", tmp_path / "specs")
     project = Project(tmp_path)
-    checked = project.run("bertspec", "validate", "--data", "--format", "json")
+    checked = project.call("validate", "--data", "--format", "json")
     assert json.loads(checked.stdout) == []
     project.compile()
     assert {f"{name}-train" for name in EXAMPLES} <= set(project.stages())

@@ -24,6 +24,8 @@ class Family:
     the one after it, as RoBERTa does; None in the others."""
     unused: int
     """Positions that no token has whatever the padding's id is, as in MPNet."""
+    gradient_checkpointing: bool
+    """Whether its layers can be computed again in the backward pass."""
 
 
 @cache
@@ -43,7 +45,13 @@ def family(model_type: Any) -> Family | None:
         return None
     of_it = table["families"][model_type]
     keys = frozenset((*table["keys"], *of_it["keys"]))
-    return Family(keys, of_it.get("positions"), of_it.get("padding"), of_it.get("unused", 0))
+    return Family(
+        keys,
+        of_it.get("positions"),
+        of_it.get("padding"),
+        of_it.get("unused", 0),
+        of_it.get("gradient_checkpointing", True),
+    )
 
 
 def positions(config: Mapping[str, Any]) -> int | None:
@@ -56,3 +64,15 @@ def positions(config: Mapping[str, Any]) -> int | None:
         return most
     padding = None if known.padding is None else config.get("pad_token_id", known.padding)
     return most - (padding + 1 if isinstance(padding, int) else known.unused)
+
+
+def layers(config: Mapping[str, Any]) -> int | None:
+    """How many layers a model of this config has; None if it does not say."""
+    count = config.get("num_hidden_layers", config.get("n_layers"))
+    return count if isinstance(count, int) else None
+
+
+def shares_layers(config: Mapping[str, Any]) -> bool:
+    """Whether layers of this config have their weights in common, as those of ALBERT."""
+    groups = config.get("num_hidden_groups", 1)
+    return config.get("model_type") == "albert" and groups != layers(config)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bertspec.catalog.batch import EVALUATION, IGNORED, Batch, Tokens, padded, unpadded
 from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
-from bertspec.catalog.task_parts.losses import weighted_cross_entropy
+from bertspec.catalog.task_parts.losses import weighted_cross_entropy, weighted_divergence
 from bertspec.catalog.task_parts.sequence_model import sequence_model
 from bertspec.core.errors import InputError
 
@@ -43,6 +43,7 @@ class LanguageModel(Task):
     aggregates: ClassVar[tuple[Aggregate, ...]] = ("mean",)
     rows_at_once: ClassVar[int] = 8  # there is a score for each entry of the vocabulary
     loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing",)
+    distillation_options: ClassVar[tuple[str, ...] | None] = ("temperature",)
     headline: ClassVar[str] = "accuracy"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "perplexity")
     lower_is_better: ClassVar[tuple[str, ...]] = ("perplexity",)
@@ -71,6 +72,18 @@ class LanguageModel(Task):
         logits = outputs[said] if outputs.dim() > said.dim() else outputs
         total, weight = weighted_cross_entropy(logits, batch.targets[said], options)
         return total, weight.clamp(min=NO_TARGET_WEIGHT)
+
+    def distillation_loss(
+        self,
+        outputs: "torch.Tensor",
+        teacher: "torch.Tensor",
+        batch: Batch,
+        temperature: float,
+        options: LossOptions,
+    ) -> "torch.Tensor":
+        """Both outputs are those of `forward_for_loss`."""
+        targets = batch.targets[batch.targets != IGNORED]
+        return weighted_divergence(outputs, teacher, targets, temperature, options)
 
     def keep(
         self,

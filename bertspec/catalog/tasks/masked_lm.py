@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -36,6 +36,8 @@ MASKS = ("[MASK]", "<mask>")
 
 class MaskedLm(LanguageModel):
     """Some words of each text are hidden, others in every epoch, and the model says which."""
+
+    constant_inputs: ClassVar[bool] = False
 
     type: Literal["masked-lm"] = Field(description="Say which words are masked in a text.")
     probability: float = affecting(

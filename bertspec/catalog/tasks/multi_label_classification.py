@@ -20,6 +20,8 @@ from bertspec.catalog.metrics.multi_label import (
 )
 from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
 from bertspec.catalog.task_parts.baselines import simple_labellers
+from bertspec.catalog.task_parts.distillation import binary_divergences
+from bertspec.catalog.task_parts.focal import binary_focal_factors
 from bertspec.catalog.task_parts.known_labels import SHOWN, require_known
 from bertspec.catalog.task_parts.sequence_model import (
     aggregated,
@@ -54,6 +56,7 @@ class MultiLabelClassification(Task):
     required_columns: ClassVar[tuple[str, ...]] = ("text", "label")
     optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
     target_columns: ClassVar[tuple[str, ...]] = ("label",)
+    distillation_options: ClassVar[tuple[str, ...] | None] = ("temperature",)
     aggregates: ClassVar[tuple[Aggregate, ...]] = ("mean", "max", "first")
     headline: ClassVar[str] = "f1_micro"
     metrics: ClassVar[tuple[str, ...]] = (
@@ -163,14 +166,29 @@ class MultiLabelClassification(Task):
         """
         import torch
 
-        smoothing, weights = options.label_smoothing, options.class_weights
-        total = torch.nn.functional.binary_cross_entropy_with_logits(
+        smoothing, weights, gamma = (
+            options.label_smoothing, options.class_weights, options.focal_gamma
+        )  # fmt: skip
+        targets = batch.targets * (1 - smoothing) + smoothing / 2
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(
             outputs,
-            batch.targets * (1 - smoothing) + smoothing / 2,
+            targets,
             pos_weight=None if weights is None else outputs.new_tensor(weights),
-            reduction="sum",
+            reduction="sum" if gamma is None else "none",
         )
-        return total, outputs.new_tensor(outputs.numel())
+        if gamma is not None:
+            losses = losses * binary_focal_factors(outputs, targets, gamma)
+        return losses.sum(), outputs.new_tensor(outputs.numel())
+
+    def distillation_loss(
+        self,
+        outputs: "torch.Tensor",
+        teacher: "torch.Tensor",
+        batch: Batch,
+        temperature: float,
+        options: LossOptions,
+    ) -> "torch.Tensor":
+        return binary_divergences(outputs, teacher, temperature).sum()
 
     def decide(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]"

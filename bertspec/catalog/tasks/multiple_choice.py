@@ -154,7 +154,9 @@ class MultipleChoice(Task):
         shape = int(owners.max()) + 1, int(places.max()) + 1
         scores = outputs.new_full(shape, -float("inf"))
         scores[owners, places] = outputs.squeeze(1)
-        return cross_entropy_among(scores, places[is_right == 1], options.label_smoothing)
+        return cross_entropy_among(
+            scores, places[is_right == 1], options.label_smoothing, options.focal_gamma
+        )
 
     def predictions(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]", decision: Decision

@@ -54,6 +54,7 @@ class QuestionAnswering(Task):
     checked_with: ClassVar[tuple[str, ...]] = ("context",)
     long_documents: ClassVar[tuple[str, ...]] = ("truncate", "windows")
     aggregates: ClassVar[tuple[Any, ...]] = ()
+    loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weights")
     headline: ClassVar[str] = "f1"
     metrics: ClassVar[tuple[str, ...]] = METRICS
 

@@ -49,6 +49,7 @@ class SentenceEmbedding(Task):
     long_documents: ClassVar[tuple[str, ...]] = ("truncate", "head-tail")
     loss_options: ClassVar[tuple[str, ...]] = ()
     together: ClassVar[bool] = True
+    adds_head: ClassVar[bool] = False
     metrics: ClassVar[tuple[str, ...]] = (*CORRELATIONS, *RETRIEVAL, *TRIPLETS)
     metric_columns: ClassVar[Mapping[str, str]] = dict.fromkeys(TRIPLETS, "negative")
 

@@ -20,7 +20,7 @@ from bertspec.catalog.task_parts.decisions import (
     reliability,
 )
 from bertspec.catalog.task_parts.known_labels import numbers_of, require_known
-from bertspec.catalog.task_parts.losses import weighted_cross_entropy
+from bertspec.catalog.task_parts.losses import weighted_cross_entropy, weighted_divergence
 from bertspec.catalog.task_parts.sequence_model import (
     aggregated,
     encode_texts,
@@ -51,6 +51,7 @@ class TextClassification(Task):
     required_columns: ClassVar[tuple[str, ...]] = ("text", "label")
     optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
     target_columns: ClassVar[tuple[str, ...]] = ("label",)
+    distillation_options: ClassVar[tuple[str, ...] | None] = ("temperature",)
     headline: ClassVar[str] = "accuracy"
     metrics: ClassVar[tuple[str, ...]] = (
         "accuracy",
@@ -165,6 +166,16 @@ class TextClassification(Task):
         self, outputs: "torch.Tensor", batch: Batch, options: LossOptions
     ) -> "tuple[torch.Tensor, torch.Tensor]":
         return weighted_cross_entropy(outputs, batch.targets, options)
+
+    def distillation_loss(
+        self,
+        outputs: "torch.Tensor",
+        teacher: "torch.Tensor",
+        batch: Batch,
+        temperature: float,
+        options: LossOptions,
+    ) -> "torch.Tensor":
+        return weighted_divergence(outputs, teacher, batch.targets, temperature, options)
 
     def decide(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]"

@@ -54,6 +54,7 @@ class TextRegression(Task):
     target_columns: ClassVar[tuple[str, ...]] = ("label",)
     aggregates: ClassVar[tuple[Aggregate, ...]] = ("mean", "max", "first")
     loss_options: ClassVar[tuple[str, ...]] = ()
+    distillation_options: ClassVar[tuple[str, ...] | None] = ()
     headline: ClassVar[str] = "r2"
     metrics: ClassVar[tuple[str, ...]] = ("r2", "mse", "rmse", "mae", "pearson", "spearman")
     class_metrics: ClassVar[tuple[str, ...]] = metrics
@@ -129,6 +130,9 @@ class TextRegression(Task):
             columns["label"] = pa.FixedSizeListArray.from_arrays(flat, len(self.names))
         return pa.table(columns)
 
+    def output_names(self) -> tuple[str, ...]:
+        return self.names
+
     def outputs(self) -> int:
         return len(self.names)
 
@@ -156,6 +160,19 @@ class TextRegression(Task):
 
         total = mse_loss(outputs, batch.targets, reduction="sum")
         return total, outputs.new_tensor(outputs.numel())
+
+    def distillation_loss(
+        self,
+        outputs: "torch.Tensor",
+        teacher: "torch.Tensor",
+        batch: Batch,
+        temperature: float,
+        options: LossOptions,
+    ) -> "torch.Tensor":
+        """Sum of the squares of differences; numbers have no temperature."""
+        from torch.nn.functional import mse_loss
+
+        return mse_loss(outputs, teacher, reduction="sum")
 
     def predictions(
         self, rows: "pa.Table", tokens: Tokens, kept: "Sequence[np.ndarray]", decision: Decision

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from bertspec.catalog.batch import IGNORED, Batch, Draw, Tokens, unpadded
 from bertspec.catalog.metrics.tags import METRICS, measure_types, measurer
 from bertspec.catalog.task import Decision, LossOptions, Measure, Split, Splits, Task
-from bertspec.catalog.task_parts.losses import weighted_cross_entropy
+from bertspec.catalog.task_parts.losses import weighted_cross_entropy, weighted_divergence
 from bertspec.catalog.task_parts.sequence_model import of_labels, sequence_model
 from bertspec.catalog.task_parts.tag_checks import require_spans, require_tags, require_words
 from bertspec.catalog.task_parts.tags import Scheme, Tagging
@@ -43,7 +43,8 @@ class TokenClassification(Task):
     checked_with: ClassVar[tuple[str, ...]] = ("tokens", "text")
     long_documents: ClassVar[tuple[str, ...]] = ("truncate", "windows")
     aggregates: ClassVar[tuple[Any, ...]] = ()
-    loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing",)
+    loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing", "focal_gamma")
+    distillation_options: ClassVar[tuple[str, ...] | None] = ("temperature",)
     headline: ClassVar[str] = "f1"
     metrics: ClassVar[tuple[str, ...]] = METRICS
 
@@ -159,6 +160,9 @@ class TokenClassification(Task):
         offsets = offsets_of(lists.value_lengths().to_numpy())
         return self._tagging.write(given.read(tags, offsets), len(tags)), offsets
 
+    def output_names(self) -> tuple[str, ...]:
+        return self._tagging.names
+
     def outputs(self) -> int:
         return len(self._tagging.names)
 
@@ -181,6 +185,16 @@ class TokenClassification(Task):
     ) -> "tuple[torch.Tensor, torch.Tensor]":
         total, weights = weighted_cross_entropy(outputs, batch.targets, options)
         return total, weights.clamp(min=1e-12)  # a batch of texts without a word has no targets
+
+    def distillation_loss(
+        self,
+        outputs: "torch.Tensor",
+        teacher: "torch.Tensor",
+        batch: Batch,
+        temperature: float,
+        options: LossOptions,
+    ) -> "torch.Tensor":
+        return weighted_divergence(outputs, teacher, batch.targets, temperature, options)
 
     def keep(
         self,

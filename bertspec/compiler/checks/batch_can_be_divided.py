@@ -1,4 +1,4 @@
-"""E144: the examples of a step can be divided into `accumulate` parts without another result."""
+"""E144: the examples of a step can be divided into parts without another result."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +11,12 @@ from bertspec.spec.load import LoadedSpec
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     task, batch = loaded.spec.task, loaded.spec.training.batch
     place = ("training", "batch", "accumulate")
-    if batch.accumulate > 1 and not task.loss_is_a_sum:
+    asked = {"accumulate": batch.accumulate > 1, "tokens": batch.tokens is not None}
+    if not task.loss_is_a_sum and any(asked.values()):
         yield finding(
             "E144",
             loaded,
-            place,
+            ("training", "batch", next(name for name, is_asked in asked.items() if is_asked)),
             "the loss compares the examples of a step with one another, so parts of it would "
             "train for something else",
             f"remove it, and lower `examples` from {batch.examples} if memory is short",

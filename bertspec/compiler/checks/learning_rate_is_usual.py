@@ -12,7 +12,9 @@ HIGHEST_USUAL = 1e-3
 
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
-    rate = loaded.spec.training.learning_rate
+    training, rate = loaded.spec.training, loaded.spec.training.learning_rate
+    if training.lora or training.freeze == "all":
+        return  # no weight that was pretrained changes at that rate
     if loaded.spec.model.base.type != "scratch" and rate > HIGHEST_USUAL:
         yield warning(
             "E117",

@@ -7,7 +7,7 @@ from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.spec.load import LoadedSpec
 
-_OPTIONS = ("label_smoothing", "class_weights")
+_OPTIONS = ("label_smoothing", "class_weights", "focal_gamma")
 
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:

@@ -11,10 +11,12 @@ from bertspec.core.diagnostics import Diagnostic
 from bertspec.pipeline import layout
 from bertspec.spec.load import LoadedSpec
 
-_FILES = (layout.verdict("*"), layout.metrics("*"), layout.parity("*"), layout.report("*"))
+_FILES = (layout.verdict("*"), layout.metrics("*"), layout.parity("*"), layout.report("*"),
+          layout.seeds("*"))  # fmt: skip
 _ARTIFACTS = (layout.raw("*"), layout.prepared("*"), layout.contract("*"), layout.trained("*"),
               layout.evaluation("*"), layout.export("*"))  # fmt: skip
-_FOLDERS = (layout.tokenized("*", "*"), layout.base("*"), layout.plot("*", "*"))
+_FOLDERS = (layout.tokenized("*", "*"), layout.base("*"), layout.plot("*", "*"),
+            layout.of_seed(layout.trained("*"), "*", "*"))  # fmt: skip
 _WRITTEN = (
     *map(PurePosixPath, (layout.WORK_FOLDER, *_FILES, *_ARTIFACTS)),
     *(PurePosixPath(path).parent for path in _FOLDERS),

@@ -1,15 +1,18 @@
-"""A spec's own stages: train, evaluate, export and report."""
+"""A spec's own stages: train, evaluate, seeds, export and report."""
 
 from typing import Any
 
 from bertspec.catalog.long_documents import Windows
+from bertspec.compiler.passes.seeds import lower_seeds
 from bertspec.compiler.passes.shared import base_name, tokenization_key
 from bertspec.compiler.passes.stages import make_stage
 from bertspec.core.manifest import manifest_path
 from bertspec.pipeline import layout
 from bertspec.pipeline.lock import Lock
+from bertspec.pipeline.params.execution import Execution
 from bertspec.pipeline.stage import Output, OutputKind, Stage
 from bertspec.spec.load import LoadedSpec
+from bertspec.spec.needs import TEACHER, needed_specs
 
 
 def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[Stage]]:
@@ -31,6 +34,7 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
             layout.plot(name, "reliability"), "confidence", "accuracy", "Reliability on test"
         )
 
+    teacher = needed_specs(loaded.spec).get(TEACHER)
     by_loss = loaded.spec.training.metric_for_best_model == "loss"
     aggregating = ["evaluate", "export"] if by_loss else ["train", "evaluate", "export"]
 
@@ -43,6 +47,8 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
     train = stage(
         "train",
         {"task": "model.task", "head": "model.head", "training": "training"},
+        execution=_execution(loaded),
+        packages=loaded.spec.training.packages(),
         # The verdict alone: a changed warning must not train again. Nor must a column that no
         # model reads, so the rows are an input only where a metric is to be computed of them.
         inputs={
@@ -50,7 +56,8 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
             "tokenized": tokenized,
             "verdict": layout.verdict(loaded.dataset_name),
         }
-        | ({} if by_loss else {"prepared": prepared}),
+        | ({} if by_loss else {"prepared": prepared})
+        | ({"teacher": layout.trained(teacher)} if teacher else {}),
         outputs={
             "trained": Output(trained, OutputKind.ARTIFACT),
             "loss": _curve(curves["loss"], "step", "loss", "Training loss"),
@@ -100,6 +107,7 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
         "trained": trained,
         "evaluation": evaluation,
     } | ({"export": export} if exports else {})
+    seeds = lower_seeds(loaded, train, evaluate, lock)
     parities = {"parity": parity} if exports else {}
     report = stage(
         "report",
@@ -109,10 +117,11 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
         | {"contract": layout.contract(loaded.dataset_name)}
         | ({"reliability": layout.plot(name, "reliability")} if by_label else {})
         | parities
+        | ({"seeds": layout.seeds(name)} if seeds else {})
         | curves,
         outputs={"report": Output(layout.report(name), OutputKind.FILE)},
     )
-    return params, [train, evaluate, *exporting, report]
+    return params, [train, evaluate, *seeds, *exporting, report]
 
 
 def spec_params(loaded: LoadedSpec) -> dict[str, Any]:
@@ -124,12 +133,20 @@ def spec_params(loaded: LoadedSpec) -> dict[str, Any]:
     for key in ("bertspec", "name", "description", "extends", "data", "tokenization"):
         del dumped[key]
     del dumped["model"]["base"]
+    # Neither further seeds, which have stages of their own, nor what changes no result.
+    dumped["training"] = loaded.spec.training.as_read_by("train")
     # How scores become predictions may change without training again.
     dumped["model"]["task"] = loaded.spec.task.as_read_by("train")
     policy = loaded.spec.tokenization.long_documents
     if isinstance(policy, Windows) and loaded.spec.task.aggregates:
         dumped["aggregate"] = policy.aggregate
     return dumped
+
+
+def _execution(loaded: LoadedSpec) -> dict[str, Any]:
+    """How the training runs, where that is not the default."""
+    execution = loaded.spec.training.execution
+    return {} if execution == Execution() else execution.model_dump(mode="json")
 
 
 def _curve(path: str, x: str, y: str, title: str) -> Output:

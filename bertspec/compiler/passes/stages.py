@@ -1,6 +1,7 @@
 """Build a stage from its kind, the lock, and the params that it reads."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from bertspec.core.errors import InputError
 from bertspec.core.manifest import manifest_path
@@ -21,11 +22,13 @@ def make_stage(
     outputs: Mapping[str, Output],
     packages: Iterable[str] = (),
     sources: Iterable[str] = (),
+    execution: Mapping[str, Any] | None = None,
 ) -> Stage:
     """Stage `<owner>-<kind>`.
 
     `params` gives for each param of the runner the key of params.yaml that holds it. `packages`
-    are those of the kinds that the params name, beside the stage's own.
+    are those of the kinds that the params name, beside the stage's own. `execution` is how it
+    runs, see `Stage`.
     Raises InputError (E207) for a package that the lock has not.
     """
     about = STAGE_KINDS[kind]
@@ -44,6 +47,7 @@ def make_stage(
         inputs=inputs,
         sources=tuple(sources),
         outputs=outputs,
+        execution=execution or {},
     )
 
 

@@ -6,9 +6,16 @@ from pydantic import Field, Tag
 
 from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.tasks import OneTask
-from bertspec.core.model import Model, either_text_or_mapping
+from bertspec.core.model import (
+    Model,
+    either_text_or_list,
+    either_text_or_mapping,
+    either_text_or_number,
+)
+from bertspec.pipeline.params.distillation import Distillation
 
 Ratio = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Head(Model):
@@ -30,6 +37,13 @@ class Batch(Model):
         ge=1,
         description="Parts that the examples of a step are divided into, to save memory: each runs "
         "by itself, and the step is taken with the gradients of all of them together.",
+        json_schema_extra={"since": 2},
+    )
+    tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="Tokens of a part at most, to bound memory whatever texts are drawn: a step "
+        "with more has more parts. An example is never divided. Null for no bound.",
         json_schema_extra={"since": 2},
     )
 
@@ -104,6 +118,37 @@ else:
     ]
 
 
+if TYPE_CHECKING:
+    Freeze = Literal["embeddings", "all"] | int
+    Targets = Literal["all-linear"] | tuple[str, ...]
+else:
+    Freeze = Annotated[
+        Annotated[Literal["embeddings", "all"], Tag("text")]
+        | Annotated[Annotated[int, Field(ge=1)], Tag("number")],
+        either_text_or_number(),
+    ]
+    Targets = Annotated[
+        Annotated[Literal["all-linear"], Tag("text")]
+        | Annotated[tuple[str, ...], Field(strict=False, min_length=1), Tag("list")],
+        either_text_or_list(),
+    ]
+
+
+class Lora(Model):
+    """Low-rank adaptation (Hu et al., 2021), as peft has it."""
+
+    rank: int = Field(default=8, ge=1, description="Rank of the change of each matrix.")
+    alpha: float = Field(
+        default=16.0, gt=0, description="The change is multiplied by this, divided by the rank."
+    )
+    dropout: Ratio = Field(default=0.0, description="Dropout before each change.")
+    target_modules: Targets = Field(
+        default="all-linear",
+        description="Linear layers that are changed: all of the base's layers, or those of these "
+        "names, such as `[query, value]`.",
+    )
+
+
 class EarlyStopping(Model):
     """Stop when `metric_for_best_model` no longer gets better on validation."""
 
@@ -142,9 +187,7 @@ else:
 class Training(Model):
     """How the model is trained."""
 
-    seed: int = Field(
-        default=13, ge=0, lt=2**32, description="Seed of the head's weights, order and dropout."
-    )
+    seed: Seed = Field(default=13, description="Seed of the head's weights, order and dropout.")
     epochs: int = Field(default=3, ge=1, le=10_000, description="Passes over the training split.")
     max_steps: int | None = Field(
         default=None,
@@ -177,12 +220,41 @@ class Training(Model):
         "over about 1 / (1 - ema) steps, which should be far fewer than there are.",
         json_schema_extra={"since": 2},
     )
+    freeze: Freeze | None = Field(
+        default=None,
+        description="What keeps the weights of the base: the embeddings and so many of the first "
+        "layers, the `embeddings` alone, or `all` layers, so that only the head learns, with a "
+        "pooler or last normalisation of the base. Frozen layers have no dropout, and where the "
+        "training sees a text again they need not run again. Null for nothing.",
+        json_schema_extra={"since": 2},
+    )
+    lora: Lora | None = Field(
+        default=None,
+        description="Train a change of low rank of each linear layer of the base, and the head in "
+        "full; the changes are added to the weights at the end. Learning rates are some ten times "
+        "those of whole weights. Null to train all weights.",
+        json_schema_extra={"since": 2},
+    )
     label_smoothing: Ratio = Field(
         default=0.0, description="Share of the target spread over all labels."
     )
     class_weights: ClassWeights | None = Field(
         default=None,
         description="Weight of each label in the loss; `balanced` is inverse to its frequency.",
+    )
+    focal_gamma: float | None = Field(
+        default=None,
+        ge=0,
+        description="Exponent of the focal loss (Lin et al., 2017): what has the probability p "
+        "and is right counts for `(1 - p) ** focal_gamma`, so that what the model is sure of "
+        "counts for little. Often 2; null for none.",
+        json_schema_extra={"since": 2},
+    )
+    distillation: Distillation | None = Field(
+        default=None,
+        description="Learn from what another model says of each row as well; null to learn from "
+        "the data alone.",
+        json_schema_extra={"since": 2},
     )
     sampling: Sampling = Field(
         default=AllRows(type="all"),
@@ -200,6 +272,10 @@ class Training(Model):
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32", description="Arithmetic of the forward pass; weights stay 32-bit."
     )
+
+    def packages(self) -> tuple[str, ...]:
+        """Distributions whose version can change the result, beside those of every training."""
+        return ("peft",) if self.lora else ()
 
 
 class TrainParams(Model):

@@ -40,6 +40,7 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
         "splits": splits,
         "names": [*(n for n in names if n != "loss"), "loss"],
         "intervals": metrics.get("intervals", {}),
+        "seeds": _read_json(inputs["seeds"]) if "seeds" in inputs else {},
         "groups": list(_groups(metrics)),
         "contract": _read_json(inputs["contract"] / FINDINGS),
         "plots": list(_plots(inputs)),

@@ -1,5 +1,8 @@
 """Batches of token ids: in which order sequences come, and how they are padded."""
 
+import itertools
+import math
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +11,7 @@ from bertspec.catalog.batch import EXAMPLE, Batch, Draw, Tokens, padded, tokens_
 from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.source import SplitName
 from bertspec.catalog.task import Task
+from bertspec.pipeline.params.train import Batch as BatchOptions
 from bertspec.runtime.shards import read_index
 from bertspec.runtime.tables import read_arrow
 
@@ -66,29 +70,44 @@ class Units:
         return np.concatenate([np.arange(start, end) for start, end in spans])
 
 
-WINDOW = 16
-"""Batches among which units are sorted by length."""
-
-
 def training_order(
-    lengths: "np.ndarray", seed: int, epoch: int, size: int, rows: "np.ndarray | None" = None
+    units: int, seed: int, epoch: int, size: int, rows: "np.ndarray | None" = None
 ) -> "Sequence[np.ndarray]":
-    """Units of each batch of an epoch: a function of lengths, seed, epoch and `rows` alone.
+    """Units of each step of an epoch: a function of seed, epoch and `rows` alone.
 
-    `rows` are those of the epoch; None is every one once. They are shuffled; those of
-    each window of batches are sorted by length, so that a batch has little padding; then the
-    batches are shuffled (transformers' `group_by_length` does likewise).
+    `rows` are those of the epoch; None is every one once. They come in an order that is drawn, as
+    in transformers' Trainer: steps of texts of one length would learn worse, see benchmarks/.
     """
     import numpy as np
 
-    generator = np.random.default_rng([seed, epoch])
-    order = generator.permutation(len(lengths) if rows is None else rows)
-    batches = []
-    for start in range(0, len(order), size * WINDOW):
-        window = order[start : start + size * WINDOW]
-        window = window[np.argsort(lengths[window], kind="stable")]
-        batches += [window[i : i + size] for i in range(0, len(window), size)]
-    return [batches[i] for i in generator.permutation(len(batches))]
+    order = np.random.default_rng([seed, epoch]).permutation(units if rows is None else rows)
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+ABOUT_EQUAL = 0.6
+"""Share of the longest that sequences are at least, of which little is padding when together."""
+
+
+def parts_of(
+    step: "np.ndarray", lengths: "np.ndarray", options: BatchOptions, *, padded: bool
+) -> "Sequence[np.ndarray]":
+    """The units of a step in parts that run one after another, the longest units first.
+
+    As many as `options` ask for, at least; and where a part would be `padded`, more of them, so
+    that those of a part are of about equal length. That changes no gradient but by rounding.
+    """
+    order = step[(-lengths[step]).argsort(kind="stable")]
+    most = math.ceil(len(order) / options.accumulate)
+    budget = options.tokens or sys.maxsize
+    borders, first, tokens = [0], 0, 0
+    for place, length in enumerate(lengths[order].tolist()):
+        longest = lengths[order[first]]
+        tokens = int(longest) * (place - first + 1) if padded else tokens + length
+        is_full = place - first == most or tokens > budget
+        if place > first and (is_full or (padded and length < ABOUT_EQUAL * longest)):
+            first, tokens = place, length
+            borders.append(place)
+    return [order[i:j] for i, j in itertools.pairwise([*borders, len(order)])]
 
 
 def batches_by_length(lengths: "np.ndarray", size: int) -> "Iterator[np.ndarray]":

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from torch.optim.swa_utils import AveragedModel
     from transformers import PreTrainedModel
 
-EVERY = 60.0
-"""Seconds between checkpoints. No result depends on it."""
-
 Weights = dict[str, "torch.Tensor"]
 
 _KEY, _PROGRESS = "key", "progress"
@@ -67,14 +64,17 @@ class Progress:
 class Checkpoints:
     """The one file of a training: the last checkpoint, for those who ask with the same key.
 
-    `key` is a digest of all that the result depends on. The file is a safetensors file, so that
-    nothing in it is ever run, and is replaced in one step. While it is entered, Ctrl-C and SIGTERM
-    wait for the next time that training can stop: then what has been done is kept. A second one
-    does not wait. Leaving raises Interrupted after either, which tells what was kept.
+    `key` is a digest of all that the result depends on; `every`, the seconds between two
+    checkpoints, is no part of it. The file is a safetensors file, so that nothing in it is ever
+    run, and is replaced in one step. While it is entered, Ctrl-C and SIGTERM wait for the next time
+    that training can stop: then what has been done is kept. A second one does not wait. Leaving
+    raises Interrupted after either, which tells what was kept.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, key: str, every: float) -> None:
+        self.folder = folder
         self._file, self._key = folder / f"{key}.safetensors", key
+        self._every = every
         self._last = time.monotonic()
         self._signals = Interrupts()
         self._kept: tuple[int, int] | None = None
@@ -111,7 +111,7 @@ class Checkpoints:
         Raises KeyboardInterrupt, with all kept, when Ctrl-C or SIGTERM has come.
         """
         stops = self._signals.caught is not None
-        if stops or time.monotonic() - self._last >= EVERY:
+        if stops or time.monotonic() - self._last >= self._every:
             if self._kept != (progress.epoch, progress.step):
                 self._save(_tensors(model, optimizer, best, average), progress)
             self._last = time.monotonic()
@@ -214,8 +214,11 @@ def _tensors(
 
 
 def live_weights(model: "torch.nn.Module") -> Weights:
-    """The model's own tensors by name, each once: parameters, and buffers such as statistics."""
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    """What training changes of a model, by name, each once: parameters that are not frozen, and
+    buffers such as statistics.
+    """
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    return {**learning, **dict(model.named_buffers())}
 
 
 def copied_weights(model: "torch.nn.Module") -> Weights:

@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def require_fit(model: "PreTrainedModel", tokens: Tokens, split: SplitName) -> None:
-    """Raise InputError (E406) for a row longer than the model's positions, or an unknown token."""
+def require_fit(
+    model: "PreTrainedModel", tokens: Tokens, split: SplitName, called: str = "the model"
+) -> None:
+    """Raise InputError (E406) for a row longer than the model's positions, or an unknown token.
+
+    `called` is what messages call the model.
+    """
     if not len(tokens):
         return
     longest = int(tokens.lengths.argmax())
@@ -22,14 +27,14 @@ def require_fit(model: "PreTrainedModel", tokens: Tokens, split: SplitName) -> N
         raise InputError.of(
             "E406",
             f"row {tokens.row(longest)} of {split} has {tokens.lengths[longest]} tokens, "
-            f"and the model takes {positions} at most",
+            f"and {called} takes {positions} at most",
             f"set `tokenization.max_length` to {positions} or less",
         )
     largest, entries = int(tokens.ids.max()), _vocabulary(model)
     if largest >= entries:
         raise InputError.of(
             "E406",
-            f"the tokenizer gives the id {largest}, and the model's vocabulary has "
+            f"the tokenizer gives the id {largest}, and the vocabulary of {called} has "
             f"{entries} entries",
             "take tokenizer.json and model.safetensors from the same model",
         )

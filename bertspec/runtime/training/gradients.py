@@ -1,45 +1,30 @@
-"""The gradients of a step, of which the examples may run in several parts."""
+"""The gradients of a step: in several parts, or with less kept, to save memory."""
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.batch import Batch
-from bertspec.catalog.task import LossOptions, Task
+from bertspec.core.errors import InputError
+from bertspec.runtime.training.objective import Objective
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
     from transformers import PreTrainedModel
 
 
-def divided(units: "np.ndarray", parts: int) -> "Sequence[np.ndarray]":
-    """The units of a step in parts of about equal size; fewer where there are not so many."""
-    import numpy as np
-
-    return np.array_split(units, min(parts, len(units)))
-
-
-def backward(
-    model: "PreTrainedModel",
-    task: Task,
-    parts: Sequence[Batch],
-    options: LossOptions,
-    *,
-    bf16: bool,
-) -> float:
+def backward(model: "PreTrainedModel", objective: Objective, parts: Sequence[Batch]) -> float:
     """Give the parameters, which have none, the gradients of a step's loss; the result is the loss.
 
     It is that of all parts together: the sum of their losses divided by the sum of their weights.
     """
     if len(parts) == 1:
-        total, weight = _loss(model, task, parts[0], options, bf16=bf16)
+        total, weight = objective.loss(model, parts[0])
         loss = total / weight
         loss.backward()
         return float(loss.detach())
     sum_of_losses = sum_of_weights = 0.0
     for part in parts:
-        total, weight = _loss(model, task, part, options, bf16=bf16)
+        total, weight = objective.loss(model, part)
         total.backward()
         sum_of_losses += float(total.detach())
         sum_of_weights += float(weight)
@@ -50,12 +35,30 @@ def backward(
     return sum_of_losses / sum_of_weights if sum_of_weights else math.nan
 
 
-def _loss(
-    model: "PreTrainedModel", task: Task, batch: Batch, options: LossOptions, *, bf16: bool
-) -> "tuple[torch.Tensor, torch.Tensor]":
-    """See `Task.loss`."""
-    import torch
+def clip(model: "PreTrainedModel", bound: float | None) -> float:
+    """Scale gradients down to the norm `bound`, if there is one; the result is what it was."""
+    from torch.nn.utils import clip_grad_norm_
 
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        outputs = task.forward_for_loss(model, batch)
-    return task.loss(outputs.float(), batch, options)
+    return float(clip_grad_norm_(model.parameters(), math.inf if bound is None else bound))
+
+
+def recompute_activations(model: "PreTrainedModel") -> None:
+    """Have the backward pass compute what is inside of each layer again, in place of keeping it.
+
+    Gradient checkpointing (Chen et al., 2016) as transformers and torch have it. Dropout draws the
+    same again, so the gradients are the same to the bit. Raises InputError (E403) for a family
+    that transformers does not have it for.
+    """
+    # Older versions of transformers know it by its other name alone.
+    enable = getattr(model, "activation_checkpointing_enable", None)
+    try:
+        (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
+    except ValueError:
+        raise InputError.of(
+            "E403",
+            f"transformers has no gradient checkpointing for `{model.config.model_type}`",
+            "remove `training.execution.gradient_checkpointing`; `training.batch.accumulate` "
+            "saves memory with any base",
+        ) from None
+    # Without re-entering, torch does not need it.
+    model.disable_input_require_grads()

@@ -9,29 +9,49 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def layer_depths(model: "PreTrainedModel") -> "dict[Parameter, int]":
-    """0 for what is below the first layer, 1 for that layer, and so on; the largest for the head.
+def layer_lists(model: "PreTrainedModel") -> "list[ModuleList]":
+    """The layers of the base: the longest list of modules in it that is in no other list.
 
-    The layers are the longest list of modules in the base. What the base has after them, such as
-    a pooler or a last normalisation, is the head's; all else in it is below them: embeddings, and
-    those of positions that every layer reads. Layers that share their weights (ALBERT) are one.
-    Raises InputError (E403) for a base without layers.
+    An encoder and a decoder of as many layers are two. Raises InputError (E403) for none.
     """
-    base = model.base_model
-    lists = _outermost_lists(base)
+    lists = _outermost_lists(model.base_model)
     count = max(map(len, lists), default=0)
     if not count:
         raise InputError.of(
             "E403",
-            f"`{model.config.model_type}` has no layers that could differ in learning rate",
-            "remove `training.layer_decay`",
+            f"`{model.config.model_type}` has no layers that could be told apart",
+            "remove `layer_decay`, `freeze` and `lora` from `training`",
         )
-    layers = [found for found in lists if len(found) == count]
-    depths = dict.fromkeys(model.parameters(), count + 1)
-    children = list(base.children())
+    return [found for found in lists if len(found) == count]
+
+
+def up_to_the_layers(model: "PreTrainedModel") -> "list[Module]":
+    """The parts of the base, without what it has after its layers: that is the head's.
+
+    Such as a pooler or a last normalisation. Raises InputError (E403) for a base without layers.
+    """
+    layers = layer_lists(model)
+    children = list(model.base_model.children())
     last = max(i for i, c in enumerate(children) if any(m in layers for m in c.modules()))
-    depths |= dict.fromkeys(base.parameters(recurse=False), 0)
-    for child in children[: last + 1]:
+    return children[: last + 1]
+
+
+def encoder_of(model: "PreTrainedModel") -> "Module":
+    """The part of the base that its layers are in, from hidden states to hidden states."""
+    return up_to_the_layers(model)[-1]
+
+
+def layer_depths(model: "PreTrainedModel") -> "dict[Parameter, int]":
+    """0 for what is below the first layer, 1 for that layer, and so on; the largest for the head.
+
+    All in the base that is neither in a layer nor the head's is below them: embeddings, and those
+    of positions that every layer reads. Layers that share their weights (ALBERT) are one.
+    Raises InputError (E403) for a base without layers.
+    """
+    layers = layer_lists(model)
+    depths = dict.fromkeys(model.parameters(), len(layers[0]) + 1)
+    depths |= dict.fromkeys(model.base_model.parameters(recurse=False), 0)
+    for child in up_to_the_layers(model):
         depths |= dict.fromkeys(child.parameters(), 0)
     for found in layers:
         for number, layer in enumerate(found):

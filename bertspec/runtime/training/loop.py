@@ -1,6 +1,5 @@
 """The training loop, from the first step to the best model."""
 
-import hashlib
 import math
 import sys
 import time
@@ -8,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from bertspec.catalog.batch import Batch, Draw, Tokens
-from bertspec.catalog.task import LossOptions, Task
-from bertspec.core.errors import BertspecError, InputError
+from bertspec.catalog.task import Task
+from bertspec.core.errors import InputError
 from bertspec.core.progress import Bar
 from bertspec.core.progress import progress as progress_bar
 from bertspec.pipeline.params.train import Training
-from bertspec.runtime.inference import infer, model_runner
-from bertspec.runtime.training.batches import Units, collate, training_order
+from bertspec.runtime.inference import Run, infer
+from bertspec.runtime.training.batches import Units, collate, parts_of, training_order
 from bertspec.runtime.training.checkpoints import (
     Checkpoints,
     Curves,
@@ -24,9 +23,14 @@ from bertspec.runtime.training.checkpoints import (
     live_weights,
     put_weights,
 )
-from bertspec.runtime.training.gradients import backward, divided
+from bertspec.runtime.training.dropout import fast_dropout, seed_dropout
+from bertspec.runtime.training.freezing import Frozen
+from bertspec.runtime.training.gradients import backward, clip
+from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
+from bertspec.runtime.training.packing import packing
 from bertspec.runtime.training.sampling import epoch_size, sample
+from bertspec.runtime.training.tensorboard import Observer, unobserved
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,18 +50,21 @@ def train(
     score: Score | None,
     pad_id: int,
     checkpoints: Checkpoints,
+    observe: Observer = unobserved,
+    teacher: Teacher | None = None,
 ) -> Curves:
     """Train `model` in place on `tokens`; at the end it has the weights of its best epoch.
 
     With `options.ema` it is averaged weights that are measured and kept. `score` gives the metric
     that chooses the best epoch, if it is not the loss. The order of rows is a function of seed and
     epoch, and dropout of seed and step. From a checkpoint it goes on as if it had never stopped.
+    `observe` is told each step and each epoch. `teacher` is what the model learns from, beside the
+    targets, as `options.distillation` says.
     Raises InputError: E404 for a loss or a gradient that is no number, E403 for layers that are
     not known.
     """
-    import torch
-
-    loss_options = LossOptions(options.label_smoothing, _class_weights(task, options, tokens))
+    frozen = Frozen(model, task, options)
+    objective = Objective.of(task, options, tokens, teacher, frozen.running)
     optimizer = make_optimizer(model, options.optimizer, options.learning_rate, options.layer_decay)
     average = averaged(model, options.ema)
     shown = cast("PreTrainedModel", average.module) if average else model
@@ -71,46 +78,44 @@ def train(
     def keep(*_: object, **__: object) -> None:  # may be called as a bar is
         checkpoints.save_if_due(model, optimizer, progress, best.weights, average)
 
+    frozen.fill(tokens, pad_id, steps * size // len(units.lengths), checkpoints.folder, keep)
     started, seen = time.monotonic(), 0
-    with progress_bar("train", steps) as bar:
+    with progress_bar("train", steps) as bar, fast_dropout(model), packing(model) as packed:
+        padded = task.loss_is_a_sum and not packed
         bar(progress.step)
         while progress.epoch < epochs and not best.has_stopped:
-            model.train()
+            frozen.train()
             draw = Draw(options.seed, progress.epoch)
-            drawn = sample(options.sampling, labels, draw.seed, draw.epoch)
-            order = training_order(units.lengths, draw.seed, draw.epoch, size, drawn)
+            rows = sample(options.sampling, labels, draw.seed, draw.epoch)
+            order = training_order(len(units.lengths), draw.seed, draw.epoch, size, rows)
             # What is left of the epoch; `max_steps` may cut the last one short.
             for chosen in order[len(progress.losses) :][: steps - progress.step]:
                 step = progress.step
-                torch.manual_seed(_dropout_seed(options.seed, step))
+                seed_dropout(options.seed, step)
                 parts = [
                     collate(task, tokens, units.sequences(part), pad_id, draw)
-                    for part in divided(chosen, options.batch.accumulate)
+                    for part in parts_of(chosen, units.lengths, options.batch, padded=padded)
                 ]
                 rate = options.learning_rate * rate_factor(options.schedule, step, steps)
                 set_rate(optimizer, rate)
-                loss = backward(model, task, parts, loss_options, bf16=options.precision == "bf16")
-                if not math.isfinite(loss):
-                    raise _not_finite("the loss", loss, step, parts[0], tokens)
-                norm = torch.nn.utils.clip_grad_norm_(
-                    model.parameters(), options.max_grad_norm or math.inf
-                )
-                if not math.isfinite(norm):
-                    raise _not_finite("the gradient's norm", float(norm), step, parts[0], tokens)
+                loss = backward(model, objective, parts)
+                norm = clip(model, options.max_grad_norm)
+                _require_finite(loss, norm, step, parts[0], tokens)
                 optimizer.step()
                 optimizer.zero_grad()
                 if average:
                     average.update_parameters(model)
                 progress.add(loss, rate)
+                observe("steps", step, {"loss": loss, "learning_rate": rate, "gradient_norm": norm})
                 keep()
                 seen += sum(int(part.lengths.sum()) for part in parts)
                 bar(note=f"loss {loss:.3f}, {seen / (time.monotonic() - started):,.0f} tokens/s")
-            mean = sum(progress.losses) / len(progress.losses)
-            row = {"epoch": progress.epoch + 1, "train_loss": mean}
+            row = {"train_loss": sum(progress.losses) / len(progress.losses)}
             if len(validation):
-                row |= _validate(shown, task, validation, score, pad_id, keep)
+                row |= _validate(frozen.runner(shown, task), task, validation, score, pad_id, keep)
                 best.see(shown, row)
-            progress.curves.validation.append(row)
+            progress.curves.validation.append({"epoch": progress.epoch + 1, **row})
+            observe("epochs", progress.epoch + 1, row)
             progress.epoch, progress.losses = progress.epoch + 1, []
             keep()
     put_weights(model, best.weights or live_weights(shown))
@@ -125,7 +130,7 @@ def _extent(options: Training, examples: int) -> tuple[int, int]:
 
 
 def _validate(
-    model: "PreTrainedModel",
+    run: Run,
     task: Task,
     validation: Tokens,
     score: Score | None,
@@ -133,7 +138,7 @@ def _validate(
     bar: Bar,
 ) -> dict[str, float]:
     """Loss on validation, and the metric that chooses the best model."""
-    kept, loss = infer(model_runner(model, task), task, validation, pad_id, bar)
+    kept, loss = infer(run, task, validation, pad_id, bar)
     if not math.isfinite(loss):
         raise InputError.of(
             "E404", f"the loss on the validation split is {loss}", "lower `training.learning_rate`"
@@ -167,22 +172,12 @@ class _Best:
         return self._stopping is not None and self._progress.waited >= self._stopping.patience
 
 
-def _dropout_seed(seed: int, step: int) -> int:
-    """Far from that of the step before it, whose draws would otherwise be alike."""
-    return int.from_bytes(hashlib.blake2b(f"{seed} {step}".encode(), digest_size=4).digest())
-
-
-def _class_weights(task: Task, options: Training, tokens: Tokens) -> Sequence[float] | None:
-    chosen = options.class_weights
-    if isinstance(chosen, dict):
-        return [chosen[label] for label in task.known_labels()]
-    return None if chosen is None else task.balanced_weights(tokens)
-
-
-def _not_finite(what: str, value: float, step: int, batch: Batch, tokens: Tokens) -> BertspecError:
-    rows = ", ".join(str(tokens.row(int(sequence))) for sequence in batch.rows[:5])
-    return InputError.of(
-        "E404",
-        f"{what} is {value} in step {step}; the batch began with rows {rows} of train",
-        "lower `training.learning_rate`, or set `training.max_grad_norm`",
-    )
+def _require_finite(loss: float, norm: float, step: int, batch: Batch, tokens: Tokens) -> None:
+    for what, value in (("the loss", loss), ("the gradient's norm", norm)):
+        if not math.isfinite(value):
+            rows = ", ".join(str(tokens.row(int(sequence))) for sequence in batch.rows[:5])
+            raise InputError.of(
+                "E404",
+                f"{what} is {value} in step {step}; the batch has rows {rows} of train",
+                "lower `training.learning_rate`, or set `training.max_grad_norm`",
+            )

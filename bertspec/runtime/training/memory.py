@@ -19,5 +19,6 @@ def within_memory(options: Training) -> Iterator[None]:
             "E506",
             "training needs more memory than there is",
             f"lower `training.batch.examples`, which is {options.batch.examples}, or "
-            "`tokenization.max_length`, or raise `training.batch.accumulate`",
+            "`tokenization.max_length`, or set `training.batch.tokens` or "
+            "`training.execution.gradient_checkpointing`",
         ) from None

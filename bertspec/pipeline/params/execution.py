@@ -1,0 +1,28 @@
+"""How a stage runs: what changes its time, its memory and what it tells, and not its result."""
+
+from pydantic import Field
+
+from bertspec.core.model import Model
+
+
+class Execution(Model):
+    """Settings that change no result.
+
+    They stand at `bertspec.execution.<stage>` in params.yaml, where DVC does not watch them.
+    """
+
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Compute the activations of each layer again in the backward pass, in place of "
+        "keeping them: less memory, more time, the same weights to the bit.",
+    )
+    checkpoint_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds between two checkpoints, from which an interrupted training goes on.",
+    )
+    tensorboard: str | None = Field(
+        default=None,
+        description="A folder, relative to the project, for TensorBoard's event files of the "
+        "training; null for none. It needs the package `tensorboard`.",
+    )

@@ -1,0 +1,225 @@
+"""Batches without padding: the layers of a model see the real tokens of a batch as one row.
+
+As flash-attention's `unpad_input` has it, for any family of which the encoder is a module of its
+own and takes its attention from transformers' attention interface. Embeddings and head run padded.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from bertspec.runtime.training.batches import ABOUT_EQUAL
+from bertspec.runtime.training.dropout import dropped
+from bertspec.runtime.training.layers import encoder_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FAMILIES = ("albert", "bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta")
+"""Families for which tests show that losses and gradients are those of padded batches.
+
+ModernBERT turns queries and keys by the place in the padded row; DeBERTa-v2 and MPNet compute
+attention in their own way. In them the parts of a batch are made of sequences of about one length.
+"""
+
+_NAME = "packed"
+"""Of the attention, in the table of transformers, and of the keyword with the layout."""
+
+
+@contextmanager
+def packing(model: "PreTrainedModel") -> Iterator[bool]:
+    """Inside, `model` runs packed; False for a model of another family, which runs as it did."""
+    if model.config.model_type not in FAMILIES:
+        yield False
+        return
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    AttentionInterface.register(_NAME, _attention)
+    AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
+    encoder = encoder_of(model)
+    hooks = [
+        model.base_model.register_forward_pre_hook(_with_layout, with_kwargs=True),
+        encoder.register_forward_pre_hook(_pack, with_kwargs=True),
+        encoder.register_forward_hook(_unpack, with_kwargs=True),
+    ]
+    before = model.config._attn_implementation  # noqa: SLF001 - there is a public way to set it only
+    model.set_attn_implementation(_NAME)
+    try:
+        yield True
+    finally:
+        model.set_attn_implementation(before)
+        for hook in hooks:
+            hook.remove()
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Sequences that attend together, one behind another in the packed row."""
+
+    rows: slice
+    """Their tokens in the packed row, sequences from the longest to the shortest."""
+    size: tuple[int, int]
+    """Number of sequences, and tokens of the longest."""
+    places: torch.Tensor | None
+    """(tokens,) where each is in the padded sequences; None where there is no padding."""
+    real: torch.Tensor | None
+    """(sequences, 1, 1, length) what of the padded sequences can be attended to."""
+
+
+class Layout:
+    """Where the real tokens of a padded batch are, and which of them attend together."""
+
+    def __init__(self, attention_mask: torch.Tensor) -> None:
+        """`attention_mask` is (batch, length): 1 for the tokens of a sequence, then 0."""
+        self.shape = attention_mask.shape
+        self.places = attention_mask.flatten().nonzero()[:, 0]
+        """(tokens,) of the flattened batch."""
+        lengths = attention_mask.sum(dim=1)
+        order = torch.argsort(lengths, descending=True, stable=True)
+        starts = lengths.cumsum(0) - lengths
+        rows = [torch.arange(s, s + n) for s, n in zip(starts[order], lengths[order], strict=True)]
+        self.by_length = torch.cat(rows)
+        """(tokens,) of the packed row, in the order of groups."""
+        self.groups = _groups(lengths[order].tolist())
+
+
+def _groups(lengths: Sequence[int]) -> list[_Group]:
+    """Of sequences with these lengths, from the longest to the shortest."""
+    groups: list[_Group] = []
+    first = start = 0
+    while first < len(lengths):
+        longest = lengths[first]
+        own = [n for n in lengths[first:] if n >= ABOUT_EQUAL * longest]
+        rows = slice(start, start + sum(own))
+        places = real = None
+        if own[-1] < longest:
+            is_real = torch.arange(longest) < torch.tensor(own)[:, None]
+            places, real = is_real.flatten().nonzero()[:, 0], is_real[:, None, None]
+        groups.append(_Group(rows, (len(own), longest), places, real))
+        first, start = first + len(own), rows.stop
+    return groups
+
+
+def _with_layout(
+    _base: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return args, {**kwargs, _NAME: Layout(kwargs["attention_mask"])}
+
+
+def _pack(
+    _encoder: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Hidden states (batch, length, hidden) -> (1, tokens, hidden)."""
+    hidden = args[0] if args else kwargs["hidden_states"]
+    packed = _Take.apply(hidden.flatten(0, 1), kwargs[_NAME].places)[None]
+    if args:
+        return (packed, *args[1:]), dict(kwargs)
+    return args, {**kwargs, "hidden_states": packed}
+
+
+def _unpack(
+    _encoder: torch.nn.Module, _args: object, kwargs: Mapping[str, Any], output: Any
+) -> Any:
+    """Hidden states (1, tokens, hidden) -> (batch, length, hidden), 0 at padding."""
+    layout: Layout = kwargs[_NAME]
+    padded = _Put.apply(output.last_hidden_state[0], layout.places, layout.shape.numel())
+    output.last_hidden_state = padded.unflatten(0, layout.shape)
+    return output
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    _mask: None,
+    *,
+    packed: Layout,
+    dropout: float = 0.0,
+    scaling: float,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """(1, heads, tokens, size) each -> (1, tokens, heads, size).
+
+    What a function in transformers' AttentionInterface takes and gives.
+    """
+    causal = bool(getattr(module, "is_causal", False))
+    found = []
+    inputs = [_Take.apply(t[0].transpose(0, 1), packed.by_length) for t in (query, key, value)]
+    for group in packed.groups:
+        q, k, v = (_heads(tensor[group.rows], group) for tensor in inputs)
+        attended = _attend(q * scaling, k, v, _allowed(group, causal=causal), dropout)
+        attended = attended.transpose(1, 2).flatten(0, 1)
+        found.append(attended if group.places is None else _Take.apply(attended, group.places))
+    output = torch.cat(found)
+    return _Put.apply(output, packed.by_length, len(output))[None], None
+
+
+def _heads(tensor: torch.Tensor, group: _Group) -> torch.Tensor:
+    """(tokens, heads, size) -> (sequences, heads, length, size)."""
+    if group.places is not None:
+        sequences, length = group.size
+        tensor = _Put.apply(tensor, group.places, sequences * length)
+    return tensor.unflatten(0, group.size).transpose(1, 2)
+
+
+def _allowed(group: _Group, *, causal: bool) -> torch.Tensor | None:
+    """What each token may look at, (sequences or 1, 1, length or 1, length); None for all."""
+    if not causal:
+        return group.real
+    length = group.size[1]
+    before = torch.ones(length, length, dtype=torch.bool).tril()
+    return before if group.real is None else before & group.real
+
+
+def _attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    allowed: torch.Tensor | None,
+    dropout: float,
+) -> torch.Tensor:
+    """Scaled dot-product attention; written out, as torch's has no fast dropout on a processor."""
+    if not dropout:
+        return torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, allowed, scale=1.0
+        )
+    with torch.autocast(query.device.type, enabled=False):
+        scores = query @ key.transpose(2, 3)
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed, -torch.inf)
+        return dropped(scores.softmax(dim=-1), dropout) @ value
+
+
+class _Take(torch.autograd.Function):
+    """Some rows, each of them once; backward is a copy, where that of indexing is a sum."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(places)
+        ctx.size = len(tensor)
+        return tensor.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return _put(gradients[0], ctx.saved_tensors[0], ctx.size), None
+
+
+class _Put(torch.autograd.Function):
+    """Rows put to some of `size` places; 0 at the others."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: torch.Tensor, places: torch.Tensor, size: int) -> torch.Tensor:
+        ctx.save_for_backward(places)
+        return _put(rows, places, size)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return gradients[0].index_select(0, ctx.saved_tensors[0]), None, None
+
+
+def _put(rows: torch.Tensor, places: torch.Tensor, size: int) -> torch.Tensor:
+    return rows.new_zeros(size, *rows.shape[1:]).index_copy_(0, places, rows)

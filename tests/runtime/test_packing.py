@@ -1,0 +1,154 @@
+"""Batches without padding, and their parts: the losses and gradients of padded batches."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from bertspec.pipeline.params.train import Batch as BatchOptions
+from bertspec.runtime.training.batches import ABOUT_EQUAL, parts_of, training_order
+from bertspec.runtime.training.dropout import FastDropout, dropped, fast_dropout
+from bertspec.runtime.training.layers import layer_lists
+from bertspec.runtime.training.packing import FAMILIES, packing
+
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+SIZES = {
+    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
+    "max_position_embeddings": 64, "vocab_size": 99, **NO_DROPOUT,
+}  # fmt: skip
+OWN_SIZES = {
+    "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "vocab_size": 99,
+                   "dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0},
+    "albert": SIZES | {"embedding_size": 16, "classifier_dropout_prob": 0.0},
+    "electra": SIZES | {"embedding_size": 16},
+}  # fmt: skip
+
+
+def _model(family: str, **changes: Any) -> Any:
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(family, **OWN_SIZES.get(family, SIZES) | changes)
+    return AutoModelForSequenceClassification.from_config(config).train()
+
+
+def _inputs(lengths: list[int]) -> dict[str, torch.Tensor]:
+    ids = torch.full((len(lengths), max(lengths)), 1)
+    mask = torch.zeros_like(ids)
+    for row, length in enumerate(lengths):
+        ids[row, :length] = torch.randint(5, 99, (length,))
+        mask[row, :length] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def _gradients(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Any, list[Any]]:
+    model.zero_grad()
+    logits = model(**inputs).logits
+    (logits.exp().sum() / len(logits)).backward()
+    return logits, [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+
+
+@pytest.mark.parametrize("lengths", [[3, 9, 2, 21, 20, 9], [7, 7, 7], [5]], ids=str)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_packed_gradients_are_those_of_transformers_on_padded_rows(
+    family: str, lengths: list[int]
+) -> None:
+    model, inputs = _model(family), _inputs(lengths)
+    expected, theirs = _gradients(model, inputs)
+    seen = []
+    layers = layer_lists(model)[0]
+    layers[0].register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[:2].numel()))
+    with packing(model) as packed:
+        found, mine = _gradients(model, inputs)
+    assert packed
+    assert set(seen) == {sum(lengths)}, "no padding"
+    torch.testing.assert_close(found, expected)
+    for gradient, reference in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(gradient, reference, rtol=1e-4, atol=1e-5)
+    again, _ = _gradients(model, inputs)
+    assert torch.equal(again, expected), "afterwards the model is as before"
+
+
+def test_a_family_that_cannot_be_packed_runs_as_it_did() -> None:
+    model = _model("mpnet")
+    with packing(model) as packed:
+        assert not packed
+        assert model(**_inputs([4, 9])).logits.shape == (2, 2)
+
+
+def test_with_dropout_recomputed_activations_are_the_same_to_the_bit() -> None:
+    inputs, found = _inputs([3, 9, 2, 21]), []
+    for recomputed in (False, True):
+        model = _model("bert", hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.3)
+        if recomputed:
+            model.activation_checkpointing_enable({"use_reentrant": False})
+        with fast_dropout(model), packing(model):
+            torch.manual_seed(3)
+            found.append(_gradients(model, inputs)[1])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+@given(st.floats(0.0, 1.0), st.integers(0, 2**32), st.integers(0, 70))
+def test_dropout_keeps_a_share_and_the_mean(p: float, seed: int, size: int) -> None:
+    torch.manual_seed(seed)
+    ones = torch.ones(size, 100)
+    found = dropped(ones, p)
+    values = found.unique().tolist()
+    assert len(values) <= 2
+    assert all(v == 0 or v == pytest.approx(1 / (1 - p), rel=1e-4 / (1 - p)) for v in values)
+    count = size * 100
+    allowed = 5 * (p * (1 - p) * count) ** 0.5 + count / 65536 + 1
+    assert abs(int((found == 0).sum()) - p * count) <= allowed
+    torch.manual_seed(seed)
+    assert torch.equal(dropped(ones, p), found)
+
+
+def test_neighbours_are_dropped_independently() -> None:
+    """Four draws come of one 64-bit word, in two dimensions as in one."""
+    torch.manual_seed(0)
+    kept = (dropped(torch.ones(400, 1000), 0.5) > 0).float()
+    for other in (kept.roll(1, 0), *(kept.roll(n, 1) for n in (1, 2, 3, 4, 1000 // 2))):
+        assert float(((kept - 0.5) * (other - 0.5)).mean()) == pytest.approx(0, abs=0.002)
+
+
+def test_only_training_drops_and_the_model_gets_its_modules_back() -> None:
+    module = torch.nn.Sequential(torch.nn.Dropout(0.5))
+    with fast_dropout(module):
+        assert isinstance(module[0], FastDropout)
+        assert module.eval()(torch.ones(9)).tolist() == [1] * 9
+        assert 0 in module.train()(torch.ones(99)).tolist()
+    assert type(module[0]) is torch.nn.Dropout
+
+
+@given(
+    st.lists(st.integers(1, 512), min_size=1, max_size=40).map(np.array),
+    st.integers(1, 9),
+    st.none() | st.integers(1, 2000),
+    st.booleans(),
+)
+def test_parts_hold_each_example_once_and_keep_their_bounds(
+    lengths: np.ndarray, accumulate: int, tokens: int | None, padded: bool
+) -> None:
+    step = np.arange(len(lengths))[::-1]
+    options = BatchOptions(accumulate=accumulate, tokens=tokens)
+    parts = parts_of(step, lengths, options, padded=padded)
+    assert sorted(np.concatenate(parts).tolist()) == sorted(step.tolist())
+    for part in parts:
+        own = lengths[part]
+        assert len(part) <= -(-len(lengths) // accumulate)
+        if tokens is not None and len(part) > 1:
+            assert (own.max() * len(own) if padded else own.sum()) <= tokens
+        if padded:
+            assert own.min() >= ABOUT_EQUAL * own.max()
+
+
+@given(st.integers(1, 90), st.integers(0, 2**32 - 1), st.integers(1, 40))
+def test_an_epoch_has_each_row_once_in_another_order(units: int, seed: int, size: int) -> None:
+    steps = training_order(units, seed, 0, size)
+    assert sorted(np.concatenate(steps).tolist()) == list(range(units))
+    assert {len(step) for step in steps[:-1]} <= {size}
+    if units > 20:
+        other = np.concatenate(training_order(units, seed, 1, size))
+        assert not np.array_equal(np.concatenate(steps), other)
