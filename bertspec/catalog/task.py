@@ -285,7 +285,8 @@ class Task(Model, ABC):
     ) -> "Sequence[np.ndarray]":
         """What predictions need of each sequence's output, (batch, ...) float32, without padding.
 
-        `targets` is None where there are none: for new inputs.
+        `targets` is None where there are none: for new inputs. With them, `outputs` may be those of
+        `forward_for_loss`.
         """
         return list(outputs)
 

@@ -34,12 +34,12 @@ STAGE_KINDS: Mapping[str, StageKind] = {
         threaded=True,
     ),
     "evaluate": StageKind(
-        4,
+        5,
         ("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,
     ),
     "seeds": StageKind(1),
-    "export": StageKind(4, ("torch", "transformers"), threaded=True),
+    "export": StageKind(5, ("torch", "transformers"), threaded=True),
     "report": StageKind(2, ("jinja2",)),
 }
 """In the order of a build."""

@@ -100,7 +100,7 @@ def exported_module(model: "PreTrainedModel", task: Task) -> "torch.nn.Module":
 def _as_torch(runner: Runner) -> Run:
     import torch
 
-    return lambda inputs: torch.from_numpy(runner({n: inputs[n].numpy() for n in INPUTS}))
+    return lambda batch: torch.from_numpy(runner({n: batch.inputs[n].numpy() for n in INPUTS}))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Run a trained model over a split."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from bertspec.catalog.batch import EVALUATION, Tokens
+from bertspec.catalog.batch import EVALUATION, Batch, Tokens
 from bertspec.catalog.task import LossOptions, Task
 from bertspec.core.progress import Bar
 from bertspec.runtime.training.batches import Units, batches_by_length, collate
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 DRAW = EVALUATION
 
-Run = Callable[["Mapping[str, torch.Tensor]"], "torch.Tensor"]
-"""Inputs by name -> the model's output."""
+Run = Callable[[Batch], "torch.Tensor"]
+"""A batch with its targets -> what `Task.loss` takes."""
 
 
 def model_runner(model: "PreTrainedModel", task: Task) -> Run:
     """Run the model itself, in eval mode."""
     model.eval()
-    return lambda inputs: task.forward(model, inputs)
+    return lambda batch: task.forward_for_loss(model, batch)
 
 
 def infer(
@@ -41,7 +41,7 @@ def infer(
         for batch_units in batches_by_length(units.lengths, task.rows_at_once):
             rows = units.sequences(batch_units)
             batch = collate(task, tokens, rows, pad_id, DRAW)
-            outputs = run(batch.inputs).float()
+            outputs = run(batch).float()
             losses, weights = task.loss(outputs, batch, LossOptions())
             total, weight = total + float(losses), weight + float(weights)
             arrays = {name: tensor.numpy() for name, tensor in batch.inputs.items()}

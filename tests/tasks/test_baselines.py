@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
-from bertspec.catalog.batch import Tokens
+from bertspec.catalog.batch import Batch, Tokens
 from bertspec.catalog.long_documents import Windows
 from bertspec.catalog.task import Splits, Task
 from bertspec.catalog.task_parts.sentences import sentences
@@ -283,8 +283,8 @@ def test_unigrams_are_a_model_that_says_the_same_everywhere(
     logits = torch.from_numpy(np.log(counts / counts.sum()).astype("float32"))
     logits[counts.argmax()] += 1e-6  # of several that are most frequent, the first
 
-    def run(inputs: Any) -> torch.Tensor:
-        return logits.expand(*inputs["input_ids"].shape, vocabulary)
+    def run(batch: Batch) -> torch.Tensor:
+        return logits.expand(*batch.inputs["input_ids"].shape, vocabulary)
 
     kept, loss = infer(run, task, wanted, 0)
     theirs = task.predictions(test, wanted, kept, {})

@@ -92,12 +92,15 @@ class LanguageModel(Task):
         targets: "np.ndarray | None",
     ) -> "Sequence[np.ndarray]":
         """Of each sequence `scored` of its targets; without any, `keep_new`."""
+        import numpy as np
+
         if targets is None:
             return [self.keep_new(logits) for logits in unpadded(outputs, inputs)]
-        return [
-            scored(output[said], target[said])
-            for output, target, said in zip(outputs, targets, targets != IGNORED, strict=True)
-        ]
+        said = targets != IGNORED
+        logits = outputs[said] if outputs.ndim > said.ndim else outputs
+        borders = np.cumsum(said.sum(axis=1))[:-1]
+        each = zip(np.split(logits, borders), np.split(targets[said], borders), strict=True)
+        return [scored(own, wanted) for own, wanted in each]
 
     @abstractmethod
     def keep_new(self, logits: "np.ndarray") -> "np.ndarray":

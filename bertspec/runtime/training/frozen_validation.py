@@ -1,9 +1,9 @@
 """Frozen layers in validation: its batches are the same each time, and what they give them."""
 
-from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from bertspec.catalog.batch import Batch
 from bertspec.catalog.task import Task
 from bertspec.runtime.inference import Run, model_runner
 from bertspec.runtime.training.frozen_outputs import IN_MEMORY, skipping
@@ -31,17 +31,17 @@ class SameBatches:
 
         run, numbers = model_runner(model, task), count()
 
-        def again(inputs: "Mapping[str, torch.Tensor]") -> "torch.Tensor":
-            number, ids = next(numbers), inputs["input_ids"]
+        def again(batch: Batch) -> "torch.Tensor":
+            number, ids = next(numbers), batch.inputs["input_ids"]
             known, output = self._kept.get(number, (None, None))
             if known is not None and torch.equal(known, ids):
                 with skipping(layers, lambda _: output):
-                    return run(inputs)
+                    return run(batch)
             hook = layers[-1].register_forward_hook(
                 lambda _layer, _arguments, found: self._keep(number, ids, found)
             )
             try:
-                return run(inputs)
+                return run(batch)
             finally:
                 hook.remove()
 

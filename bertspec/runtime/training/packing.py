@@ -4,6 +4,7 @@ As flash-attention's `unpad_input` has it, for any family of which the encoder i
 own and takes its attention from transformers' attention interface. Embeddings and head run padded.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,10 +80,12 @@ class Layout:
         """(tokens,) of the flattened batch."""
         lengths = attention_mask.sum(dim=1)
         order = torch.argsort(lengths, descending=True, stable=True)
-        starts = lengths.cumsum(0) - lengths
-        rows = [torch.arange(s, s + n) for s, n in zip(starts[order], lengths[order], strict=True)]
-        self.by_length = torch.cat(rows)
-        """(tokens,) of the packed row, in the order of groups."""
+        self.by_length: torch.Tensor | None = None
+        """(tokens,) of the packed row, in the order of groups; None where they are in it."""
+        if not torch.equal(order, torch.arange(len(order))):
+            starts = lengths.cumsum(0) - lengths
+            spans = zip(starts[order].tolist(), lengths[order].tolist(), strict=True)
+            self.by_length = torch.cat([torch.arange(s, s + n) for s, n in spans])
         self.groups = _groups(lengths[order].tolist())
 
 
@@ -147,23 +150,23 @@ def _attention(
     What a function in transformers' AttentionInterface takes and gives.
     """
     causal = bool(getattr(module, "is_causal", False))
+    # (tokens, 3, heads, size): what follows is done to all three at once.
+    inputs = torch.cat((query * scaling, key, value)).permute(2, 0, 1, 3)
+    if packed.by_length is not None:
+        inputs = _Take.apply(inputs, packed.by_length)
     found = []
-    inputs = [_Take.apply(t[0].transpose(0, 1), packed.by_length) for t in (query, key, value)]
     for group in packed.groups:
-        q, k, v = (_heads(tensor[group.rows], group) for tensor in inputs)
-        attended = _attend(q * scaling, k, v, _allowed(group, causal=causal), dropout)
+        own = inputs[group.rows]
+        if group.places is not None:
+            own = _Put.apply(own, group.places, math.prod(group.size))
+        q, k, v = own.unflatten(0, group.size).permute(2, 0, 3, 1, 4)
+        attended = _attend(q, k, v, _allowed(group, causal=causal), dropout)
         attended = attended.transpose(1, 2).flatten(0, 1)
         found.append(attended if group.places is None else _Take.apply(attended, group.places))
     output = torch.cat(found)
-    return _Put.apply(output, packed.by_length, len(output))[None], None
-
-
-def _heads(tensor: torch.Tensor, group: _Group) -> torch.Tensor:
-    """(tokens, heads, size) -> (sequences, heads, length, size)."""
-    if group.places is not None:
-        sequences, length = group.size
-        tensor = _Put.apply(tensor, group.places, sequences * length)
-    return tensor.unflatten(0, group.size).transpose(1, 2)
+    if packed.by_length is not None:
+        output = _Put.apply(output, packed.by_length, len(output))
+    return output[None], None
 
 
 def _allowed(group: _Group, *, causal: bool) -> torch.Tensor | None:
