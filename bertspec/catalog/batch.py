@@ -128,13 +128,12 @@ def padded(tokens: Tokens, rows: "np.ndarray", pad_id: int) -> "dict[str, np.nda
     """The model's inputs for some sequences, padded to the longest: (batch, sequence) int64."""
     import numpy as np
 
-    longest = int(tokens.lengths[rows].max())
-    ids = np.full((len(rows), longest), pad_id, dtype=np.int64)
+    from bertspec.catalog.encoding.ragged import spread
+
+    lengths = tokens.lengths[rows]
+    real = np.arange(lengths.max()) < lengths[:, None]
+    places = spread(tokens.offsets[rows], lengths)
+    ids = np.full(real.shape, pad_id, dtype=np.int64)
     types = np.zeros_like(ids)
-    mask = np.zeros_like(ids)
-    for place, row in enumerate(rows):
-        start, end = tokens.offsets[row], tokens.offsets[row + 1]
-        ids[place, : end - start] = tokens.ids[start:end]
-        types[place, : end - start] = tokens.type_ids[start:end]
-        mask[place, : end - start] = 1
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    ids[real], types[real] = tokens.ids[places], tokens.type_ids[places]
+    return {"input_ids": ids, "attention_mask": real.astype(np.int64), "token_type_ids": types}
