@@ -29,6 +29,7 @@ from bertspec.runtime.training.memory import within_memory
 from bertspec.runtime.training.packing import packing
 from bertspec.runtime.training.teachers import load_teacher
 from bertspec.runtime.training.tensorboard import observed
+from bertspec.runtime.training.vocabulary import known_tokens_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -68,9 +69,13 @@ def run(context: Context[TrainParams]) -> None:
         Checkpoints(context.checkpoints, key, every) as checkpoints,
         packing(teacher.model) if teacher else nullcontext(),
     ):
-        with adapted(model, params.training.lora):
+        pad_id = pad_id_of(base)
+        with (
+            adapted(model, params.training.lora),
+            known_tokens_only(model, tokens, validation, pad_id),
+        ):
             curves = train(
-                model, params.task, params.training, tokens, validation, score, pad_id_of(base),
+                model, params.task, params.training, tokens, validation, score, pad_id,
                 checkpoints, observe, teacher,
             )  # fmt: skip
         _save(model, base, context.outputs["trained"])
