@@ -23,8 +23,9 @@ from bertspec.runtime.training.batches import read_tokens
 from bertspec.runtime.training.checkpoints import Checkpoints
 from bertspec.runtime.training.checks import require_fit, require_measurable
 from bertspec.runtime.training.gradients import recompute_activations
-from bertspec.runtime.training.loop import Score, train
+from bertspec.runtime.training.loop import train
 from bertspec.runtime.training.lora import adapted
+from bertspec.runtime.training.measurements import Score
 from bertspec.runtime.training.memory import within_memory
 from bertspec.runtime.training.packing import packing
 from bertspec.runtime.training.teachers import load_teacher
@@ -84,7 +85,7 @@ def run(context: Context[TrainParams]) -> None:
 
 
 def _score(context: Context[TrainParams]) -> Score | None:
-    """What chooses the best epoch beside the loss, which needs no more than the tokens."""
+    """What chooses the best weights beside the loss, which needs no more than the tokens."""
     task, metric = context.params.task, context.params.training.metric_for_best_model
     if metric == "loss":
         return None

@@ -68,7 +68,10 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
      {"data.split": {"type": "time", "column": "day", "test_from": "2024-01-01"},
       "training.early_stopping": {"patience": 1}}),
     ("E115", "55:23", {"data.split.validation": 0.0, "training.early_stopping": {"patience": 1}}),
+    ("E115", "55:23", {"data.split.validation": 0.0, "training.validate_every": 5}),
     ("E116", "55:23", {"training.early_stopping": {"patience": 10}}),
+    ("E116", "57:23", {"training.validate_every": 5, "training.max_steps": 16,
+                       "training.early_stopping": {"patience": 4}}),
     ("E117", "40:22",
      {"model.base": {"type": "local", "path": "base"}, "training.learning_rate": 0.1}),
     ("E118", "58:7", {"evaluation.metrics": ["acuracy"]}),
@@ -221,6 +224,9 @@ GOOD: list[dict[str, Any]] = [
     {"training.freeze": "all", "model.base": {"type": "hub", "id": "a/b", "revision": "0" * 40}},
     {"training.execution": {"tensorboard": "runs/tiny", "gradient_checkpointing": True}},
     {"training.seeds": [14, 0]},
+    {"training.validate_every": 5, "training.early_stopping": {"patience": 10}},
+    {"training.validate_every": 5, "training.max_steps": 16,
+     "training.early_stopping": {"patience": 3}},
     {"training.sampling": {"type": "cap", "per_label": 5}, "training.class_weights": "balanced"},
 ]  # fmt: skip
 

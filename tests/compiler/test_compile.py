@@ -94,6 +94,19 @@ def test_rows_are_an_input_of_train_only_where_it_needs_them(project: Project) -
     assert "prepared" in inputs()
 
 
+def test_what_is_measured_every_few_steps_is_drawn_by_step(project: Project) -> None:
+    def axis() -> str:
+        stages = load_plain(emit_dvc(_pipeline(project.root), None))["stages"]
+        plots = {
+            path: drawn for plot in stages["tiny-train"]["plots"] for path, drawn in plot.items()
+        }
+        return str(plots["models/tiny/plots/validation.csv"]["x"])
+
+    assert axis() == "epoch"
+    project.write_spec(_copy(SPEC) | {"training": {"validate_every": 5}})
+    assert axis() == "step"
+
+
 def test_specs_that_share_tokens_need_not_share_budgets(project: Project) -> None:
     other = _copy(SPEC) | {"name": "second"}
     other["tokenization"] |= {"truncation": {"budget": 0.1}}
@@ -153,6 +166,7 @@ CHANGES: dict[str, Any] = {
     "model.base.seed": 5, "model.head.dropout": 0.2,
     "training.seed": 1, "training.epochs": 2, "training.learning_rate": 0.1,
     "training.max_steps": 5, "training.layer_decay": 0.9, "training.ema": 0.9,
+    "training.validate_every": 5,
     "training.batch.accumulate": 2, "training.batch.tokens": 64,
     "training.schedule.warmup_steps": 5,
     "training.freeze": 1, "training.lora": {}, "training.lora.rank": 4, "training.lora.alpha": 4.0,

@@ -190,6 +190,16 @@ def test_the_page_stays_small_however_long_training_was(tmp_path: Path) -> None:
     assert len(html) < 100_000
 
 
+def test_what_is_measured_every_few_steps_stands_at_its_step(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path)
+    header, points = "step,train_loss,validation_loss,f1", ("20,0.9,0.8,0.5", "40,0.7,0.6,0.75")
+    inputs["validation"].write_text("\n".join([header, *points]), encoding="utf-8")
+    text = _Page(render(inputs, tmp_path / "r.html")).words
+    assert "Loss by step" in text
+    assert "Validation f1 by step" in text
+    assert "epoch" not in text
+
+
 def test_loss_spikes_are_told_with_step_and_value(tmp_path: Path) -> None:
     def told(**options: Any) -> str:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))

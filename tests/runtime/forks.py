@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas, safetensors.torch, sklearn.metrics, torch, transformers.models.bert.modeling_bert
 import bertspec.cli.stage, bertspec.runtime.stage, bertspec.runtime.train
 from bertspec.cli import main
-from bertspec.runtime.training import checkpoints, loop
+from bertspec.runtime.training import checkpoints, measurements
 
 SAYS, HEARS = map(int, sys.argv[1:])
 def say(): os.write(SAYS, b".")

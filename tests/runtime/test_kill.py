@@ -67,7 +67,7 @@ torch.optim.AdamW.step = step
 """Stops in a step until it hears something. Steps are counted from 1 in this run."""
 
 IN_VALIDATION = """
-real, runs = loop.infer, 0
+real, runs = measurements.infer, 0
 def infer(*args):
     global runs
     runs += 1
@@ -75,7 +75,7 @@ def infer(*args):
         say()
         hear()
     return real(*args)
-loop.infer = infer
+measurements.infer = infer
 """
 """The same in a validation."""
 

@@ -1,4 +1,4 @@
-"""E115: early stopping and a best metric need a validation split."""
+"""E115: early stopping, a best metric and measuring every few steps need a validation split."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +24,14 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             loaded,
             ("training", "early_stopping"),
             "early stopping looks at the validation split, and there is none",
+            "give validation a share in `data.split`",
+        )
+    if training.validate_every is not None:
+        yield finding(
+            "E115",
+            loaded,
+            ("training", "validate_every"),
+            "the model is measured on the validation split, and there is none",
             "give validation a share in `data.split`",
         )
     if training.metric_for_best_model != "loss":

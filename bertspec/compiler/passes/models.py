@@ -34,8 +34,10 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
             layout.plot(name, "reliability"), "confidence", "accuracy", "Reliability on test"
         )
 
+    training = loaded.spec.training
+    measured_at = "epoch" if training.validate_every is None else "step"
     teacher = needed_specs(loaded.spec).get(TEACHER)
-    by_loss = loaded.spec.training.metric_for_best_model == "loss"
+    by_loss = training.metric_for_best_model == "loss"
     aggregating = ["evaluate", "export"] if by_loss else ["train", "evaluate", "export"]
 
     def stage(kind: str, sections: dict[str, str], **options: Any) -> Stage:
@@ -48,7 +50,7 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
         "train",
         {"task": "model.task", "head": "model.head", "training": "training"},
         execution=_execution(loaded),
-        packages=loaded.spec.training.packages(),
+        packages=training.packages(),
         # The verdict alone: a changed warning must not train again. Nor must a column that no
         # model reads, so the rows are an input only where a metric is to be computed of them.
         inputs={
@@ -65,7 +67,7 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
                 curves["learning_rate"], "step", "learning_rate", "Learning rate"
             ),
             "validation": _curve(
-                curves["validation"], "epoch", "validation_loss", "Validation loss"
+                curves["validation"], measured_at, "validation_loss", "Validation loss"
             ),
         },
     )

@@ -152,7 +152,11 @@ class Lora(Model):
 class EarlyStopping(Model):
     """Stop when `metric_for_best_model` no longer gets better on validation."""
 
-    patience: int = Field(default=2, ge=1, description="Epochs without a better result.")
+    patience: int = Field(
+        default=2,
+        ge=1,
+        description="Epochs without a better result; measurements, with `validate_every`.",
+    )
     threshold: float = Field(default=0.0, ge=0, description="By how much a result must be better.")
 
 
@@ -194,6 +198,14 @@ class Training(Model):
         ge=1,
         description="Steps of the optimizer at most, if `epochs` are not over before; the learning "
         "rate changes over as many. Null for no bound but `epochs`.",
+        json_schema_extra={"since": 2},
+    )
+    validate_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="Steps of the optimizer after which the model is measured on validation, in "
+        "place of after each epoch. The last step is always measured, so a number above that of "
+        "all steps measures there alone. Null for after each epoch.",
         json_schema_extra={"since": 2},
     )
     learning_rate: float = Field(default=5e-5, gt=0, description="Peak learning rate.")
@@ -263,11 +275,12 @@ class Training(Model):
     )
     metric_for_best_model: str = Field(
         default="loss",
-        description="Which epoch's model is kept: the best one on validation by this metric. "
-        "Without a validation split, the last.",
+        description="Which epoch's model is kept: the best one on validation by this metric, "
+        "or with `validate_every` the best of all that are measured. Without a validation split, "
+        "the last.",
     )
     early_stopping: EarlyStopping | None = Field(
-        default=None, description="Stop before the last epoch; null for never."
+        default=None, description="Stop before the last step; null for never."
     )
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32", description="Arithmetic of the forward pass; weights stay 32-bit."

@@ -116,17 +116,21 @@ def _plots(inputs: Mapping[str, Path]) -> Iterator[Plot]:
     window = max(LEAST_SMOOTHING, len(loss) // PARTS)
     mean = Series(f"mean of {window} steps", smoothed(loss, window), "first")
     yield plot("Training loss", "step", [Series("each step", loss, "faint"), mean])
-    epochs = _curves(inputs["validation"], "epoch")
-    series = [Series("train", epochs.pop("train_loss"), "first")]
-    if unseen := epochs.pop("validation_loss", None):
+    x = _first_column(inputs["validation"])  # `step` with `training.validate_every`, or `epoch`
+    measured = _curves(inputs["validation"], x)
+    series = [Series("train", measured.pop("train_loss"), "first")]
+    if unseen := measured.pop("validation_loss", None):
         series.append(Series("validation", unseen, "second"))
-    yield plot("Loss by epoch", "epoch", series)
-    for metric, points in epochs.items():
-        yield plot(
-            f"Validation {metric} by epoch", "epoch", [Series("validation", points, "second")]
-        )
+    yield plot(f"Loss by {x}", x, series)
+    for metric, points in measured.items():
+        yield plot(f"Validation {metric} by {x}", x, [Series("validation", points, "second")])
     rate = _curves(inputs["learning_rate"], "step")["learning_rate"]
     yield plot("Learning rate", "step", [Series("learning rate", rate, "first")])
+
+
+def _first_column(path: Path) -> str:
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))[0]
 
 
 def _curves(path: Path, x: str) -> dict[str, list[tuple[float, float]]]:

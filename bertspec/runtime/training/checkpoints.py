@@ -44,9 +44,9 @@ class Progress:
     """Of the steps of the epoch after them."""
     curves: Curves = field(default_factory=Curves)
     score: float = -math.inf
-    """Of the best epoch, whose weights are kept."""
+    """Of the best measurement, whose weights are kept."""
     waited: int = 0
-    """Epochs since the score last rose enough."""
+    """Measurements since the score last rose enough."""
 
     @property
     def step(self) -> int:

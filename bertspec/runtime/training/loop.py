@@ -3,29 +3,24 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from bertspec.catalog.batch import Batch, Draw, Tokens
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError
-from bertspec.core.progress import Bar
 from bertspec.core.progress import progress as progress_bar
 from bertspec.pipeline.params.train import Training
-from bertspec.runtime.inference import Run, infer
 from bertspec.runtime.training.batches import Units, collate, parts_of, training_order
 from bertspec.runtime.training.checkpoints import (
     Checkpoints,
     Curves,
-    Progress,
-    Weights,
-    copied_weights,
     live_weights,
     put_weights,
 )
 from bertspec.runtime.training.dropout import fast_dropout, seed_dropout
 from bertspec.runtime.training.freezing import Frozen
 from bertspec.runtime.training.gradients import backward, clip
+from bertspec.runtime.training.measurements import Measurements, Score
 from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
 from bertspec.runtime.training.packing import packing
@@ -33,12 +28,7 @@ from bertspec.runtime.training.sampling import epoch_size, sample
 from bertspec.runtime.training.tensorboard import Observer, unobserved
 
 if TYPE_CHECKING:
-    import numpy as np
     from transformers import PreTrainedModel
-
-
-Score = Callable[["Sequence[np.ndarray]"], Mapping[str, float]]
-"""What a model says of the validation split, see `Task.keep` -> the metric of that."""
 
 
 def train(
@@ -53,13 +43,13 @@ def train(
     observe: Observer = unobserved,
     teacher: Teacher | None = None,
 ) -> Curves:
-    """Train `model` in place on `tokens`; at the end it has the weights of its best epoch.
+    """Train `model` in place on `tokens`; at the end it has the weights that measured best.
 
     With `options.ema` it is averaged weights that are measured and kept. `score` gives the metric
-    that chooses the best epoch, if it is not the loss. The order of rows is a function of seed and
+    that chooses the best ones, if it is not the loss. The order of rows is a function of seed and
     epoch, and dropout of seed and step. From a checkpoint it goes on as if it had never stopped.
-    `observe` is told each step and each epoch. `teacher` is what the model learns from, beside the
-    targets, as `options.distillation` says.
+    `observe` is told each step and each measurement. `teacher` is what the model learns from,
+    beside the targets, as `options.distillation` says.
     Raises InputError: E404 for a loss or a gradient that is no number, E403 for layers that are
     not known.
     """
@@ -73,23 +63,28 @@ def train(
     size = options.batch.examples
     epochs, steps = _extent(options, epoch_size(options.sampling, units.lengths, labels))
     progress, weights = checkpoints.resume(model, optimizer, average, steps)
-    best = _Best(options, task, progress, weights)
+    measurements = Measurements(options, task, validation, score, pad_id, steps, progress, weights)
 
     def keep(*_: object, **__: object) -> None:  # may be called as a bar is
-        checkpoints.save_if_due(model, optimizer, progress, best.weights, average)
+        checkpoints.save_if_due(model, optimizer, progress, measurements.weights, average)
 
     frozen.fill(tokens, pad_id, steps * size // len(units.lengths), checkpoints.folder, keep)
     started, seen = time.monotonic(), 0
     with progress_bar("train", steps) as bar, fast_dropout(model), packing(model) as packed:
         padded = task.loss_is_a_sum and not packed
         bar(progress.step)
-        while progress.epoch < epochs and not best.has_stopped:
+        while progress.epoch < epochs and not measurements.has_stopped:
             frozen.train()
             draw = Draw(options.seed, progress.epoch)
             rows = sample(options.sampling, labels, draw.seed, draw.epoch)
             order = training_order(len(units.lengths), draw.seed, draw.epoch, size, rows)
             # What is left of the epoch; `max_steps` may cut the last one short.
             for chosen in order[len(progress.losses) :][: steps - progress.step]:
+                # Before a step, so that one that a checkpoint comes before is not left out.
+                if measurements.take_if_due(shown, frozen, keep, observe):
+                    frozen.train()
+                if measurements.has_stopped:
+                    break
                 step = progress.step
                 seed_dropout(options.seed, step)
                 parts = [
@@ -110,15 +105,10 @@ def train(
                 keep()
                 seen += sum(int(part.lengths.sum()) for part in parts)
                 bar(note=f"loss {loss:.3f}, {seen / (time.monotonic() - started):,.0f} tokens/s")
-            row = {"train_loss": sum(progress.losses) / len(progress.losses)}
-            if len(validation):
-                row |= _validate(frozen.runner(shown, task), task, validation, score, pad_id, keep)
-                best.see(shown, row)
-            progress.curves.validation.append({"epoch": progress.epoch + 1, **row})
-            observe("epochs", progress.epoch + 1, row)
+            measurements.take_if_due(shown, frozen, keep, observe, epoch_is_done=True)
             progress.epoch, progress.losses = progress.epoch + 1, []
             keep()
-    put_weights(model, best.weights or live_weights(shown))
+    put_weights(model, measurements.weights or live_weights(shown))
     return progress.curves
 
 
@@ -127,49 +117,6 @@ def _extent(options: Training, examples: int) -> tuple[int, int]:
     in_epoch = math.ceil(examples / options.batch.examples)
     steps = min(options.epochs * in_epoch, options.max_steps or sys.maxsize)
     return math.ceil(steps / in_epoch), steps
-
-
-def _validate(
-    run: Run,
-    task: Task,
-    validation: Tokens,
-    score: Score | None,
-    pad_id: int,
-    bar: Bar,
-) -> dict[str, float]:
-    """Loss on validation, and the metric that chooses the best model."""
-    kept, loss = infer(run, task, validation, pad_id, bar)
-    if not math.isfinite(loss):
-        raise InputError.of(
-            "E404", f"the loss on the validation split is {loss}", "lower `training.learning_rate`"
-        )
-    return {"validation_loss": loss, **(score(kept) if score else {})}
-
-
-class _Best:
-    """Keeps the weights of the best epoch, and knows when to stop waiting for a better one."""
-
-    def __init__(
-        self, options: Training, task: Task, progress: Progress, weights: Weights | None
-    ) -> None:
-        name = options.metric_for_best_model
-        self._key = "validation_loss" if name == "loss" else name
-        self._sign = -1.0 if name in ("loss", *task.lower_is_better) else 1.0
-        self._stopping = options.early_stopping
-        self._progress = progress
-        self.weights = weights
-
-    def see(self, model: "PreTrainedModel", row: dict[str, float]) -> None:
-        score, so_far = self._sign * row[self._key], self._progress
-        threshold = self._stopping.threshold if self._stopping else 0.0
-        so_far.waited = 0 if score > so_far.score + threshold else so_far.waited + 1
-        if score > so_far.score:
-            so_far.score = score
-            self.weights = copied_weights(model)
-
-    @property
-    def has_stopped(self) -> bool:
-        return self._stopping is not None and self._progress.waited >= self._stopping.patience
 
 
 def _require_finite(loss: float, norm: float, step: int, batch: Batch, tokens: Tokens) -> None:

@@ -10,11 +10,13 @@ from bertspec.core.errors import EnvironmentFault
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-Axis = Literal["steps", "epochs"]
+Axis = Literal["steps", "epochs", "measurements"]
 
 
 class Observer(Protocol):
-    """Is told the values of a step, counted from 0, or of an epoch, counted from 1."""
+    """Is told the values of a step, counted from 0, of an epoch, counted from 1, or of a
+    measurement, by the steps before it.
+    """
 
     def __call__(self, axis: Axis, number: int, values: Mapping[str, float]) -> None: ...
 
@@ -27,9 +29,9 @@ def unobserved(axis: Axis, number: int, values: Mapping[str, float]) -> None:
 def observed(folder: Path | None) -> Iterator[Observer]:
     """Write what the observer is told into `folder`, as event files; nowhere without a folder.
 
-    Steps and epochs are two runs of TensorBoard: what a training that goes on from a checkpoint
-    tells again takes the place of what was told before (SummaryWriter's `purge_step`), and a run
-    has one axis to compare. Raises EnvironmentFault (E502) where TensorBoard is not installed.
+    Each axis is a run of TensorBoard: what a training that goes on from a checkpoint tells again
+    takes the place of what was told before (SummaryWriter's `purge_step`), and a run has one axis
+    to compare. Raises EnvironmentFault (E502) where TensorBoard is not installed.
     """
     if folder is None:
         yield unobserved
