@@ -36,6 +36,11 @@ class Context(Generic[P]):
     """How to run, which changes no result: no part of `identity`."""
 
     @property
+    def work(self) -> Path:
+        """Folder of what is needed while the stage runs; removed when it ends."""
+        return self.root / WORK_FOLDER / "work" / self.stage
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of what an interrupted run goes on from; removed when the outputs are there."""
         return self.root / WORK_FOLDER / "checkpoints" / self.stage

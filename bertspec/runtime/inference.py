@@ -1,12 +1,15 @@
 """Run a trained model over a split."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.batch import EVALUATION, Batch, Tokens
 from bertspec.catalog.task import LossOptions, Task
 from bertspec.core.progress import Bar
 from bertspec.runtime.training.batches import Units, batches_by_length, collate
+from bertspec.runtime.training.gathering import gathered
+from bertspec.runtime.training.team import ALONE, Team
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,28 +29,38 @@ def model_runner(model: "PreTrainedModel", task: Task) -> Run:
 
 
 def infer(
-    run: Run, task: Task, tokens: Tokens, pad_id: int, bar: Bar | None = None
+    run: Run,
+    task: Task,
+    tokens: Tokens,
+    pad_id: int,
+    bar: Bar | None = None,
+    team: Team = ALONE,
 ) -> "tuple[Sequence[np.ndarray], float]":
     """What the task keeps of each sequence's output, in their order, and the loss of the split.
 
-    The loss is the task's plain one, in 32 bits, whatever training added to it.
+    The loss is the task's plain one, in 32 bits, whatever training added to it. The processes of
+    `team` share the batches, and all get the whole.
     """
     import torch
 
     units = Units(task, tokens)
-    kept: list[np.ndarray] = [None] * len(tokens)  # type: ignore[list-item] # all are set below
-    total = weight = 0.0
+    own_kept: dict[int, np.ndarray] = {}
+    own_sums: dict[int, tuple[float, float]] = {}
     with torch.inference_mode():
-        for batch_units in batches_by_length(units.lengths, task.rows_at_once):
+        batches = enumerate(batches_by_length(units.lengths, task.rows_at_once))
+        for number, batch_units in islice(batches, team.rank, None, team.size):
             rows = units.sequences(batch_units)
             batch = collate(task, tokens, rows, pad_id, DRAW)
             outputs = run(batch).float()
             losses, weights = task.loss(outputs, batch, LossOptions())
-            total, weight = total + float(losses), weight + float(weights)
+            own_sums[number] = float(losses), float(weights)
             arrays = {name: tensor.numpy() for name, tensor in batch.inputs.items()}
             found = task.keep(outputs.numpy(), arrays, batch.targets.numpy())
-            for row, output in zip(rows, found, strict=True):
-                kept[row] = output
+            own_kept.update(zip(rows.tolist(), found, strict=True))
             if bar:
                 bar(len(rows))
-    return kept, total / weight if weight else 0.0
+    kept, sums = gathered(team, own_kept, own_sums)
+    total = weight = 0.0
+    for number in sorted(sums):  # float sums depend on their order
+        total, weight = total + sums[number][0], weight + sums[number][1]
+    return [kept[row] for row in range(len(tokens))], total / weight if weight else 0.0

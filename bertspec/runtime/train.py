@@ -28,7 +28,9 @@ from bertspec.runtime.training.lora import adapted
 from bertspec.runtime.training.measurements import Score
 from bertspec.runtime.training.memory import within_memory
 from bertspec.runtime.training.packing import packing
+from bertspec.runtime.training.processes import processes
 from bertspec.runtime.training.teachers import load_teacher
+from bertspec.runtime.training.team import Team
 from bertspec.runtime.training.tensorboard import observed
 from bertspec.runtime.training.vocabulary import known_tokens_only
 
@@ -43,8 +45,20 @@ def run(context: Context[TrainParams]) -> None:
     read, E403 for a family that cannot be trained so, E404 for a loss that is no number, E405 for
     no training row, or none of a label, E406 for data that the model does not take, and what
     `load_teacher` raises.
-    EnvironmentFault: E502 for TensorBoard that is not installed, E506 for too little memory;
-    Interrupted, after a checkpoint, for Ctrl-C and SIGTERM.
+    EnvironmentFault: E502 for TensorBoard that is not installed, E506 for too little memory, E507
+    for one of several processes that has ended; Interrupted, after a checkpoint, for Ctrl-C and
+    SIGTERM.
+    """
+    inputs = {role: digest_artifact(path) for role, path in context.inputs.items()}
+    key = digest([context.identity, context.threads, inputs])
+    with processes(context, key) as team:
+        take_part(context, key, team)
+
+
+def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
+    """Train as one process of `team`, of which the first writes what is trained.
+
+    `key` is that of the checkpoint. Raises what `run` does.
     """
     params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
     quiet()
@@ -61,13 +75,11 @@ def run(context: Context[TrainParams]) -> None:
     require_fit(model, validation, "validation")
     with within_memory(params.training):
         teacher = load_teacher(context, model, tokens)
-    inputs = {role: digest_artifact(path) for role, path in context.inputs.items()}
-    key = digest([context.identity, context.threads, inputs])
     every = context.execution.checkpoint_seconds
     with (
         within_memory(params.training),
         observed(_events(context, key)) as observe,
-        Checkpoints(context.checkpoints, key, every) as checkpoints,
+        Checkpoints(context.checkpoints, key, every, writes=not team.rank) as checkpoints,
         packing(teacher.model) if teacher else nullcontext(),
     ):
         pad_id = pad_id_of(base)
@@ -77,8 +89,10 @@ def run(context: Context[TrainParams]) -> None:
         ):
             curves = train(
                 model, params.task, params.training, tokens, validation, score, pad_id,
-                checkpoints, observe, teacher,
+                checkpoints, observe, teacher, team,
             )  # fmt: skip
+        if team.rank:
+            return
         _save(model, base, context.outputs["trained"])
     for name in ("loss", "learning_rate", "validation"):
         write_csv(getattr(curves, name), context.outputs[name])

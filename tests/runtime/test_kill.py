@@ -19,7 +19,7 @@ EPOCHS = 8
 STAGE = ("stage", "tiny-train")
 EACH = """
 new = checkpoints.Checkpoints.__init__
-def each(self, folder, key, every): new(self, folder, key, 0)
+def each(self, folder, key, every, **options): new(self, folder, key, 0, **options)
 checkpoints.Checkpoints.__init__ = each
 """
 """A checkpoint after each step."""

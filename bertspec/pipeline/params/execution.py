@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from bertspec.core.model import Model
+from bertspec.pipeline.params.powers import PowerOfTwo
 
 
 class Execution(Model):
@@ -20,6 +21,13 @@ class Execution(Model):
         default=60.0,
         gt=0,
         description="Seconds between two checkpoints, from which an interrupted training goes on.",
+    )
+    processes: PowerOfTwo = Field(
+        default=1,
+        description="Processes that train together on this machine, a power of two, and "
+        "`training.batch.shards` at most. Each has the locked number of threads and its own copy "
+        "of model and optimizer, so two need twice the cores and twice the memory.",
+        json_schema_extra={"since": 2},
     )
     tensorboard: str | None = Field(
         default=None,

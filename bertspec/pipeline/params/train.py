@@ -13,6 +13,7 @@ from bertspec.core.model import (
     either_text_or_number,
 )
 from bertspec.pipeline.params.distillation import Distillation
+from bertspec.pipeline.params.powers import PowerOfTwo
 
 Ratio = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -44,6 +45,14 @@ class Batch(Model):
         ge=1,
         description="Tokens of a part at most, to bound memory whatever texts are drawn: a step "
         "with more has more parts. An example is never divided. Null for no bound.",
+        json_schema_extra={"since": 2},
+    )
+    shards: PowerOfTwo = Field(
+        default=1,
+        description="Shares of the examples of a step, a power of two, each with gradients and "
+        "dropout of its own. So many processes can train at most, see `execution.processes`; the "
+        "result depends on the shards, and not on who computed them. `accumulate` and `tokens` "
+        "divide each shard further.",
         json_schema_extra={"since": 2},
     )
 

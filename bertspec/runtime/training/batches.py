@@ -110,6 +110,22 @@ def parts_of(
     return [order[i:j] for i, j in itertools.pairwise([*borders, len(order)])]
 
 
+def in_parts(
+    task: Task,
+    tokens: Tokens,
+    units: Units,
+    options: BatchOptions,
+    pad_id: int,
+    draw: Draw,
+    chosen: "np.ndarray",
+    *,
+    padded: bool,
+) -> Sequence[Batch]:
+    """The units `chosen` of a step, or of a shard of it, in parts that run one after another."""
+    parts = parts_of(chosen, units.lengths, options, padded=padded)
+    return [collate(task, tokens, units.sequences(part), pad_id, draw) for part in parts]
+
+
 def batches_by_length(lengths: "np.ndarray", size: int) -> "Iterator[np.ndarray]":
     """All units in batches of about equal length, the longest first: least padding."""
     import numpy as np

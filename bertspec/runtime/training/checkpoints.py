@@ -68,19 +68,20 @@ class Checkpoints:
     checkpoints, is no part of it. The file is a safetensors file, so that nothing in it is ever
     run, and is replaced in one step. While it is entered, Ctrl-C and SIGTERM wait for the next time
     that training can stop: then what has been done is kept. A second one does not wait. Leaving
-    raises Interrupted after either, which tells what was kept.
+    raises Interrupted after either, which tells what was kept. One that does not write is that of
+    a further process of the training.
     """
 
-    def __init__(self, folder: Path, key: str, every: float) -> None:
+    def __init__(self, folder: Path, key: str, every: float, *, writes: bool = True) -> None:
         self.folder = folder
         self._file, self._key = folder / f"{key}.safetensors", key
-        self._every = every
+        self._every, self._writes = every, writes
         self._last = time.monotonic()
         self._signals = Interrupts()
         self._kept: tuple[int, int] | None = None
         self._steps = 0
         folder.mkdir(parents=True, exist_ok=True)
-        for other in folder.iterdir():
+        for other in folder.iterdir() if writes else ():
             if other != self._file or not other.is_file():
                 remove(other)
 
@@ -110,6 +111,8 @@ class Checkpoints:
         A checkpoint that cannot be written stops no training.
         Raises KeyboardInterrupt, with all kept, when Ctrl-C or SIGTERM has come.
         """
+        if not self._writes:
+            return
         stops = self._signals.caught is not None
         if stops or time.monotonic() - self._last >= self._every:
             if self._kept != (progress.epoch, progress.step):

@@ -12,9 +12,12 @@ _DRAWS = 2**16
 """Draws that a probability is a share of."""
 
 
-def seed_dropout(seed: int, step: int) -> None:
-    """Seed torch for a step: far from the step before it, whose draws would otherwise be alike."""
-    drawn = hashlib.blake2b(f"{seed} {step}".encode(), digest_size=4).digest()
+def seed_dropout(seed: int, *place: int) -> None:
+    """Seed torch for a step, or a shard of it, which is its `place`.
+
+    It is far from the step before it, whose draws would otherwise be alike.
+    """
+    drawn = hashlib.blake2b(" ".join(map(str, (seed, *place))).encode(), digest_size=4).digest()
     torch.manual_seed(int.from_bytes(drawn))
 
 

@@ -22,17 +22,25 @@ def backward(model: "PreTrainedModel", objective: Objective, parts: Sequence[Bat
         loss = total / weight
         loss.backward()
         return float(loss.detach())
+    sum_of_losses, sum_of_weights = summed(model, objective, parts)
+    # The weights of all parts are known only now, and what a part computed is gone by then.
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= sum_of_weights
+    return sum_of_losses / sum_of_weights if sum_of_weights else math.nan
+
+
+def summed(
+    model: "PreTrainedModel", objective: Objective, parts: Sequence[Batch]
+) -> tuple[float, float]:
+    """Sums of the parts' losses and of their weights; gradients of the first are added up."""
     sum_of_losses = sum_of_weights = 0.0
     for part in parts:
         total, weight = objective.loss(model, part)
         total.backward()
         sum_of_losses += float(total.detach())
         sum_of_weights += float(weight)
-    # The weights of all parts are known only now, and what a part computed is gone by then.
-    for parameter in model.parameters():
-        if parameter.grad is not None:
-            parameter.grad /= sum_of_weights
-    return sum_of_losses / sum_of_weights if sum_of_weights else math.nan
+    return sum_of_losses, sum_of_weights
 
 
 def clip(model: "PreTrainedModel", bound: float | None) -> float:

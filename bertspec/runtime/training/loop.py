@@ -3,31 +3,35 @@
 import math
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from bertspec.catalog.batch import Batch, Draw, Tokens
+from bertspec.catalog.batch import Draw, Tokens
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError
 from bertspec.core.progress import progress as progress_bar
 from bertspec.pipeline.params.train import Training
-from bertspec.runtime.training.batches import Units, collate, parts_of, training_order
+from bertspec.runtime.training.batches import Units, in_parts, training_order
 from bertspec.runtime.training.checkpoints import (
     Checkpoints,
     Curves,
     live_weights,
     put_weights,
 )
-from bertspec.runtime.training.dropout import fast_dropout, seed_dropout
+from bertspec.runtime.training.dropout import fast_dropout
 from bertspec.runtime.training.freezing import Frozen
-from bertspec.runtime.training.gradients import backward, clip
+from bertspec.runtime.training.gradients import clip
 from bertspec.runtime.training.measurements import Measurements, Score
 from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
 from bertspec.runtime.training.packing import packing
 from bertspec.runtime.training.sampling import epoch_size, sample
+from bertspec.runtime.training.sharding import backward_of_step
+from bertspec.runtime.training.team import ALONE, Team
 from bertspec.runtime.training.tensorboard import Observer, unobserved
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PreTrainedModel
 
 
@@ -42,6 +46,7 @@ def train(
     checkpoints: Checkpoints,
     observe: Observer = unobserved,
     teacher: Teacher | None = None,
+    team: Team = ALONE,
 ) -> Curves:
     """Train `model` in place on `tokens`; at the end it has the weights that measured best.
 
@@ -49,7 +54,8 @@ def train(
     that chooses the best ones, if it is not the loss. The order of rows is a function of seed and
     epoch, and dropout of seed and step. From a checkpoint it goes on as if it had never stopped.
     `observe` is told each step and each measurement. `teacher` is what the model learns from,
-    beside the targets, as `options.distillation` says.
+    beside the targets, as `options.distillation` says. The processes of `team` train together, and
+    all have the same model.
     Raises InputError: E404 for a loss or a gradient that is no number, E403 for layers that are
     not known.
     """
@@ -63,7 +69,10 @@ def train(
     size = options.batch.examples
     epochs, steps = _extent(options, epoch_size(options.sampling, units.lengths, labels))
     progress, weights = checkpoints.resume(model, optimizer, average, steps)
-    measurements = Measurements(options, task, validation, score, pad_id, steps, progress, weights)
+    team.meet(progress.step)
+    measurements = Measurements(
+        options, task, validation, score, pad_id, steps, progress, weights, team
+    )
 
     def keep(*_: object, **__: object) -> None:  # may be called as a bar is
         checkpoints.save_if_due(model, optimizer, progress, measurements.weights, average)
@@ -77,6 +86,9 @@ def train(
             frozen.train()
             draw = Draw(options.seed, progress.epoch)
             rows = sample(options.sampling, labels, draw.seed, draw.epoch)
+            collated = partial(
+                in_parts, task, tokens, units, options.batch, pad_id, draw, padded=padded
+            )
             order = training_order(len(units.lengths), draw.seed, draw.epoch, size, rows)
             # What is left of the epoch; `max_steps` may cut the last one short.
             for chosen in order[len(progress.losses) :][: steps - progress.step]:
@@ -86,16 +98,13 @@ def train(
                 if measurements.has_stopped:
                     break
                 step = progress.step
-                seed_dropout(options.seed, step)
-                parts = [
-                    collate(task, tokens, units.sequences(part), pad_id, draw)
-                    for part in parts_of(chosen, units.lengths, options.batch, padded=padded)
-                ]
                 rate = options.learning_rate * rate_factor(options.schedule, step, steps)
                 set_rate(optimizer, rate)
-                loss = backward(model, objective, parts)
+                loss = backward_of_step(
+                    model, objective, options, step, chosen, units.lengths, collated, team
+                )
                 norm = clip(model, options.max_grad_norm)
-                _require_finite(loss, norm, step, parts[0], tokens)
+                _require_finite(loss, norm, step, units.sequences(chosen), tokens)
                 optimizer.step()
                 optimizer.zero_grad()
                 if average:
@@ -103,7 +112,7 @@ def train(
                 progress.add(loss, rate)
                 observe("steps", step, {"loss": loss, "learning_rate": rate, "gradient_norm": norm})
                 keep()
-                seen += sum(int(part.lengths.sum()) for part in parts)
+                seen += int(tokens.lengths[units.sequences(chosen)].sum())
                 bar(note=f"loss {loss:.3f}, {seen / (time.monotonic() - started):,.0f} tokens/s")
             measurements.take_if_due(shown, frozen, keep, observe, epoch_is_done=True)
             progress.epoch, progress.losses = progress.epoch + 1, []
@@ -119,10 +128,12 @@ def _extent(options: Training, examples: int) -> tuple[int, int]:
     return math.ceil(steps / in_epoch), steps
 
 
-def _require_finite(loss: float, norm: float, step: int, batch: Batch, tokens: Tokens) -> None:
+def _require_finite(
+    loss: float, norm: float, step: int, sequences: "np.ndarray", tokens: Tokens
+) -> None:
     for what, value in (("the loss", loss), ("the gradient's norm", norm)):
         if not math.isfinite(value):
-            rows = ", ".join(str(tokens.row(int(sequence))) for sequence in batch.rows[:5])
+            rows = ", ".join(str(tokens.row(int(sequence))) for sequence in sequences[:5])
             raise InputError.of(
                 "E404",
                 f"{what} is {value} in step {step}; the batch has rows {rows} of train",

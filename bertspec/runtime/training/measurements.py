@@ -13,6 +13,7 @@ from bertspec.pipeline.params.train import Training
 from bertspec.runtime.inference import infer
 from bertspec.runtime.training.checkpoints import Progress, Weights, copied_weights
 from bertspec.runtime.training.freezing import Frozen
+from bertspec.runtime.training.team import ALONE, Team
 from bertspec.runtime.training.tensorboard import Axis, Observer
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Measurements:
     progress: Progress
     weights: Weights | None
     """The best ones so far, if any were measured."""
+    team: Team = ALONE
 
     def take_if_due(
         self,
@@ -90,7 +92,7 @@ class Measurements:
     def _measure(self, model: "PreTrainedModel", frozen: Frozen, keep: Bar) -> dict[str, float]:
         """Loss on validation, and the metric that chooses the best model."""
         run = frozen.runner(model, self.task)
-        kept, loss = infer(run, self.task, self.validation, self.pad_id, keep)
+        kept, loss = infer(run, self.task, self.validation, self.pad_id, keep, self.team)
         if not math.isfinite(loss):
             raise InputError.of(
                 "E404",
