@@ -4,13 +4,15 @@ import os
 
 
 def let_waiting_threads_sleep() -> None:
-    """Before torch is imported: its threads do not spin while they wait for one another.
+    """Before torch is imported: its threads spin for microseconds while they wait for one another,
+    and then sleep, where GNU's OpenMP has them spin for milliseconds.
 
     With any other work on the machine a spinning thread takes the time that the other one needs;
     one busy process beside a training of two threads then made it ten times slower. No result
     depends on it.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def deterministic(seed: int, threads: int | None) -> None:

@@ -11,13 +11,14 @@ from bertspec.catalog.batch import EXAMPLE, Batch, Draw, Tokens, padded, tokens_
 from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.source import SplitName
 from bertspec.catalog.task import Task
-from bertspec.pipeline.params.train import Batch as BatchOptions
 from bertspec.runtime.shards import read_index
 from bertspec.runtime.tables import read_arrow
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from bertspec.pipeline.params.train import Batch as BatchOptions
 
 
 def read_tokens(folder: Path, split: SplitName, aggregate: Aggregate | None = None) -> Tokens:
@@ -89,7 +90,7 @@ ABOUT_EQUAL = 0.6
 
 
 def parts_of(
-    step: "np.ndarray", lengths: "np.ndarray", options: BatchOptions, *, padded: bool
+    step: "np.ndarray", lengths: "np.ndarray", options: "BatchOptions", *, padded: bool
 ) -> "Sequence[np.ndarray]":
     """The units of a step in parts that run one after another, the longest units first.
 
@@ -114,7 +115,7 @@ def in_parts(
     task: Task,
     tokens: Tokens,
     units: Units,
-    options: BatchOptions,
+    options: "BatchOptions",
     pad_id: int,
     draw: Draw,
     chosen: "np.ndarray",
