@@ -60,7 +60,9 @@ def place_data(name: str, data: Path, folder: Path, rows: int | None) -> bool:
 def run_bertspec(folder: Path, name: str) -> None:
     """In the child process: the train stage, with the time of its loop alone."""
     from bertspec.runtime.stage import run_stage
+    from bertspec.runtime.torch_setup import let_waiting_threads_sleep
 
+    let_waiting_threads_sleep()  # as run_stage does before it imports a runner
     runner: Any = import_module("bertspec.runtime.train")
     train, seconds = runner.train, 0.0
 
