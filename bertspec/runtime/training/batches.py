@@ -63,12 +63,12 @@ class Units:
 
     def sequences(self, units: "np.ndarray") -> "np.ndarray":
         """The sequences of some units, in their order."""
-        import numpy as np
-
         if self._borders is None:
             return units
-        spans = zip(self._borders[units], self._borders[units + 1], strict=True)
-        return np.concatenate([np.arange(start, end) for start, end in spans])
+        from bertspec.catalog.encoding.ragged import spread
+
+        starts = self._borders[units]
+        return spread(starts, self._borders[units + 1] - starts)
 
 
 def training_order(

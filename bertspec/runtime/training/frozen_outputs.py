@@ -92,9 +92,9 @@ class FrozenOutputs:
 
     def _places(self, rows: "np.ndarray") -> "np.ndarray":
         """Where the tokens of some sequences are, one sequence after another."""
-        import numpy as np
+        from bertspec.catalog.encoding.ragged import spread
 
-        return np.concatenate([np.arange(self._offsets[r], self._offsets[r + 1]) for r in rows])
+        return spread(self._offsets[rows], self._offsets[rows + 1] - self._offsets[rows])
 
 
 @contextmanager
