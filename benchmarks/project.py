@@ -1,11 +1,13 @@
 """A bertspec project in a temporary folder, for benchmarks that train: its stages, their times."""
 
 import json
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,23 @@ BEST_SPAN = "f1_best_span"
 """F1 of the best span of questions that have an answer, however sure a model is of none."""
 
 
-def build(folder: Path, name: str, seed: int, precision: str = "fp32") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Setting:
+    """What a benchmark changes of its spec, and what it runs on."""
+
+    device: str = "cpu"
+    base: str | None = None
+    """A base in place of the spec's."""
+    max_length: int | None = None
+    epochs: int | None = None
+
+
+AS_IT_IS = Setting()
+
+
+def build(
+    folder: Path, name: str, seed: int, precision: str = "fp32", setting: Setting = AS_IT_IS
+) -> dict[str, Any]:
     """Compile the benchmark's spec with a seed and run its stages up to train; params.yaml.
 
     What an earlier seed has built already stays.
@@ -32,9 +50,15 @@ def build(folder: Path, name: str, seed: int, precision: str = "fp32") -> dict[s
     (folder / "specs").mkdir(exist_ok=True)
     spec = (REPOSITORY / "benchmarks" / "specs" / f"{name}.yaml").read_text(encoding="utf-8")
     changed = spec.replace("training: {", f"training: {{seed: {seed}, precision: {precision}, ")
+    if setting.base:
+        changed = re.sub("(?m)^model: .*$", f"model: {{base: {setting.base}}}", changed)
+    if setting.max_length:
+        changed = re.sub("max_length: [0-9]+", f"max_length: {setting.max_length}", changed)
+    if setting.epochs:
+        changed = re.sub(r"\bepochs: [0-9]+", f"epochs: {setting.epochs}", changed)
     (folder / "specs" / f"{name}.yaml").write_text(changed, encoding="utf-8")
-    for command in ("lock", "compile"):
-        subprocess.run(["bertspec", command], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    for command in (["lock", "--device", setting.device], ["compile"]):
+        subprocess.run(["bertspec", *command], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     params: dict[str, Any] = load_plain((folder / "params.yaml").read_text(encoding="utf-8"))
     stages = params["bertspec"]["stages"]
     for kind in ("fetch", "prepare", "contract", "base", "tokenize"):

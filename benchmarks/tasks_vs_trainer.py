@@ -15,6 +15,7 @@ from project import (
     BEST_SPAN,
     SHARED,
     Run,
+    Setting,
     best_span_f1,
     build,
     mean_and_spread,
@@ -79,7 +80,7 @@ READERS = {
 }
 
 
-def compare(name: str, data: Path, seeds: int, rows: int | None) -> None:
+def compare(name: str, data: Path, seeds: int, rows: int | None, device: str) -> None:
     results: dict[str, list[Run]] = {"bertspec": [], "Trainer": []}
     try:
         files = READERS[name](data, rows)
@@ -93,7 +94,7 @@ def compare(name: str, data: Path, seeds: int, rows: int | None) -> None:
             (folder / "data" / file).write_text(text, encoding="utf-8")
         child = Path(__file__).parent / "trainer_tasks.py"
         for seed in range(1, seeds + 1):
-            build(folder, name, seed)
+            build(folder, name, seed, setting=Setting(device))
             for who, runs in results.items():
                 if who == "bertspec":
                     names = [result for result in RESULTS[name] if result != BEST_SPAN]
@@ -121,9 +122,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--rows", type=int, help="take only the first rows of each file or article")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     options = parser.parse_args()
     for name in options.names:
-        compare(name, options.data, options.seeds, options.rows)
+        compare(name, options.data, options.seeds, options.rows, options.device)
 
 
 if __name__ == "__main__":

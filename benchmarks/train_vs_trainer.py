@@ -7,7 +7,9 @@ fast as it can be made: rows grouped by length, bf16.
 Prints real tokens (without padding) per second of the loop and of the whole process, its ratio to
 the fastest, test accuracy, and how much of the speed of this machine's matrix products the model's
 arithmetic on real tokens reaches (as PaLM's authors count it: Chowdhery et al., 2022, appendix B).
-With several seeds: mean and standard deviation.
+With several seeds: mean and standard deviation. `--device cuda` is the same on a GPU; `--shape
+bert-base` takes a model of that size with random weights, and `--words` texts of so many words,
+which fill its 512 tokens.
 """
 
 import argparse
@@ -16,12 +18,12 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from project import SHARED, Run, build, mean_and_spread, measure_child, read_tokens
+from project import SHARED, Run, Setting, build, mean_and_spread, measure_child, read_tokens
 
 BERTSPEC = {"bertspec, bf16": "bf16", "bertspec, fp32": "fp32"}
 """Systems and their precision."""
@@ -33,8 +35,22 @@ RUN_GLUE, DYNAMIC, BEST = TRAINER = (
 )
 
 
-def place_data(name: str, data: Path, folder: Path, rows: int | None) -> bool:
-    """Put a data set where its spec looks for it; False when it is not here."""
+SHAPES = {
+    "minilm": None,
+    "bert-base": "{type: scratch, config: {model_type: bert, hidden_size: 768, "
+    "num_hidden_layers: 12, num_attention_heads: 12, intermediate_size: 3072}, "
+    "tokenizer: {type: wordpiece, vocab_size: 30522}}",
+}
+"""Bases by name; None is the spec's own."""
+
+
+def place_data(
+    name: str, data: Path, folder: Path, rows: int | None, words: int | None = None
+) -> bool:
+    """Put a data set where its spec looks for it; False when it is not here.
+
+    With `words`, texts of MR that have one label are put together until they have as many.
+    """
     (folder / "data").mkdir()
     if name == "mr":
         files = {"positive": "rt-polarity.pos", "negative": "rt-polarity.neg"}
@@ -43,9 +59,9 @@ def place_data(name: str, data: Path, folder: Path, rows: int | None) -> bool:
             return False
         with (folder / "data" / "mr.jsonl").open("w", encoding="utf-8") as out:
             for label, path in paths.items():
-                for line in path.read_text(encoding="utf-8", errors="replace").split("\n")[:rows]:
-                    if line.strip():
-                        out.write(json.dumps({"text": line.strip(), "label": label}) + "\n")
+                lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:rows]
+                for text in together((line for line in lines if line.strip()), words or 1):
+                    out.write(json.dumps({"text": text, "label": label}) + "\n")
         return True
     if not (data / "sst2" / "train.tsv").is_file():
         return False
@@ -55,6 +71,16 @@ def place_data(name: str, data: Path, folder: Path, rows: int | None) -> bool:
         kept = "\n".join(text.split("\n")[:rows]).rstrip("\n") + "\n"
         (folder / "data" / "sst2" / f"{split}.tsv").write_text(kept, encoding="utf-8")
     return True
+
+
+def together(lines: Iterable[str], words: int) -> Iterator[str]:
+    """Lines joined until they have so many words."""
+    text: list[str] = []
+    for line in lines:
+        text.append(line.strip())
+        if sum(len(part.split()) for part in text) >= words:
+            yield " ".join(text)
+            text = []
 
 
 def run_bertspec(folder: Path, name: str) -> None:
@@ -95,6 +121,7 @@ def run_trainer(folder: Path, name: str, seed: int, system: str) -> None:
 
     params = load_plain((folder / "params.yaml").read_text())
     record = params["bertspec"]["stages"][f"{name}-train"]
+    on_processor = "device" not in record
     options, tokenized = params[name]["training"], folder / record["inputs"]["tokenized"]
     about = json.loads((tokenized / "about.json").read_text())
     padded = about["tokenization"]["max_length"] if system == RUN_GLUE else 0
@@ -125,8 +152,8 @@ def run_trainer(folder: Path, name: str, seed: int, system: str) -> None:
         per_device_train_batch_size=options["batch"]["examples"], per_device_eval_batch_size=64,
         weight_decay=options["optimizer"]["weight_decay"], lr_scheduler_type="linear",
         warmup_steps=options["schedule"]["warmup_ratio"], max_grad_norm=options["max_grad_norm"],
-        save_strategy="no", eval_strategy="epoch", logging_strategy="no", use_cpu=True,
-        dataloader_pin_memory=False, bf16=system == BEST,
+        save_strategy="no", eval_strategy="epoch", logging_strategy="no", use_cpu=on_processor,
+        dataloader_pin_memory=not on_processor, bf16=system == BEST,
         train_sampling_strategy="group_by_length" if system == BEST else "random",
     )  # fmt: skip
     trainer = Trainer(
@@ -142,38 +169,51 @@ def run_trainer(folder: Path, name: str, seed: int, system: str) -> None:
     print(json.dumps({**found, "accuracy": accuracy}))
 
 
-def measure(folder: Path, name: str, seed: int, system: str) -> Run:
+def measure(folder: Path, name: str, seed: int, system: str, setting: Setting) -> Run:
     """One system with one seed; what bertspec built up to train is there."""
     script = Path(__file__)
     if system not in BERTSPEC:
         found = measure_child(script, "--trainer", system, folder, name, seed)
         shutil.rmtree(folder / "trainer", ignore_errors=True)
         return found
-    build(folder, name, seed, precision=BERTSPEC[system])
+    build(folder, name, seed, BERTSPEC[system], setting)
     found = measure_child(script, "--bertspec", folder, name)
     subprocess.run(["bertspec", "stage", f"{name}-evaluate"], cwd=folder, check=True)
     metrics = json.loads((folder / "models" / name / "metrics.json").read_text(encoding="utf-8"))
     return {**found, "accuracy": metrics["test"]["accuracy"]}
 
 
-def compare(name: str, data: Path, seeds: int, rows: int | None) -> None:
+def compare(
+    name: str,
+    data: Path,
+    seeds: int,
+    rows: int | None,
+    words: int | None,
+    setting: Setting,
+) -> None:
+    from bertspec.runtime.doctor.gemm import measure as measure_gemm
+
     results: dict[str, list[Run]] = {system: [] for system in (*BERTSPEC, *TRAINER)}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        if not place_data(name, data, folder, rows):
+        if not place_data(name, data, folder, rows, words):
             print(f"{name}: skipped, {data} has it not")
             return
-        params = build(folder, name, 1)
+        params = build(folder, name, 1, setting=setting)
         for seed in range(1, seeds + 1):
             for system, runs in results.items():
-                runs.append(measure(folder, name, seed, system))
+                runs.append(measure(folder, name, seed, system, setting))
                 print(f"{name}, seed {seed}: {system} {json.dumps(runs[-1])}", flush=True)
         record = params["bertspec"]["stages"][f"{name}-train"]
         table = read_tokens(folder / record["inputs"]["tokenized"], "train")
         lengths = [len(ids) for ids in table["input_ids"].to_pylist()]
         work = arithmetic(folder / record["inputs"]["base"], lengths)
         epochs = params[name]["training"]["epochs"]
-        report(name, lengths * epochs, work * epochs, record["threads"], results)
+        peaks = {
+            p: measure_gemm(p, record["threads"], 5.0, setting.device).gflops
+            for p in ("fp32", "bf16")
+        }
+        report(name, lengths * epochs, work * epochs, peaks, results)
 
 
 def arithmetic(base: Path, lengths: Sequence[int]) -> float:
@@ -191,12 +231,13 @@ def arithmetic(base: Path, lengths: Sequence[int]) -> float:
 
 
 def report(
-    name: str, lengths: Sequence[int], work: float, threads: int, results: dict[str, list[Run]]
+    name: str,
+    lengths: Sequence[int],
+    work: float,
+    peaks: dict[str, float],
+    results: dict[str, list[Run]],
 ) -> None:
-    from bertspec.runtime.doctor.gemm import measure as measure_gemm
-
     tokens = sum(lengths)
-    peaks = {p: measure_gemm(p, threads, 5.0).gflops for p in ("fp32", "bf16")}
     said = ", ".join(f"{precision} {peak:,.0f}" for precision, peak in peaks.items())
     print(f"\n{name}: {len(lengths)} examples, {tokens} real tokens; GEMM peak in GFLOP/s: {said}")
     print(f"{'':40} {'loop s':>14} {'tokens/s':>9} {'of peak':>8} {'process s':>14}", end="")
@@ -220,6 +261,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--rows", type=int, help="take only the first rows of each file")
+    parser.add_argument("--words", type=int, help="join texts of MR to so many words at least")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--shape", choices=SHAPES, default="minilm")
+    parser.add_argument("--max-length", type=int, help="in place of the spec's")
+    parser.add_argument("--epochs", type=int, help="in place of the spec's")
     parser.add_argument("--bertspec", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--trainer", choices=TRAINER, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -229,8 +275,10 @@ def main() -> None:
         folder, name, seed = options.names
         run_trainer(Path(folder), name, int(seed), options.trainer)
     else:
+        base = SHAPES[options.shape]
+        setting = Setting(options.device, base, options.max_length, options.epochs)
         for name in options.names:
-            compare(name, options.data, options.seeds, options.rows)
+            compare(name, options.data, options.seeds, options.rows, options.words, setting)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,8 @@ class Recipe:
             per_device_train_batch_size=options["batch"]["examples"],
             per_device_eval_batch_size=32, weight_decay=options["optimizer"]["weight_decay"],
             lr_scheduler_type="linear", warmup_steps=options["schedule"]["warmup_ratio"],
-            max_grad_norm=options["max_grad_norm"], logging_strategy="no", use_cpu=True,
+            max_grad_norm=options["max_grad_norm"], logging_strategy="no",
+            use_cpu="device" not in self.record,
             eval_strategy="epoch", save_strategy="epoch", save_only_model=True,
             load_best_model_at_end=True, metric_for_best_model=self.metric,
             prediction_loss_only=self.metric == "loss", dataloader_pin_memory=False,
@@ -222,7 +223,6 @@ class LanguageModel(Recipe):
         """Perplexity and accuracy of the tokens that bertspec's evaluate measures, by a loop of
         this benchmark.
         """
-        assert trainer.model is not None  # noqa: S101
         return measured(trainer.model, self, split)
 
 
@@ -236,7 +236,7 @@ class CausalLm(LanguageModel):
     masked = False
 
 
-def measured(model: torch.nn.Module, recipe: Recipe, split: SplitName) -> Run:
+def measured(model: Any, recipe: Recipe, split: SplitName) -> Run:
     """Perplexity and accuracy on bertspec's inputs and targets of a split."""
     from pydantic import TypeAdapter
 
@@ -250,7 +250,7 @@ def measured(model: torch.nn.Module, recipe: Recipe, split: SplitName) -> Run:
     nll, right, count = 0.0, 0, 0
     with torch.inference_mode():
         for rows in batches_by_length(tokens.lengths, 8):
-            batch = collate(task, tokens, rows, 0, DRAW)
+            batch = collate(task, tokens, rows, 0, DRAW).to(model.device)
             is_target = batch.targets != -100
             logits = model(**batch.inputs).logits[is_target]
             targets = batch.targets[is_target]

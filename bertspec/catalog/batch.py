@@ -74,6 +74,13 @@ class Batch:
     def lengths(self) -> "torch.Tensor":
         return self.inputs["attention_mask"].sum(dim=1)
 
+    def to(self, device: "torch.device") -> "Batch":
+        """The batch on the device; on the same one, itself."""
+        if self.targets.device == device:
+            return self
+        inputs = {name: tensor.to(device) for name, tensor in self.inputs.items()}
+        return Batch(self.rows, inputs, self.targets.to(device))
+
 
 @dataclass(frozen=True)
 class Draw:

@@ -1,6 +1,7 @@
 """`bertspec lock`."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -12,11 +13,20 @@ import click
     type=click.IntRange(min=1),
     help="Threads of the stages that compute; by default the lock's, else this machine's cores.",
 )
-def command(paths: tuple[Path, ...], threads: int | None) -> None:
-    """Write bertspec.lock: the installed version of each package that a stage uses, and threads.
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="Where models are trained and evaluated; by default the lock's, else a GPU if torch sees "
+    "one, else the processor.",
+)
+def command(
+    paths: tuple[Path, ...], threads: int | None, device: Literal["cpu", "cuda"] | None
+) -> None:
+    """Write bertspec.lock: the installed version of each package that a stage uses, the number of
+    threads, and the device.
 
     PATHS are all specs of the project, by default those in `specs`. With the specs the lock
-    determines every artifact: another number of threads gives other bits. Commit it.
+    determines every artifact: another number of threads, or a GPU, gives other bits. Commit it.
 
     A lock that cannot be read, such as after a merge, is written anew.
     """
@@ -29,6 +39,7 @@ def command(paths: tuple[Path, ...], threads: int | None) -> None:
     from bertspec.core.packages import available_cores, installed_versions
     from bertspec.pipeline.layout import LOCK_FILE
     from bertspec.pipeline.lock import Lock, read_lock
+    from bertspec.runtime.torch_setup import best_device
 
     root = Path.cwd()
     loaded = load_checked(paths or (Path("specs"),), root)
@@ -45,7 +56,9 @@ def command(paths: tuple[Path, ...], threads: int | None) -> None:
     lock = Lock(
         threads=threads or (old.threads if old else available_cores()),
         packages=installed_versions(packages_used(loaded.specs)),
+        device=device or (old.device if old else best_device()),
     )
     written = write_if_changed(root / LOCK_FILE, lock.to_text())
     did = "written" if written else "up to date"
-    click.echo(f"{LOCK_FILE} {did}: {len(lock.packages)} packages, threads: {lock.threads}")
+    how = f"threads: {lock.threads}, device: {lock.device}"
+    click.echo(f"{LOCK_FILE} {did}: {len(lock.packages)} packages, {how}")

@@ -31,9 +31,14 @@ class Manifest:
     """Path of each input -> its digest."""
     files: Mapping[str, str]
     """Path of each file, relative to the folder -> SHA-256 of its bytes."""
+    device: str | None = None
+    """Where it was computed, if not on the processor; then it is not written."""
 
     def write(self, path: Path) -> None:
-        text = json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False)
+        values = asdict(self)
+        if self.device is None:
+            del values["device"]
+        text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
 
     @classmethod

@@ -17,6 +17,8 @@ class StageKind:
     """Distributions whose version is part of the stage, beside those of the kinds it names."""
     threaded: bool = False
     """Whether the result depends on the number of threads, as floating-point sums do."""
+    on_device: bool = False
+    """Whether it computes on the locked device; others use the processor alone."""
     verdict: tuple[str, ...] = ()
     """Params that decide whether the stage fails, and not what it makes."""
 
@@ -28,15 +30,17 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     "base": StageKind(2),
     "tokenize": StageKind(5, ("numpy", "pyarrow", "tokenizers"), verdict=("budgets",)),
     "train": StageKind(
-        4,
+        5,
         # numpy shuffles the rows, and may do so in another way in another version (NEP 19).
         ("numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,
+        on_device=True,
     ),
     "evaluate": StageKind(
         5,
         ("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,
+        on_device=True,
     ),
     "seeds": StageKind(1),
     "export": StageKind(5, ("torch", "transformers"), threaded=True),

@@ -1,6 +1,7 @@
-"""bertspec.lock: what would float, fixed: package versions and the number of threads."""
+"""bertspec.lock: what would float, fixed: package versions, number of threads and device."""
 
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -18,6 +19,10 @@ class Lock(Model):
 
     version: int = Field(default=1, ge=1, le=1, description="Version of the lock file.")
     threads: int = Field(ge=1, description="Threads of every stage that computes with torch.")
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu",
+        description="Where models are trained and evaluated: the processor, or a GPU by CUDA.",
+    )
     packages: dict[str, str] = Field(
         description="Version of each distribution that a stage uses, without its local part."
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,9 @@ class StageRecord(Model):
     version: int = Field(description="STAGE_VERSION of the kind.")
     packages: dict[str, str] = Field(description="Locked version of each package it uses.")
     threads: int | None = Field(default=None, ge=1, description="Locked number of threads.")
+    device: Literal["cuda"] | None = Field(
+        default=None, description="Locked device, where it is not the processor."
+    )
     seed: int | None = Field(
         default=None,
         description="A further seed, for its stages: it holds in place of `training.seed`, and "
@@ -78,6 +81,8 @@ class Stage:
     sources: tuple[str, ...]
     """Paths outside the pipeline that it reads: the user's own files."""
     outputs: Mapping[str, Output]
+    device: Literal["cuda"] | None = None
+    """None is the processor."""
     seed: int | None = None
     """A further seed, for its stages."""
     execution: Mapping[str, Any] = field(default_factory=dict)
@@ -90,6 +95,7 @@ class Stage:
             version=self.version,
             packages=dict(self.packages),
             threads=self.threads,
+            device=self.device,
             seed=self.seed,
             params=dict(self.params),
             inputs=dict(self.inputs),

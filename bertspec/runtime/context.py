@@ -32,6 +32,8 @@ class Context(Generic[P]):
     identity: str
     """Digest of all that the stage's result depends on beside its inputs."""
     reuse: Reuse
+    device: str | None = None
+    """The locked device; None is the processor."""
     execution: Execution = field(default_factory=Execution)
     """How to run, which changes no result: no part of `identity`."""
 

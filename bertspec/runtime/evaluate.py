@@ -22,7 +22,7 @@ from bertspec.runtime.predictions import predicted
 from bertspec.runtime.statistics import by_slice, intervals
 from bertspec.runtime.tables import write_csv, write_parquet
 from bertspec.runtime.tokenized import read_tokenized
-from bertspec.runtime.torch_setup import deterministic, quiet
+from bertspec.runtime.torch_setup import deterministic, device_of, quiet
 from bertspec.runtime.trained import load_trained, pad_id_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
     Returns a finding (E410) for each bound of `require` that does not hold on the test split,
     (E411) for one on a metric that the test split does not define, and (E412) for what was to be
     fitted on validation and could not be.
-    Raises InputError: E409 when there is no test row, E404 for a model that gives no numbers.
+    Raises InputError: E409 when there is no test row, E404 for a model that gives no numbers;
+    EnvironmentFault: E508 for no GPU where the lock says one.
     """
     import pyarrow as pa
 
@@ -46,7 +47,7 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
     deterministic(0, context.threads)
     read_tokenized(tokenized, task)
     aggregate = context.params.aggregate
-    model, pad_id = load_trained(trained), pad_id_of(trained)
+    model, pad_id = load_trained(trained, device_of(context.device)), pad_id_of(trained)
     prepared = context.inputs["prepared"]
     splits = {s: read_examples(prepared, tokenized, s, aggregate) for s in SPLITS}
     if not len(splits["test"]):

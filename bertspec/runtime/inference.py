@@ -19,13 +19,20 @@ if TYPE_CHECKING:
 DRAW = EVALUATION
 
 Run = Callable[[Batch], "torch.Tensor"]
-"""A batch with its targets -> what `Task.loss` takes."""
+"""A batch with its targets -> what `Task.loss` takes. Both are on the processor."""
 
 
-def model_runner(model: "PreTrainedModel", task: Task) -> Run:
-    """Run the model itself, in eval mode."""
+def model_runner(model: "PreTrainedModel", task: Task, *, bf16: bool = False) -> Run:
+    """Run the model itself, in eval mode, where it is; outputs are on the processor."""
+    import torch
+
     model.eval()
-    return lambda batch: task.forward_for_loss(model, batch)
+
+    def run(batch: Batch) -> torch.Tensor:
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+            return task.forward_for_loss(model, batch.to(model.device)).cpu()
+
+    return run
 
 
 def infer(
@@ -38,8 +45,8 @@ def infer(
 ) -> "tuple[Sequence[np.ndarray], float]":
     """What the task keeps of each sequence's output, in their order, and the loss of the split.
 
-    The loss is the task's plain one, in 32 bits, whatever training added to it. The processes of
-    `team` share the batches, and all get the whole.
+    The loss is the task's plain one, whatever training added to it. The processes of `team` share
+    the batches, and all get the whole.
     """
     import torch
 

@@ -68,8 +68,9 @@ def run_stage(name: str, root: Path) -> None:
         identity = digest([record.kind, record.version, record.packages, made_from])
         reuse = Reuse(root / WORK_FOLDER / "shards" / name)
         context = Context(
-            name, model, root, inputs, outputs, record.threads, identity, reuse, execution
-        )
+            name, model, root, inputs, outputs, record.threads, identity, reuse, record.device,
+            execution,
+        )  # fmt: skip
         found = runner(context)
         if manifest is not None:
             artifact = next(path for path in outputs.values() if path.is_dir())
@@ -79,6 +80,7 @@ def run_stage(name: str, root: Path) -> None:
                 params=values,
                 packages=record.packages,
                 threads=record.threads,
+                device=record.device,
                 inputs={p: digest_artifact(root / p) for p in sorted(record.inputs.values())},
                 files=digest_files(artifact, reuse.digests),
             ).write(manifest)

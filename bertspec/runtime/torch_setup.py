@@ -1,6 +1,13 @@
-"""Make torch repeat itself, and transformers hold its tongue."""
+"""Make torch repeat itself, find its device, and make transformers hold its tongue."""
 
 import os
+import warnings
+from typing import TYPE_CHECKING, Literal
+
+from bertspec.core.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    import torch
 
 
 def let_waiting_threads_sleep() -> None:
@@ -27,6 +34,34 @@ def deterministic(seed: int, threads: int | None) -> None:
     # Which fills all new memory, in case that something reads it: a tenth of a step in bf16.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # torch has no stub of it
     torch.manual_seed(seed)
+
+
+def best_device() -> Literal["cpu", "cuda"]:
+    """A GPU if torch sees one."""
+    import torch
+
+    with warnings.catch_warnings():  # such as of a driver that is too old
+        warnings.simplefilter("ignore")
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def device_of(locked: str | None, rank: int = 0) -> "torch.device":
+    """The device that the lock says, None for the processor; processes of a training share GPUs.
+
+    Raises EnvironmentFault (E508) when torch sees no GPU.
+    """
+    import torch
+
+    if locked is None:
+        return torch.device("cpu")
+    if best_device() != locked:
+        raise EnvironmentFault.of(
+            "E508",
+            "the lock says that models are computed on a GPU, and torch sees none here",
+            "`bertspec lock --device cpu` and `bertspec compile` move to the processor, which "
+            "trains again",
+        )
+    return torch.device(locked, rank % torch.cuda.device_count())
 
 
 def quiet() -> None:

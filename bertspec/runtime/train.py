@@ -17,7 +17,7 @@ from bertspec.runtime.examples import read_examples
 from bertspec.runtime.predictions import predicted
 from bertspec.runtime.tables import write_csv
 from bertspec.runtime.tokenized import read_tokenized
-from bertspec.runtime.torch_setup import deterministic, quiet
+from bertspec.runtime.torch_setup import deterministic, device_of, quiet
 from bertspec.runtime.trained import pad_id_of
 from bertspec.runtime.training.batches import read_tokens
 from bertspec.runtime.training.checkpoints import Checkpoints
@@ -46,11 +46,11 @@ def run(context: Context[TrainParams]) -> None:
     no training row, or none of a label, E406 for data that the model does not take, and what
     `load_teacher` raises.
     EnvironmentFault: E502 for TensorBoard that is not installed, E506 for too little memory, E507
-    for one of several processes that has ended; Interrupted, after a checkpoint, for Ctrl-C and
-    SIGTERM.
+    for one of several processes that has ended, E508 for no GPU where the lock says one;
+    Interrupted, after a checkpoint, for Ctrl-C and SIGTERM.
     """
     inputs = {role: digest_artifact(path) for role, path in context.inputs.items()}
-    key = digest([context.identity, context.threads, inputs])
+    key = digest([context.identity, context.threads, context.device, inputs])
     with processes(context, key) as team:
         take_part(context, key, team)
 
@@ -62,13 +62,15 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
     """
     params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
     quiet()
+    device = device_of(context.device, team.rank)
     deterministic(params.training.seed, context.threads)
     read_tokenized(tokenized, params.task)
     tokens, validation = (read_tokens(tokenized, split) for split in ("train", "validation"))
     _require_every_label(params.task, tokens)
     score = _score(context)
     with within_memory(params.training):
-        model = _build(params, base)
+        # Its weights are drawn on the processor, so that all devices begin with the same.
+        model = _build(params, base).to(device)  # type: ignore[arg-type] # transformers wraps it
     if context.execution.gradient_checkpointing:
         recompute_activations(model)
     require_fit(model, tokens, "train")

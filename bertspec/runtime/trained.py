@@ -9,11 +9,14 @@ from bertspec.catalog.task_parts.loading import without_pooler
 from bertspec.core.errors import InputError, reason
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 
-def load_trained(folder: Path) -> "PreTrainedModel":
+def load_trained(folder: Path, device: "torch.device | None" = None) -> "PreTrainedModel":
     """The trained model, in eval mode, of the class that its config.json names.
+
+    It is on the processor, if there is no `device`.
 
     Raises InputError (E407) for files that are not as train wrote them.
     """
@@ -25,7 +28,7 @@ def load_trained(folder: Path) -> "PreTrainedModel":
         cls = getattr(transformers, config["architectures"][0])
         model: PreTrainedModel = cls.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, **without_pooler(cls)
-        )
+        ).to(device or "cpu")
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError.of(
             "E407",

@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from bertspec.pipeline.params.train import Batch as BatchOptions
 from bertspec.runtime.training.batches import ABOUT_EQUAL, parts_of, training_order
 from bertspec.runtime.training.dropout import FastDropout, dropped, fast_dropout
+from bertspec.runtime.training.gradients import recompute_activations
 from bertspec.runtime.training.layers import layer_lists
 from bertspec.runtime.training.packing import FAMILIES, packing
 
@@ -28,13 +29,13 @@ OWN_SIZES = {
 }  # fmt: skip
 
 
-def _model(family: str, **changes: Any) -> Any:
+def tiny_model(family: str, **changes: Any) -> Any:
     torch.manual_seed(0)
     config = AutoConfig.for_model(family, **OWN_SIZES.get(family, SIZES) | changes)
     return AutoModelForSequenceClassification.from_config(config).train()
 
 
-def _inputs(lengths: list[int]) -> dict[str, torch.Tensor]:
+def inputs_of(lengths: list[int]) -> dict[str, torch.Tensor]:
     ids = torch.full((len(lengths), max(lengths)), 1)
     mask = torch.zeros_like(ids)
     for row, length in enumerate(lengths):
@@ -43,7 +44,7 @@ def _inputs(lengths: list[int]) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": mask}
 
 
-def _gradients(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Any, list[Any]]:
+def gradients(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Any, list[Any]]:
     model.zero_grad()
     logits = model(**inputs).logits
     (logits.exp().sum() / len(logits)).backward()
@@ -55,38 +56,38 @@ def _gradients(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Any, list[A
 def test_packed_gradients_are_those_of_transformers_on_padded_rows(
     family: str, lengths: list[int]
 ) -> None:
-    model, inputs = _model(family), _inputs(lengths)
-    expected, theirs = _gradients(model, inputs)
+    model, inputs = tiny_model(family), inputs_of(lengths)
+    expected, theirs = gradients(model, inputs)
     seen = []
     layers = layer_lists(model)[0]
     layers[0].register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[:2].numel()))
     with packing(model) as packed:
-        found, mine = _gradients(model, inputs)
+        found, mine = gradients(model, inputs)
     assert packed
     assert set(seen) == {sum(lengths)}, "no padding"
     torch.testing.assert_close(found, expected)
     for gradient, reference in zip(mine, theirs, strict=True):
         torch.testing.assert_close(gradient, reference, rtol=1e-4, atol=1e-5)
-    again, _ = _gradients(model, inputs)
+    again, _ = gradients(model, inputs)
     assert torch.equal(again, expected), "afterwards the model is as before"
 
 
 def test_a_family_that_cannot_be_packed_runs_as_it_did() -> None:
-    model = _model("mpnet")
+    model = tiny_model("mpnet")
     with packing(model) as packed:
         assert not packed
-        assert model(**_inputs([4, 9])).logits.shape == (2, 2)
+        assert model(**inputs_of([4, 9])).logits.shape == (2, 2)
 
 
 def test_with_dropout_recomputed_activations_are_the_same_to_the_bit() -> None:
-    inputs, found = _inputs([3, 9, 2, 21]), []
+    inputs, found = inputs_of([3, 9, 2, 21]), []
     for recomputed in (False, True):
-        model = _model("bert", hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.3)
+        model = tiny_model("bert", hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.3)
         if recomputed:
-            model.activation_checkpointing_enable({"use_reentrant": False})
+            recompute_activations(model)
         with fast_dropout(model), packing(model):
             torch.manual_seed(3)
-            found.append(_gradients(model, inputs)[1])
+            found.append(gradients(model, inputs)[1])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 

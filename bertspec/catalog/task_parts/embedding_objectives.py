@@ -78,7 +78,7 @@ class InBatchNegatives(Model):
         is_pair, is_negative = parts == PAIR, parts == NEGATIVE
         candidates = torch.cat([units[is_pair], units[is_negative]])
         scores = units[parts == TEXT] @ candidates.T / self.temperature
-        right = torch.arange(len(scores))
+        right = torch.arange(len(scores), device=scores.device)
         others = torch.cat([contents[is_pair], contents[is_negative]])
         is_same = contents[is_pair].unsqueeze(1) == others.unsqueeze(0)
         is_same[right, right] = False

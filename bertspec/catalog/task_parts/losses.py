@@ -55,10 +55,8 @@ def _weights(
     logits: "torch.Tensor", targets: "torch.Tensor", options: LossOptions
 ) -> "tuple[torch.Tensor | None, torch.Tensor]":
     """Of each label, if there are any, and of each target."""
-    import torch
-
     weights = (targets != IGNORED).to(logits.dtype)
     if options.class_weights is None:
         return None, weights
-    weight = torch.tensor(options.class_weights, dtype=logits.dtype)
+    weight = logits.new_tensor(options.class_weights)
     return weight, weight[targets.clamp(min=0)] * weights

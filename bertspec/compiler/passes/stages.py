@@ -43,6 +43,7 @@ def make_stage(
         origin=origin,
         packages=_locked(lock, {*about.packages, *packages}),
         threads=lock.threads if about.threaded else None,
+        device="cuda" if about.on_device and lock.device == "cuda" else None,
         params=params,
         inputs=inputs,
         sources=tuple(sources),

@@ -292,7 +292,9 @@ class Training(Model):
         default=None, description="Stop before the last step; null for never."
     )
     precision: Literal["fp32", "bf16"] = Field(
-        default="fp32", description="Arithmetic of the forward pass; weights stay 32-bit."
+        default="fp32",
+        description="Arithmetic of the forward pass, in training and in its measurements on "
+        "validation; weights stay 32-bit, and the stages after it compute in fp32.",
     )
 
     def packages(self) -> tuple[str, ...]:

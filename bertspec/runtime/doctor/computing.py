@@ -1,4 +1,4 @@
-"""How the project is computed: threads and precision, beside what the machine has."""
+"""How the project is computed: threads, device and precision, beside what the machine has."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,10 +8,15 @@ from bertspec.runtime.doctor.line import Line, State
 from bertspec.runtime.doctor.project import Project
 
 
-def computing(project: Project, *, bf16: bool | None) -> Iterator[Line]:
-    """Lines on threads and precision; `bf16` says whether the processor has it."""
+def computing(project: Project, *, bf16: bool | None, gpu: bool) -> Iterator[Line]:
+    """Lines on threads, device and precision.
+
+    `bf16` says whether the processor has it, and `gpu` whether torch sees one.
+    """
     yield _threads(project)
-    yield _precision(project.precisions, bf16=bf16)
+    yield _device(project, gpu=gpu)
+    on_gpu = project.device(gpu=gpu) == "cuda"
+    yield _precision(project.precisions, bf16=True if on_gpu else bf16)
 
 
 def _threads(project: Project) -> Line:
@@ -27,6 +32,24 @@ def _threads(project: Project) -> Line:
         advice = f"`bertspec lock --threads {cores}` is for this machine, and trains again"
         return Line("project", "threads", State.NOTE, text, advice, facts)
     return Line("project", "threads", State.GOOD, text, facts=facts)
+
+
+def _device(project: Project, *, gpu: bool) -> Line:
+    device, locked = project.device(gpu=gpu), project.lock is not None
+    facts = {"device": device, "locked": locked}
+    if not locked:
+        text = f"{device}, which `bertspec lock` would write"
+        return Line("project", "device", State.GOOD, text, facts=facts)
+    text = f"{device}, as {LOCK_FILE} has it"
+    if device == "cuda" and not gpu:
+        text += ", and torch sees no GPU here"
+        advice = "`bertspec lock --device cpu` is for this machine, and trains again"
+        return Line("project", "device", State.WRONG, text, advice, facts)
+    if device == "cpu" and gpu:
+        text += ", and there is a GPU"
+        advice = "`bertspec lock --device cuda` is faster here, and trains again"
+        return Line("project", "device", State.NOTE, text, advice, facts)
+    return Line("project", "device", State.GOOD, text, facts=facts)
 
 
 def _precision(precisions: Mapping[str, str], *, bf16: bool | None) -> Line:

@@ -14,6 +14,7 @@ from bertspec.runtime.doctor.processor import has_bf16, processor
 from bertspec.runtime.doctor.project import Project
 from bertspec.runtime.doctor.resources import resources
 from bertspec.runtime.doctor.versions import versions
+from bertspec.runtime.torch_setup import best_device
 
 SECONDS = 10.0
 """For all that is measured."""
@@ -26,12 +27,15 @@ def examine(root: Path, project: Project, *, measure: bool) -> Iterator[Line]:
     yield from of_processor
     works = any(line.facts.get("torch") for line in of_processor)
     bf16 = has_bf16() if works else None
+    gpu = works and best_device() == "cuda"
     if measure and works:
+        device = project.device(gpu=gpu) if gpu else "cpu"
+        precisions = ["fp32", *(["bf16"] if bf16 or device == "cuda" else [])]
         with progress("measuring the speed", None):
-            yield from speeds(["fp32", *(["bf16"] if bf16 else [])], project.threads, SECONDS)
+            yield from speeds(precisions, project.threads, SECONDS, device)
     of_stages = {p for kind in STAGE_KINDS.values() for p in kind.packages}
     yield from versions(project.packages or of_stages, project.lock)
     yield from git(root, needed=project.is_one)
     yield from dvc(root, needed=project.is_one)
     yield from project.lines
-    yield from computing(project, bf16=bf16)
+    yield from computing(project, bf16=bf16, gpu=gpu)

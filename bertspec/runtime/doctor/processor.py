@@ -105,13 +105,17 @@ def _gpus(torch: Any) -> Line:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     found = [torch.cuda.get_device_properties(index) for index in range(count)]
     gpus = [{"name": gpu.name, "memory": gpu.total_memory} for gpu in found]
-    if torch.backends.mps.is_available():
+    mps = torch.backends.mps.is_available()
+    if mps:
         gpus.append({"name": "Apple's, by MPS", "memory": None})
     facts = {"gpus": gpus}
+    if mps and not count:
+        text = "Apple's, which is not used: the stages compute on the processor"
+        return Line("machine", "GPU", State.NOTE, text, facts=facts)
     if gpus:
         names = ", ".join(str(gpu["name"]) for gpu in gpus)
-        text = f"{names}: not used, the stages compute on the processor"
-        return Line("machine", "GPU", State.NOTE, text, facts=facts)
+        text = f"{names}: for projects of which the lock has `device: cuda`"
+        return Line("machine", "GPU", State.GOOD, text, facts=facts)
     if warned:  # such as of a driver that is too old
         text = f"none that torch can use: {warned[0].message}"
         return Line("machine", "GPU", State.NOTE, text, facts=facts)

@@ -31,6 +31,12 @@ class Project:
         """Those of the lock, else those that `bertspec lock` would write."""
         return self.lock.threads if self.lock else available_cores()
 
+    def device(self, *, gpu: bool) -> str:
+        """That of the lock, else the one that `bertspec lock` would write."""
+        if self.lock:
+            return self.lock.device
+        return "cuda" if gpu else "cpu"
+
 
 def no_project() -> Project:
     """For a folder with neither specs nor a lock."""

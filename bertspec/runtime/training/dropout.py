@@ -48,7 +48,8 @@ class FastDropout(torch.nn.Dropout):
 @contextmanager
 def fast_dropout(model: torch.nn.Module) -> Iterator[None]:
     """Inside, the model's dropouts draw their masks as `dropped` does, if it is on a processor."""
-    changed = [m for m in model.modules() if type(m) is torch.nn.Dropout]
+    is_here = all(p.device.type == "cpu" for p in model.parameters())
+    changed = [m for m in model.modules() if is_here and type(m) is torch.nn.Dropout]
     for module in changed:
         module.__class__ = FastDropout
     try:

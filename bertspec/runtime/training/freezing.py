@@ -51,7 +51,7 @@ class Frozen:
         if not self._kept_layers or not self._task.constant_inputs or passes < WORTH_IT:
             return
         self._model.eval()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
+        with torch.autocast(self._model.device.type, torch.bfloat16, enabled=self._bf16):
             self._outputs = FrozenOutputs(
                 self._model, self._layers_of(self._model), tokens, pad_id,
                 self._task.rows_at_once, folder, checkpoint,
@@ -70,8 +70,8 @@ class Frozen:
     def runner(self, model: "PreTrainedModel", task: Task) -> Run:
         """Run `model`, which may be an average, over the validation split, in eval mode."""
         if not self._kept_layers:
-            return model_runner(model, task)
-        return self._validation.runner(model, self._layers_of(model), task)
+            return model_runner(model, task, bf16=self._bf16)
+        return self._validation.runner(model, self._layers_of(model), task, bf16=self._bf16)
 
     def _layers_of(self, model: "PreTrainedModel") -> "list[Module]":
         return list(layer_lists(model)[0][: self._kept_layers])

@@ -68,7 +68,7 @@ class FrozenOutputs:
                 if not self._values.size:
                     self._dtype = hidden.dtype
                     self._values = _space((len(tokens.ids), hidden.shape[1]), folder)
-                self._values[self._places(rows)] = hidden.float().numpy()
+                self._values[self._places(rows)] = hidden.float().cpu().numpy()
                 bar(len(rows))
                 checkpoint()
 
@@ -77,14 +77,17 @@ class FrozenOutputs:
         """Inside, the layers give what is kept for the sequences of `batch`, without running."""
         import torch
 
-        found = torch.from_numpy(self._values[self._places(batch.rows)]).to(self._dtype)
         real = batch.inputs["attention_mask"].bool()
+        values = torch.from_numpy(self._values[self._places(batch.rows)])
+        found = values.to(real.device, self._dtype)
 
         @cache
         def output(shape: torch.Size) -> Any:
             hidden = found.new_zeros(shape)  # padding, which no layer looks at
-            # The layers see the batch, or all its tokens as one row: see `packing`.
-            hidden[real if shape[:2] == real.shape else ...] = found
+            if shape[:2] == real.shape:
+                hidden[real] = found
+            else:  # the layers see all tokens of the batch as one row: see `packing`
+                hidden[0, : len(found)] = found
             return hidden if self._others is None else (hidden, *self._others)
 
         with skipping(self._layers, output):
@@ -118,7 +121,7 @@ def _run(
     """
     import torch
 
-    inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    inputs = {name: torch.from_numpy(a).to(model.device) for name, a in arrays.items()}
 
     def reached(_layer: object, _arguments: object, output: Any) -> None:
         raise _ReachedError(output)

@@ -25,11 +25,13 @@ class SameBatches:
         """Input ids and the layer's output, by the batch's number."""
         self._room = IN_MEMORY
 
-    def runner(self, model: "PreTrainedModel", layers: "list[Module]", task: Task) -> Run:
+    def runner(
+        self, model: "PreTrainedModel", layers: "list[Module]", task: Task, *, bf16: bool
+    ) -> Run:
         """As `model_runner`, for one pass over all batches; `layers` are the frozen ones."""
         import torch
 
-        run, numbers = model_runner(model, task), count()
+        run, numbers = model_runner(model, task, bf16=bf16), count()
 
         def again(batch: Batch) -> "torch.Tensor":
             number, ids = next(numbers), batch.inputs["input_ids"]

@@ -9,10 +9,13 @@ from bertspec.core.errors import InputError
 from bertspec.runtime.training.objective import Objective
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 
-def backward(model: "PreTrainedModel", objective: Objective, parts: Sequence[Batch]) -> float:
+def backward(
+    model: "PreTrainedModel", objective: Objective, parts: Sequence[Batch]
+) -> "float | torch.Tensor":
     """Give the parameters, which have none, the gradients of a step's loss; the result is the loss.
 
     It is that of all parts together: the sum of their losses divided by the sum of their weights.
@@ -21,7 +24,7 @@ def backward(model: "PreTrainedModel", objective: Objective, parts: Sequence[Bat
         total, weight = objective.loss(model, parts[0])
         loss = total / weight
         loss.backward()
-        return float(loss.detach())
+        return loss.detach()
     sum_of_losses, sum_of_weights = summed(model, objective, parts)
     # The weights of all parts are known only now, and what a part computed is gone by then.
     for parameter in model.parameters():
@@ -43,11 +46,11 @@ def summed(
     return sum_of_losses, sum_of_weights
 
 
-def clip(model: "PreTrainedModel", bound: float | None) -> float:
+def clip(model: "PreTrainedModel", bound: float | None) -> "torch.Tensor":
     """Scale gradients down to the norm `bound`, if there is one; the result is what it was."""
     from torch.nn.utils import clip_grad_norm_
 
-    return float(clip_grad_norm_(model.parameters(), math.inf if bound is None else bound))
+    return clip_grad_norm_(model.parameters(), math.inf if bound is None else bound)
 
 
 def recompute_activations(model: "PreTrainedModel") -> None:

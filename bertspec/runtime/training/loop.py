@@ -22,6 +22,7 @@ from bertspec.runtime.training.dropout import fast_dropout
 from bertspec.runtime.training.freezing import Frozen
 from bertspec.runtime.training.gradients import clip
 from bertspec.runtime.training.measurements import Measurements, Score
+from bertspec.runtime.training.normalization import norms_in_bf16
 from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
 from bertspec.runtime.training.packing import packing
@@ -79,7 +80,12 @@ def train(
 
     frozen.fill(tokens, pad_id, steps * size // len(units.lengths), checkpoints.folder, keep)
     started, seen = time.monotonic(), 0
-    with progress_bar("train", steps) as bar, fast_dropout(model), packing(model) as packed:
+    with (
+        progress_bar("train", steps) as bar,
+        fast_dropout(model),
+        norms_in_bf16(model),
+        packing(model) as packed,
+    ):
         padded = task.loss_is_a_sum and not packed
         bar(progress.step)
         while progress.epoch < epochs and not measurements.has_stopped:
@@ -100,13 +106,14 @@ def train(
                 step = progress.step
                 rate = options.learning_rate * rate_factor(options.schedule, step, steps)
                 set_rate(optimizer, rate)
-                loss = backward_of_step(
+                found = backward_of_step(
                     model, objective, options, step, chosen, units.lengths, collated, team
                 )
-                norm = clip(model, options.max_grad_norm)
-                _require_finite(loss, norm, step, units.sequences(chosen), tokens)
+                length = clip(model, options.max_grad_norm)
                 optimizer.step()
                 optimizer.zero_grad()
+                loss, norm = float(found), float(length)  # waits for a GPU, once in a step
+                _require_finite(loss, norm, step, units.sequences(chosen), tokens)
                 if average:
                     average.update_parameters(model)
                 progress.add(loss, rate)

@@ -59,6 +59,7 @@ class Objective:
         """
         import torch
 
+        batch = batch.to(model.device)
         with self.running(batch):
             outputs = self._outputs(model, batch)
         total, weight = self.task.loss(outputs, batch, self.options)
@@ -74,7 +75,10 @@ class Objective:
         """What `Task.loss` takes, as float32."""
         import torch
 
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+        # Graphs of a GPU take no cache; no weight is read twice, but in ALBERT.
+        device = model.device.type
+        cached = device == "cpu"
+        with torch.autocast(device, torch.bfloat16, enabled=self.bf16, cache_enabled=cached):
             outputs = self.task.forward_for_loss(model, batch)
         return outputs.float()
 

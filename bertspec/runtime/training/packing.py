@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.functional import pad
 
 from bertspec.runtime.training.batches import ABOUT_EQUAL
 from bertspec.runtime.training.dropout import dropped
+from bertspec.runtime.training.graphs import graphs
 from bertspec.runtime.training.layers import encoder_of
+from bertspec.runtime.training.varlen import Row, attend, filled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -49,11 +52,17 @@ def packing(model: "PreTrainedModel") -> Iterator[bool]:
     before = model.config._attn_implementation  # noqa: SLF001 - there is a public way to set it only
     model.set_attn_implementation(_NAME)
     try:
-        yield True
+        with graphs(encoder):
+            yield True
     finally:
         model.set_attn_implementation(before)
         for hook in hooks:
             hook.remove()
+
+
+def in_one_kernel(tensor: torch.Tensor) -> bool:
+    """Whether all sequences of a row attend in one kernel, which a GPU alone has."""
+    return tensor.is_cuda
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,11 @@ class Layout:
         self.places = attention_mask.flatten().nonzero()[:, 0]
         """(tokens,) of the flattened batch."""
         lengths = attention_mask.sum(dim=1)
+        self.row: Row | None = None
+        """Of a packed row on a GPU, which has no groups."""
+        if in_one_kernel(attention_mask):
+            self.row = filled(lengths, len(self.places), attention_mask.shape[1])
+            return
         order = torch.argsort(lengths, descending=True, stable=True)
         self.by_length: torch.Tensor | None = None
         """(tokens,) of the packed row, in the order of groups; None where they are in it."""
@@ -117,7 +131,10 @@ def _pack(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Hidden states (batch, length, hidden) -> (1, tokens, hidden)."""
     hidden = args[0] if args else kwargs["hidden_states"]
-    packed = _Take.apply(hidden.flatten(0, 1), kwargs[_NAME].places)[None]
+    layout: Layout = kwargs[_NAME]
+    packed = _Take.apply(hidden.flatten(0, 1), layout.places)[None]
+    if layout.row is not None:
+        packed = pad(packed, (0, 0, 0, layout.row.room - packed.shape[1]))
     if args:
         return (packed, *args[1:]), dict(kwargs)
     return args, {**kwargs, "hidden_states": packed}
@@ -128,7 +145,8 @@ def _unpack(
 ) -> Any:
     """Hidden states (1, tokens, hidden) -> (batch, length, hidden), 0 at padding."""
     layout: Layout = kwargs[_NAME]
-    padded = _Put.apply(output.last_hidden_state[0], layout.places, layout.shape.numel())
+    packed = output.last_hidden_state[0, : len(layout.places)]
+    padded = _Put.apply(packed, layout.places, layout.shape.numel())
     output.last_hidden_state = padded.unflatten(0, layout.shape)
     return output
 
@@ -150,11 +168,15 @@ def _attention(
     What a function in transformers' AttentionInterface takes and gives.
     """
     causal = bool(getattr(module, "is_causal", False))
+    if packed.row is not None:
+        q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
+        found = attend(q, k, v, packed.row, dropout, scaling, causal=causal)
+        return found[None], None
     # (tokens, 3, heads, size): what follows is done to all three at once.
     inputs = torch.cat((query * scaling, key, value)).permute(2, 0, 1, 3)
     if packed.by_length is not None:
         inputs = _Take.apply(inputs, packed.by_length)
-    found = []
+    each = []
     for group in packed.groups:
         own = inputs[group.rows]
         if group.places is not None:
@@ -162,8 +184,8 @@ def _attention(
         q, k, v = own.unflatten(0, group.size).permute(2, 0, 3, 1, 4)
         attended = _attend(q, k, v, _allowed(group, causal=causal), dropout)
         attended = attended.transpose(1, 2).flatten(0, 1)
-        found.append(attended if group.places is None else _Take.apply(attended, group.places))
-    output = torch.cat(found)
+        each.append(attended if group.places is None else _Take.apply(attended, group.places))
+    output = torch.cat(each)
     if packed.by_length is not None:
         output = _Put.apply(output, packed.by_length, len(output))
     return output[None], None

@@ -173,6 +173,7 @@ def as_job(context: Context[TrainParams]) -> dict[str, Any]:
         "inputs": paths,
         "threads": context.threads,
         "identity": context.identity,
+        "device": context.device,
         "execution": context.execution.model_dump(mode="json"),
     }
 
@@ -193,5 +194,6 @@ def from_job(job: Mapping[str, Any]) -> Context[TrainParams]:
         job["threads"],
         job["identity"],
         Reuse(root),
+        job["device"],
         execution.model_copy(update={"tensorboard": None}),
     )

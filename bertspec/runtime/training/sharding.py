@@ -34,7 +34,7 @@ def backward_of_step(
     lengths: "np.ndarray",
     collated: Collated,
     team: Team,
-) -> float:
+) -> "float | torch.Tensor":
     """As `backward`, for the units `chosen`, in one shard or more, each with a dropout of its own.
 
     The shards of a process are a subtree of one binary tree of sums, and processes add theirs up

@@ -43,7 +43,7 @@ def load_teacher(
             f"the teacher `{name}` has another tokenizer than the base of this model",
             "take a base with the teacher's tokenizer, or train the teacher from one with this",
         )
-    teacher = load_trained(folder)
+    teacher = load_trained(folder, model.device)
     require_fit(teacher, tokens, "train", f"the teacher `{name}`")
     _require_same_outputs(context.params, name, teacher, model)
     return Teacher(teacher, options)

@@ -76,10 +76,11 @@ class Member(Team):
 
         distance = 1
         while distance < self.size:
-            received = [torch.empty_like(tensor) for tensor in tensors]
-            self._swap(self.rank ^ distance, tensors, received)
+            sent = [tensor.cpu() for tensor in tensors]  # gloo reads no GPU's memory
+            received = [torch.empty_like(tensor) for tensor in sent]
+            self._swap(self.rank ^ distance, sent, received)
             for mine, theirs in zip(tensors, received, strict=True):
-                mine.add_(theirs)
+                mine.add_(theirs.to(mine.device))
             distance *= 2
 
     def gather(self, data: bytes) -> Sequence[bytes]:

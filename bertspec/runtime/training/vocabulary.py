@@ -30,12 +30,13 @@ def known_tokens_only(
 
     embedding: Any = model.get_input_embeddings()
     weight: torch.nn.Parameter = embedding.weight
-    used = torch.from_numpy(np.unique([*np.unique(tokens.ids), *np.unique(validation.ids), pad_id]))
+    ids = np.unique([*np.unique(tokens.ids), *np.unique(validation.ids), pad_id])
+    used = torch.from_numpy(ids).to(weight.device)
     if _is_output(model, weight) or len(used) > WORTH_IT * len(weight):
         yield
         return
-    places = torch.full((len(weight),), -1)  # an id that is not in use is an error
-    places[used] = torch.arange(len(used))
+    places = used.new_full((len(weight),), -1)  # an id that is not in use is an error
+    places[used] = torch.arange(len(used), device=used.device)
     padding = embedding.padding_idx
     few = torch.cat((weight.detach()[used], weight.new_ones(1, weight.shape[1])))
     embedding.weight = torch.nn.Parameter(few, requires_grad=weight.requires_grad)
