@@ -5,11 +5,16 @@ import subprocess
 import time
 
 RUNS = 9
+LOAD = (
+    "import bertspec; model = bertspec.load('models/sentiment/export'); "
+    "print(next(model.predict(['a quiet triumph'])))"
+)
 COMMANDS = {
     "bertspec --help": ["bertspec", "--help"],
     "bertspec validate specs": ["bertspec", "validate", "specs"],
     "bertspec compile": ["bertspec", "compile"],
     "bertspec predict (built demo)": ["bertspec", "predict", "sentiment", "a quiet triumph"],
+    "bertspec.load (built demo)": ["python", "-c", LOAD],
     "peer: dvc --help": ["dvc", "--help"],
     "peer: python -c 'import transformers'": ["python", "-c", "import transformers"],
 }

@@ -1,3 +1,23 @@
 """bertspec: compile a dataset-and-model spec into reproducible DVC stages."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from bertspec.runtime.predict import Predictor
+
 __version__ = "0.1.0"
+
+
+def load(folder: "str | PathLike[str]") -> "Predictor":
+    """The exported model in a folder such as models/NAME/export, ready to predict.
+
+    It needs onnxruntime and tokenizers, and no torch. Raises InputError (E451) for a folder that
+    is no exported model, or has no ONNX model, or is damaged.
+    """
+    from pathlib import Path
+
+    from bertspec.runtime.predict import Predictor
+
+    return Predictor(Path(folder))

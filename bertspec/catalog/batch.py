@@ -103,9 +103,9 @@ def tokens_of(
     ids, types = table["input_ids"].combine_chunks(), table["token_type_ids"].combine_chunks()
     return Tokens(
         examples=examples,
-        ids=ids.flatten().to_numpy(),
-        type_ids=types.flatten().to_numpy(),
-        offsets=np.concatenate([[0], np.cumsum(ids.value_lengths().to_numpy())]).astype(int),
+        ids=np.from_dlpack(ids.flatten()),  # `to_numpy` would import pandas
+        type_ids=np.from_dlpack(types.flatten()),
+        offsets=np.concatenate([[0], np.cumsum(np.from_dlpack(ids.value_lengths()))]).astype(int),
         columns=table.drop_columns(["input_ids", "token_type_ids", EXAMPLE]).combine_chunks(),
         aggregate=aggregate,
     )
@@ -115,7 +115,8 @@ def tokens_of_new(table: "pa.Table", aggregate: Aggregate | None) -> Tokens:
     """The same for new rows."""
     import numpy as np
 
-    return tokens_of(table, table[EXAMPLE].to_numpy().astype(np.int64), aggregate)
+    examples = np.from_dlpack(table[EXAMPLE].combine_chunks()).astype(np.int64)
+    return tokens_of(table, examples, aggregate)
 
 
 def first_of_each(examples: "np.ndarray") -> "np.ndarray":

@@ -39,10 +39,11 @@ def pieces_of_batches(
     cannot be kept.
     """
     _check_columns(schema, name)
-    return pieces_of(_parts(batches, name), name)
+    return pieces_of(parts(batches, name), name)
 
 
-def _parts(batches: Iterable["pa.RecordBatch"], name: str) -> Iterator["pa.Table"]:
+def parts(batches: Iterable["pa.RecordBatch"], name: str) -> Iterator["pa.Table"]:
+    """The same rows, about PART bytes at a time: values checked (E331), dictionaries decoded."""
     import pyarrow as pa
 
     first = 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from bertspec.catalog.batch import Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.long_documents import Aggregate
+from bertspec.core.errors import BertspecError
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ Measure = Callable[["np.ndarray"], Mapping[str, float]]
 What they do not define is left out, such as ROC-AUC where all rows have one label.
 """
 
+
+Answer = dict[str, Any] | BertspecError
+"""What is said of a new row, or why nothing can be."""
 
 RunTokens = Callable[[Tokens], "Sequence[np.ndarray]"]
 """Runs a model over sequences; gives `Task.keep` of each."""
@@ -362,8 +366,11 @@ class Task(Model, ABC):
 
     def respond(
         self, rows: "pa.Table", encoder: "Encoder", run: "RunTokens", decision: Decision
-    ) -> Sequence[dict[str, Any]]:
-        """`answer` for each of some new rows, which have `input_columns` alone."""
+    ) -> Sequence[Answer]:
+        """`answer` for each of some new rows, which have `input_columns` alone.
+
+        For a row that the task cannot answer an InputError (E453) is in its place.
+        """
         tokens = tokens_of_new(self.encode(rows, encoder), encoder.aggregate)
         found = self.predictions(rows, tokens, run(tokens), decision)
         return [self.answer(prediction) for prediction in found.to_pylist()]
@@ -371,6 +378,10 @@ class Task(Model, ABC):
     @abstractmethod
     def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """A row of `predictions` as `bertspec predict` gives it; with no key of a column."""
+
+    @abstractmethod
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        """The keys of every answer, in their order, and of what type a table has their values."""
 
     @abstractmethod
     def answer_line(self, answer: Mapping[str, Any]) -> str:

@@ -61,6 +61,11 @@ def at_field(*path: str | int) -> Iterator[None]:
         raise
 
 
+def at_place(place: str, error: BertspecError) -> BertspecError:
+    """The same error, which says of a row of a file where it is."""
+    return type(error)([replace(d, message=f"{place}: {d.message}") for d in error.diagnostics])
+
+
 def reason(error: BaseException) -> str:
     """First line of what a library's exception says; its type when it says nothing."""
     lines = str(error).strip().splitlines()

@@ -8,6 +8,9 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
+
+from bertspec.core.errors import Interrupted
 
 WRITABLE = 0o200
 """A file that its owner cannot write is meant to be so, and stays so."""
@@ -23,7 +26,14 @@ def write_if_changed(path: Path, text: str) -> bool:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Replace the file in one step: a reader, or a crash, sees the old bytes or the new ones.
+    """Replace the file in one step: a reader, or a crash, sees the old bytes or the new ones."""
+    with writing(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file beside `path`, which takes its place when the block has ended without an error.
 
     A link stays one, and the file that it leads to is replaced.
     """
@@ -34,7 +44,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(mode)
@@ -143,6 +153,23 @@ def _uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
         for caught in held:
             signal.raise_signal(caught)
+
+
+@contextlib.contextmanager
+def removed_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that what it is writing does not stay.
+
+    To be entered in the main thread, which alone gets signals.
+    """
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise Interrupted(number=number)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _umask() -> int:

@@ -1,8 +1,8 @@
 """Predict with an exported model: onnxruntime and tokenizers, without torch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
+from reprlib import repr as shown
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,26 +12,34 @@ from pydantic import ValidationError
 from tokenizers import Tokenizer
 
 from bertspec.catalog.batch import Tokens, padded
-from bertspec.catalog.encoding.encoder import Encoder
-from bertspec.catalog.task import Task
+from bertspec.catalog.encoding.encoder import Encoder, column, text_column
+from bertspec.catalog.task import Answer, Task
 from bertspec.catalog.tasks import TASKS
-from bertspec.core.errors import InputError, reason
+from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.runtime.bundle import FILE, RESTORE, Bundle, read_bundle
 from bertspec.runtime.training.batches import batches_by_length
 
 T = TypeVar("T")
 
 CHUNK = 1024
-"""Inputs held at once: enough to sort by length, few enough for any length of input."""
+"""Inputs held at once: enough to sort by length, few enough for any number of inputs."""
+
+CHARACTERS = 1 << 21
+"""The same for their characters, so that a chunk of long texts has fewer of them."""
 
 _FORMS = {"text": "write it as one text", "list": 'write it as `["...", "..."]`'}
 
-Input = Mapping[str, str | Sequence[str]]
-"""The value of each of `Bundle.fields`: a text, or a list of texts."""
+Value = str | Sequence[str]
+"""A text, or a list of texts."""
+
+Input = Mapping[str, Value] | Value
+"""The value of each of `Predictor.fields`; of a model of one field, the value alone will do."""
 
 
 class Predictor:
-    """An exported model, ready to predict.
+    """An exported model, ready to predict: what `bertspec.load` gives.
+
+    It may be used again and again, which is faster than a new one: it remembers words.
 
     Raises InputError (E451) for a folder that is none, or whose files are broken or do not fit
     together.
@@ -54,38 +62,69 @@ class Predictor:
 
     @property
     def fields(self) -> Sequence[str]:
-        """What every input has."""
+        """What every input has, such as `text`, or `question` and `context`."""
         return self._bundle.fields
 
     def predict(self, inputs: Iterable[Input]) -> Iterator[dict[str, Any]]:
-        """`Task.answer` for each input, in order. Reads the inputs in chunks, as they come.
+        """An answer for each input, in their order: a dictionary of plain values, as JSON has them.
 
-        Raises InputError (E453) for an input without the model's fields.
+        `inputs` are mappings from each of `fields` to its value: a text, or for `tokens` and
+        `choices` a list of texts. For a model of one field the values alone will do. Which keys an
+        answer has depends on the task, see docs/tasks.md. Inputs are read as they come, 1,024 or
+        two million characters at a time; texts of about equal length are run together, and what
+        is said of one hardly depends on that (the last bits of its numbers do).
+
+        Raises InputError (E453) at the first input that cannot be predicted: one without the
+        model's fields, or with other values, or that the task cannot answer.
         """
-        stream = iter(inputs)
-        while chunk := list(islice(stream, CHUNK)):
-            for value in chunk:
-                self._check(value)
-            yield from self._predict(chunk)
+        for number, answer in enumerate(self.outcomes(inputs), start=1):
+            if isinstance(answer, BertspecError):
+                answer.add_note(f"It is input {number}.")
+                raise answer
+            yield answer
 
-    def _check(self, value: Input) -> None:
+    def outcomes(self, inputs: Iterable[Input | BertspecError]) -> Iterator[Answer]:
+        """As `predict`, but with the InputError of an input in place of its answer.
+
+        An error among the inputs is passed on in its place.
+        """
+        for chunk in _chunks(inputs):
+            named = [self._checked(value) for value in chunk]
+            good = [value for value in named if not isinstance(value, BertspecError)]
+            answers = iter(self._answers(good) if good else ())
+            for value in named:
+                yield value if isinstance(value, BertspecError) else next(answers)
+
+    def _checked(self, value: Input | BertspecError) -> Mapping[str, Value] | BertspecError:
+        """The value of each field, or what is wrong."""
+        if isinstance(value, BertspecError):
+            return value
+        if not isinstance(value, Mapping):
+            if len(self.fields) > 1:
+                return InputError.of(
+                    "E453",
+                    f"the model takes {_listed(self.fields)}, and it was given {shown(value)}",
+                    "give a mapping of these",
+                )
+            value = {self.fields[0]: value}
         if set(value) != set(self.fields):
-            raise InputError.of(
+            return InputError.of(
                 "E453",
                 f"the model takes {_listed(self.fields)}, and it was given {_listed(list(value))}",
                 "see `bertspec predict --help`",
             )
         for name, given in value.items():
             wanted = "list" if self.task.column_kind(name) == "list" else "text"
-            if _kind(given) != wanted:
-                raise InputError.of(
-                    "E453", f"`{name}` must be a {wanted}, and it is {given!r:.60}", _FORMS[wanted]
+            if kind_of(given) != wanted:
+                return InputError.of(
+                    "E453", f"`{name}` must be a {wanted}, and it is {shown(given)}", _FORMS[wanted]
                 )
+        return value
 
-    def _predict(self, inputs: Sequence[Input]) -> Iterator[dict[str, Any]]:
-        columns = {name: [_encodable(value[name]) for value in inputs] for name in self.fields}
-        rows = pa.table({name: pa.array(values) for name, values in columns.items()})
-        yield from self.task.respond(rows, self._encoder, self._run, self._bundle.decision)
+    def _answers(self, inputs: Sequence[Mapping[str, Value]]) -> Sequence[Answer]:
+        columns = {name: _column([value[name] for value in inputs]) for name in self.fields}
+        rows = pa.table(columns)
+        return self.task.respond(rows, self._encoder, self._run, self._bundle.decision)
 
     def _run(self, tokens: Tokens) -> list[np.ndarray]:
         kept: list[np.ndarray] = [np.empty(0)] * len(tokens)
@@ -106,7 +145,30 @@ class Predictor:
         return kept
 
 
-def _kind(value: object) -> str:
+def _chunks(inputs: Iterable[Any]) -> Iterator[list[Any]]:
+    """The inputs, as many at a time as are held at once."""
+    if isinstance(inputs, (str, bytes, Mapping)):
+        raise InputError.of("E453", "one input was given, in place of several", "write `[...]`")
+    chunk: list[Any] = []
+    size = 0
+    for value in inputs:
+        chunk.append(value)
+        size += _characters(value)
+        if len(chunk) == CHUNK or size >= CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _characters(value: Any) -> int:
+    """How many there are in an input, whatever it is."""
+    parts = value.values() if isinstance(value, Mapping) else [value]
+    texts = (part if kind_of(part) == "list" else [part] for part in parts)
+    return sum(len(text) for some in texts for text in some if isinstance(text, str))
+
+
+def kind_of(value: object) -> str:
     """`text`, `list` for one of texts, or `other`."""
     if isinstance(value, str):
         return "text"
@@ -157,8 +219,10 @@ def _session(path: str) -> Any:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def _encodable(value: str | Sequence[str]) -> str | list[str]:
-    """The text with lone surrogates, which UTF-8 has not, as question marks."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    return [str(_encodable(item)) for item in value]
+def _column(values: Sequence[Any]) -> Any:
+    """Texts, or lists of texts, as a column."""
+    if isinstance(values[0], str):
+        return text_column(values)
+    flat = text_column([text for texts in values for text in texts])
+    offsets = np.cumsum([0, *map(len, values)]).astype(np.int32)
+    return pa.ListArray.from_arrays(column(pa.int32(), offsets), flat)

@@ -51,7 +51,7 @@ def test_fetch_prepare_and_tokenize_import_no_torch(project: Project) -> None:
 
 def test_predict_imports_no_torch(built: Project) -> None:
     modules = _imported(built, "predict", "tiny", "a warm film")
-    assert not modules & {"torch", "transformers", "datasets", "sklearn", "dvc", "onnx"}
+    assert not modules & {"torch", "transformers", "datasets", "sklearn", "dvc", "onnx", "pandas"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

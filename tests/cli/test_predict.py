@@ -80,7 +80,7 @@ FILES: dict[str, bytes] = {
         (("tiny", "--file", "deep.jsonl"), ["E452", "deep.jsonl, line 1"]),
         (("tiny", "--file", "list.jsonl"), ["E452", "list.jsonl, line 2", "object"]),
         (("tiny", "--file", "string.jsonl"), ["E452", "string.jsonl, line 1", "object"]),
-        (("tiny", "--file", "number.jsonl"), ["E452", "number.jsonl, line 1", "`text`"]),
+        (("tiny", "--file", "number.jsonl"), ["E453", "number.jsonl, line 1", "`text`"]),
         (("tiny", "--file", "lists.jsonl"), ["E453", "`text` must be a text"]),
         (("tiny", "--file", "open.csv"), ["E452", "open.csv, line 2"]),
         (("tiny", "--file", "comma.csv"), ["E452", "comma.csv, row 1", "quote"]),
@@ -95,8 +95,8 @@ FILES: dict[str, bytes] = {
             ["E453", "--column text_pair=text names no field", "takes text"],
         ),
         (("tiny", "--file", "good.jsonl", "--column", "text="), ["E453", "--column text="]),
-        (("tiny", "--file", "good.jsonl", "a text"), ["--file", "not both"]),
-        (("tiny", "--column", "b", "a text"), ["--column", "--file"]),
+        (("tiny", "--file", "good.jsonl", "a text"), ["--input", "not both"]),
+        (("tiny", "--column", "b", "a text"), ["--column", "--input"]),
     ],
 )
 def test_predict_tells_what_is_wrong(
@@ -186,7 +186,7 @@ def test_no_texts_give_no_output(built: Project, name: str, content: str) -> Non
 
 
 def test_a_closed_standard_input_is_told(built: Project) -> None:
-    assert "--file" in built.run("bash", "-c", "bertspec predict tiny <&-", code=2).stderr
+    assert "--input" in built.run("bash", "-c", "bertspec predict tiny <&-", code=2).stderr
 
 
 def test_a_byte_order_mark_is_no_text(built: Project) -> None:
@@ -299,7 +299,7 @@ def _json(pairs: Project, *arguments: str) -> list[dict[str, Any]]:
     [
         (("one",), ["E453", "takes 2 texts: text, text_pair", "1 were given"]),
         (("one", "two", "three", "four"), ["E453", "4 were given"]),
-        ((), ["text and text_pair", "--file"]),
+        ((), ["text and text_pair", "--input"]),
         (("--file", "p.txt"), ["E452", "one text a line"]),
         (("--file", "p.csv"), ["E309", "no column `text_pair`", "--column"]),
         (("--file", "p.csv", "--column", "claim"), ["E453", "text, text_pair"]),

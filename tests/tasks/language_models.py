@@ -80,6 +80,6 @@ def run_model(task: Task, model: Any) -> RunTokens:
     return run
 
 
-def answers(task: Task, model: Any, encoder: Encoder, texts: Sequence[str]) -> list[dict[str, Any]]:
+def answers(task: Task, model: Any, encoder: Encoder, texts: Sequence[str]) -> list[Any]:
     rows = pa.table({"text": texts})
     return list(task.respond(rows, encoder, run_model(task, model), {}))

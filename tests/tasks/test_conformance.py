@@ -1,6 +1,7 @@
 """Every task of the table: from a spec to predictions of the exported model, on a tiny one."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import torch
 
 from bertspec.catalog.batch import Draw
 from bertspec.catalog.source import SPLITS
+from bertspec.catalog.task import Task
 from bertspec.catalog.tasks import TASKS
+from bertspec.core.errors import BertspecError
 from bertspec.core.manifest import digest_files
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.stage import run_stage
@@ -161,6 +164,58 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     return [_rounded(item) for item in value] if isinstance(value, list) else value
+
+
+def _odd_inputs(task: Task, good: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Inputs that nobody means to give, each with one strange field, or all of them strange."""
+    texts = ["", " ", "\x00", "\ud800", "a b " * 4_000, "x" * 100_000, "\x7fELF\x02\xff"]
+    lists: list[list[str]] = [[], [""], ["", "\x00"], [" ", "\ud800"], ["x" * 9999, "a b"], texts]
+    for place in range(7):
+        odd = {
+            name: lists[place % 6] if task.column_kind(name) == "list" else texts[place]
+            for name in good
+        }
+        yield odd
+        yield from (good | {name: value} for name, value in odd.items())
+
+
+def test_any_input_has_an_answer_or_an_error_of_its_own(built_task: tuple[str, Project]) -> None:
+    kind, project = built_task
+    good = case_of(kind).inputs[0]
+    predictor = Predictor(project.root / "models/tiny/export")
+    (alone,) = predictor.predict([good])
+    odd = list(_odd_inputs(predictor.task, good))
+    mixed = [value for each in odd for value in (each, good)]
+    found = list(predictor.outcomes(mixed))
+    assert _rounded(found[1::2]) == _rounded([alone] * len(odd))
+    keys = list(predictor.task.answer_types())
+    for outcome in found[::2]:
+        if isinstance(outcome, BertspecError):
+            assert outcome.diagnostics[0].code == "E453"
+        else:
+            assert list(outcome) == keys
+            json.dumps(outcome, allow_nan=False)
+    answered = [outcome for outcome in found[::2] if isinstance(outcome, dict)]
+    can_refuse = kind in ("causal-lm", "masked-lm", "multiple-choice")
+    assert bool(len(answered) < len(odd)) is can_refuse
+
+
+def test_files_of_every_kind_have_the_answers(built_task: tuple[str, Project]) -> None:
+    kind, project = built_task
+    inputs = case_of(kind).inputs
+    (project.root / "in.jsonl").write_text("".join(json.dumps(i) + "\n" for i in inputs))
+    predictor = Predictor(project.root / "models/tiny/export")
+    expected = list(predictor.predict(inputs))
+    source = "in.jsonl"
+    for ending in ("csv", "parquet", "jsonl"):  # each is read again for the next
+        project.bertspec("predict", "tiny", "--input", source, "--output", f"out.{ending}")
+        source = f"out.{ending}"
+    table = pq.ParquetFile(project.root / "out.parquet").read()
+    lines = [json.loads(line) for line in (project.root / "out.jsonl").read_text().splitlines()]
+    for found in (table.to_pylist(), lines):
+        assert [{name: row[name] for name in predictor.fields} for row in found] == inputs
+        answers = [{name: row[name] for name in predictor.task.answer_types()} for row in found]
+        assert _rounded(answers) == _rounded(expected)
 
 
 def test_predict_on_the_command_line(built_task: tuple[str, Project]) -> None:

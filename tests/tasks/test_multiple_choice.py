@@ -243,10 +243,18 @@ def test_many_wrong_rows_are_counted() -> None:
 
 
 def test_an_input_with_one_choice_is_refused(base: Path) -> None:
-    rows = pa.table({"text": ["the sky is"], "choices": [["blue"]]})
-    with pytest.raises(InputError) as caught:
-        TASK.respond(rows, encoder_of(base), lambda tokens: [], {})
-    assert caught.value.diagnostics[0].code == "E453"
+    choices = [["blue"], ["red", "green"], []]
+    rows = pa.table({"text": ["the sky is"] * 3, "choices": choices})
+
+    def run(tokens: Any) -> Any:
+        return np.array([[0.0], [1.0]], np.float32)[: len(tokens)]
+
+    few, answer, none = TASK.respond(rows, encoder_of(base), run, {})
+    assert isinstance(answer, dict)
+    assert answer["chosen"] == "green"
+    for error in (few, none):
+        assert isinstance(error, InputError)
+        assert error.diagnostics[0].code == "E453"
 
 
 def test_an_answer_has_the_choice_and_its_text(base: Path) -> None:
@@ -255,7 +263,7 @@ def test_an_answer_has_the_choice_and_its_text(base: Path) -> None:
     def run(tokens: Any) -> Any:
         return kept_of(TASK, base, tokens_of(TASK, UNEVEN, encoder_of(base)))
 
-    answers = TASK.respond(rows, encoder_of(base), run, {})
+    answers: Any = TASK.respond(rows, encoder_of(base), run, {})
     for answer, choices in zip(answers, UNEVEN["choices"].to_pylist(), strict=True):
         assert answer["chosen"] == choices[answer["choice"]]
         assert answer["choice"] == int(np.argmax(answer["probabilities"]))

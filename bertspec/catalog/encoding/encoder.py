@@ -225,6 +225,17 @@ def column(kind: pa.DataType, values: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
+def text_column(texts: Sequence[str]) -> pa.StringArray | pa.ChunkedArray:
+    """The same of texts. Lone surrogates, which UTF-8 has not, become question marks."""
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)])
+    if offsets[-1] > np.iinfo(np.int32).max:  # in a single array there is no room for them
+        return pa.array(encoded, pa.large_string())
+    return pa.StringArray.from_buffers(
+        len(encoded), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(b"".join(encoded))
+    )
+
+
 def _unknown_id(model: dict[str, Any]) -> int | None:
     """The id of the unknown token, by what the tokenizer's JSON says of its model."""
     if model["type"] == "Unigram":

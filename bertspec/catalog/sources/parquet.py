@@ -28,22 +28,25 @@ class Parquet(FileSource):
     type: Literal["parquet"] = Field(description="Parquet.")
 
     def read_file(self, path: Path, name: str, known: KnownCuts | None = None) -> Iterator[Piece]:
-        from pyarrow import parquet
-
         require_file(path, name)
-        with (
-            reading(name, "Parquet"),
-            parquet.ParquetFile(
-                path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True
-            ) as file,
-        ):
+        with reading(name, "Parquet"), opened(path) as file:
             batches: Iterator[pa.RecordBatch] = file.iter_batches(
-                _rows_at_once(file.metadata), use_threads=False
+                rows_at_once(file.metadata), use_threads=False
             )
             yield from pieces_of_batches(batches, file.schema_arrow, name)
 
 
-def _rows_at_once(metadata: "pa.parquet.FileMetaData") -> int:
+def opened(path: Path) -> "pa.parquet.ParquetFile":
+    """The file, of which no more than is asked for will be in memory."""
+    from pyarrow import parquet
+
+    return parquet.ParquetFile(
+        path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True
+    )
+
+
+def rows_at_once(metadata: "pa.parquet.FileMetaData") -> int:
+    """How many rows to read at a time."""
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     longest = max((g.total_byte_size // max(g.num_rows, 1) for g in groups), default=0)
     return max(1, min(BATCH, PART // max(longest, 1)))

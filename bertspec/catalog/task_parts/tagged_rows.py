@@ -69,6 +69,15 @@ def log_probabilities(
     return scores, seen
 
 
+def entity_type() -> "pa.StructType":
+    """What an entity is in a table."""
+    import pyarrow as pa
+
+    places = [("start", pa.int32()), ("end", pa.int32())]
+    return pa.struct([("label", pa.string()), *places, ("text", pa.string()),
+                      ("score", pa.float32())])  # fmt: skip
+
+
 def entity_lists(
     entities: Entities,
     labels: Sequence[str],
@@ -77,7 +86,7 @@ def entity_lists(
     rows: "pa.Table",
     tokens: Tokens,
 ) -> "pa.ListArray":
-    """The entities of each row, as structs of label, start, end, text and score.
+    """The entities of each row, as structs of `entity_type`.
 
     Start and end are numbers of words, and the text is the words with spaces between; of texts
     they are numbers of characters. The score is the mean of the words' `probabilities`.
@@ -101,12 +110,12 @@ def entity_lists(
         between.join(values[place][start:end])
         for place, start, end in zip(places, starts, ends, strict=True)
     ]
-    columns = {
-        "label": pa.array(labels, pa.string()).take(pa.array(entities.types)),
-        "start": pa.array(starts, pa.int32()),
-        "end": pa.array(ends, pa.int32()),
-        "text": pa.array(texts, pa.string()),
-        "score": pa.array(scores, pa.float32()),
-    }
-    structs = pa.StructArray.from_arrays([*columns.values()], names=[*columns])
+    columns = [
+        pa.array(labels, pa.string()).take(pa.array(entities.types)),
+        pa.array(starts, pa.int32()),
+        pa.array(ends, pa.int32()),
+        pa.array(texts, pa.string()),
+        pa.array(scores, pa.float32()),
+    ]
+    structs = pa.StructArray.from_arrays(columns, fields=list(entity_type()))
     return lists_of(structs, np.searchsorted(owners, np.arange(len(offsets))))

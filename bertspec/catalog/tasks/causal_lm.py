@@ -10,14 +10,14 @@ from pydantic import Field
 
 from bertspec.catalog.base import CONFIG
 from bertspec.catalog.batch import EXAMPLE, IGNORED, Batch, Draw, Tokens, tokens_of_new
-from bertspec.catalog.task import Decision, RunTokens
+from bertspec.catalog.task import Answer, Decision, RunTokens
 from bertspec.catalog.task_parts.language_model import (
     LanguageModel,
     language_model,
     own_places,
     shown,
 )
-from bertspec.core.errors import InputError
+from bertspec.core.errors import BertspecError, InputError
 from bertspec.core.model import affecting
 
 if TYPE_CHECKING:
@@ -114,40 +114,48 @@ class CausalLm(LanguageModel):
 
     def respond(
         self, rows: "pa.Table", encoder: "Encoder", run: RunTokens, decision: Decision
-    ) -> Sequence[dict[str, Any]]:
-        """Raises InputError (E453) for a text that has no room for a token more."""
+    ) -> Sequence[Answer]:
+        """An error (E453) for a text that has no room for a token more."""
         texts, ids = rows["text"].to_pylist(), encoder.ids(rows["text"])
         before, after = _frame(encoder)
         given = [[*before, *ids.row(row).tolist()] for row in range(len(texts))]
-        for text, tokens in zip(texts, given, strict=True):
-            if len(tokens) >= encoder.max_length:
-                raise InputError.of(
-                    "E453",
-                    f"{shown(text)} has {len(tokens)} tokens, and the model reads "
-                    f"{encoder.max_length} at most: none can follow",
-                    "give it the text's last part alone",
-                )
         grown = [list(tokens) for tokens in given]
-        going = list(range(len(texts)))
+        going = [i for i, tokens in enumerate(given) if len(tokens) < encoder.max_length]
         for _ in range(self.max_new_tokens):
+            if not going:
+                break
             for i, said in zip(going, run(_tokens([grown[i] for i in going])), strict=True):
                 grown[i].append(int(said))
             going = [
                 i for i in going if grown[i][-1] not in after and len(grown[i]) < encoder.max_length
             ]
-            if not going:
-                break
         return [
-            self.answer({"continuation": _continuation(encoder.tokenizer, *parts)})
-            for parts in zip(texts, given, grown, strict=True)
+            self.answer({"continuation": _continuation(encoder.tokenizer, text, tokens, more)})
+            if len(tokens) < encoder.max_length
+            else _too_long(text, tokens, encoder)
+            for text, tokens, more in zip(texts, given, grown, strict=True)
         ]
 
     def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """What follows the text."""
         return dict(prediction)
 
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        import pyarrow as pa
+
+        return {"continuation": pa.string()}
+
     def answer_line(self, answer: Mapping[str, Any]) -> str:
         return str(answer["continuation"])
+
+
+def _too_long(text: str, tokens: Sequence[int], encoder: "Encoder") -> BertspecError:
+    return InputError.of(
+        "E453",
+        f"{shown(text)} has {len(tokens)} tokens, and the model reads {encoder.max_length} at "
+        "most: none can follow",
+        "give it the text's last part alone",
+    )
 
 
 def _frame(encoder: "Encoder") -> tuple[list[int], list[int]]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bertspec.catalog.base import TOKENIZER
 from bertspec.catalog.batch import IGNORED, Batch, Draw, Tokens, tokens_of_new
-from bertspec.catalog.task import Decision, RunTokens
+from bertspec.catalog.task import Answer, Decision, RunTokens
 from bertspec.catalog.task_parts.language_model import (
     LanguageModel,
     language_model,
@@ -18,7 +18,7 @@ from bertspec.catalog.task_parts.language_model import (
     shown,
 )
 from bertspec.catalog.task_parts.masking import Replace, choose, generator_of, replaced
-from bertspec.core.errors import InputError
+from bertspec.core.errors import BertspecError, InputError
 from bertspec.core.model import affecting
 
 if TYPE_CHECKING:
@@ -174,15 +174,15 @@ class MaskedLm(LanguageModel):
 
     def respond(
         self, rows: "pa.Table", encoder: "Encoder", run: RunTokens, decision: Decision
-    ) -> Sequence[dict[str, Any]]:
-        """Raises InputError (E453) for a text without a mask."""
+    ) -> Sequence[Answer]:
+        """An error (E453) for a text without a mask in what the model reads of it."""
         import pyarrow as pa
         from pyarrow import compute as pc
 
         tokenizer = encoder.tokenizer
         mask = _mask_token(tokenizer)
-        texts = pc.replace_substring(rows["text"], MASKS[0], mask)
-        tokens = tokens_of_new(self.encode(pa.table({"text": texts}), encoder), encoder.aggregate)
+        spelled = pa.table({"text": pc.replace_substring(rows["text"], MASKS[0], mask)})
+        tokens = tokens_of_new(self.encode(spelled, encoder), encoder.aggregate)
         fills: list[list[list[tuple[str, float]]]] = [[] for _ in range(len(rows))]
         starts, ends = tokens.numbers("own_start"), tokens.numbers("own_end")
         for row, found in enumerate(run(tokens)):
@@ -191,14 +191,11 @@ class MaskedLm(LanguageModel):
             for best in found[own][ids[own] == tokenizer.token_to_id(mask)]:
                 said = [(_spelled(tokenizer, int(i)), float(score)) for i, score in best]
                 fills[tokens.examples[row]].append(said)
-        for text, each in zip(rows["text"].to_pylist(), fills, strict=True):
-            if not each:
-                raise InputError.of(
-                    "E453",
-                    f"{shown(text)} has no {MASKS[0]} in what the model reads of it",
-                    f"write {MASKS[0]} where a word is wanted",
-                )
-        return [self.answer({"fills": each}) for each in fills]
+        texts = rows["text"].to_pylist()
+        return [
+            self.answer({"fills": each}) if each else _unmasked(text)
+            for text, each in zip(texts, fills, strict=True)
+        ]
 
     def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """For each mask, in order, the likeliest tokens."""
@@ -209,11 +206,25 @@ class MaskedLm(LanguageModel):
             ]
         }
 
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        import pyarrow as pa
+
+        fill = pa.struct([("token", pa.string()), ("score", pa.float64())])
+        return {"fills": pa.list_(pa.list_(fill))}
+
     def answer_line(self, answer: Mapping[str, Any]) -> str:
         return " | ".join(
             ", ".join(f"{fill['token']} {fill['score']:.1%}" for fill in fills)
             for fills in answer["fills"]
         )
+
+
+def _unmasked(text: str) -> BertspecError:
+    return InputError.of(
+        "E453",
+        f"{shown(text)} has no {MASKS[0]} in what the model reads of it",
+        f"write {MASKS[0]} where a word is wanted",
+    )
 
 
 def _mask_token(tokenizer: "Tokenizer") -> str:

@@ -280,6 +280,12 @@ class MultiLabelClassification(Task):
         shares = dict(zip(self.labels, prediction["scores"], strict=True))
         return {"labels": prediction["prediction"], "probabilities": shares}
 
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        import pyarrow as pa
+
+        shares = pa.struct([(label, pa.float32()) for label in self.labels])
+        return {"labels": pa.list_(pa.string()), "probabilities": shares}
+
     def answer_line(self, answer: Mapping[str, Any]) -> str:
         said = (f"{label} {answer['probabilities'][label]:.1%}" for label in answer["labels"])
         return ", ".join(said) or "no label"

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from bertspec.catalog.batch import Batch, Draw, Tokens, first_of_each
-from bertspec.catalog.task import Decision, LossOptions, Measure, RunTokens, Splits, Task
+from bertspec.catalog.task import (
+    Answer,
+    Decision,
+    LossOptions,
+    Measure,
+    RunTokens,
+    Splits,
+    Task,
+)
 from bertspec.catalog.task_parts.choosing import cross_entropy_among
 from bertspec.catalog.task_parts.sequence_model import sequence_model
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.errors import InputError
+from bertspec.core.errors import BertspecError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -228,12 +236,14 @@ class MultipleChoice(Task):
 
     def respond(
         self, rows: "pa.Table", encoder: "Encoder", run: RunTokens, decision: Decision
-    ) -> Sequence[dict[str, Any]]:
-        if (_counts(rows) < LEAST).any():
-            raise InputError.of(
-                "E453", "an input has less than two `choices`", "give each two or more to choose of"
-            )
-        return super().respond(rows, encoder, run, decision)
+    ) -> Sequence[Answer]:
+        """An error (E453) for a row with less than two choices."""
+        import pyarrow as pa
+
+        enough = (_counts(rows) >= LEAST).tolist()
+        chosen = rows.filter(pa.array(enough)).combine_chunks()
+        answers = iter(super().respond(chosen, encoder, run, decision) if any(enough) else ())
+        return [next(answers) if fits else _too_few() for fits in enough]
 
     def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -242,11 +252,26 @@ class MultipleChoice(Task):
             "probabilities": prediction["scores"],
         }
 
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        import pyarrow as pa
+
+        return {
+            "choice": pa.int32(),
+            "chosen": pa.string(),
+            "probabilities": pa.list_(pa.float32()),
+        }
+
     def answer_line(self, answer: Mapping[str, Any]) -> str:
         return (
             f"{answer['choice']} {answer['probabilities'][answer['choice']]:6.1%}  "
             + (answer["chosen"])
         )
+
+
+def _too_few() -> BertspecError:
+    return InputError.of(
+        "E453", "there are less than two `choices`", "give two or more to choose of"
+    )
 
 
 def _counts(rows: "pa.Table") -> "np.ndarray":

@@ -281,6 +281,12 @@ class QuestionAnswering(Task):
         where = {name: prediction[name] for name in ("start", "end", "score")}
         return {"answer": prediction["prediction"] or None} | where
 
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        import pyarrow as pa
+
+        places = dict.fromkeys(("start", "end"), pa.int32())
+        return {"answer": pa.string(), **places, "score": pa.float64()}
+
     def answer_line(self, answer: Mapping[str, Any]) -> str:
         return answer["answer"] or "(no answer)"
 

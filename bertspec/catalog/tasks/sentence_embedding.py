@@ -9,7 +9,15 @@ from pydantic import Field
 
 from bertspec.catalog.batch import Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.metrics.retrieval import RETRIEVAL, TRIPLETS
-from bertspec.catalog.task import Decision, LossOptions, Measure, RunTokens, Splits, Task
+from bertspec.catalog.task import (
+    Answer,
+    Decision,
+    LossOptions,
+    Measure,
+    RunTokens,
+    Splits,
+    Task,
+)
 from bertspec.catalog.task_parts.embedding_objectives import (
     NEGATIVE,
     PAIR,
@@ -269,12 +277,17 @@ class SentenceEmbedding(Task):
 
     def respond(
         self, rows: "pa.Table", encoder: "Encoder", run: RunTokens, decision: Decision
-    ) -> Sequence[dict[str, Any]]:
+    ) -> Sequence[Answer]:
         tokens = tokens_of_new(self.encode(rows, encoder), encoder.aggregate)
         return [self.answer({"embedding": vector.tolist()}) for vector in run(tokens)]
 
     def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         return {"embedding": prediction["embedding"]}
+
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        import pyarrow as pa
+
+        return {"embedding": pa.list_(pa.float32())}
 
     def answer_line(self, answer: Mapping[str, Any]) -> str:
         vector = answer["embedding"]

@@ -202,12 +202,19 @@ class TextClassification(Task):
         return self._table(chosen, scores)
 
     def _table(self, chosen: "np.ndarray", scores: "np.ndarray") -> "pa.Table":
+        import numpy as np
         import pyarrow as pa
 
+        from bertspec.catalog.encoding.encoder import column, text_column
+
+        places = np.arange(len(scores) + 1, dtype=np.int32) * len(self.labels)
+        shares = column(pa.float32(), np.ascontiguousarray(scores, np.float32).ravel())
         return pa.table(
             {
-                "prediction": pa.array(self.labels, pa.string()).take(pa.array(chosen)),
-                "scores": pa.array(list(scores), pa.list_(pa.float32())),
+                "prediction": text_column(self.labels).take(
+                    column(pa.int64(), chosen.astype(np.int64))
+                ),
+                "scores": pa.ListArray.from_arrays(column(pa.int32(), places), shares),
             }
         )
 
@@ -250,6 +257,12 @@ class TextClassification(Task):
     def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         shares = dict(zip(self.labels, prediction["scores"], strict=True))
         return {"label": prediction["prediction"], "probabilities": shares}
+
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        import pyarrow as pa
+
+        shares = pa.struct([(label, pa.float32()) for label in self.labels])
+        return {"label": pa.string(), "probabilities": shares}
 
     def answer_line(self, answer: Mapping[str, Any]) -> str:
         width = max(map(len, self.labels))

@@ -226,6 +226,13 @@ class TextRegression(Task):
             return {"values": dict(zip(self.targets, found, strict=True))}
         return {"value": found}
 
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        import pyarrow as pa
+
+        if self.targets:
+            return {"values": pa.struct([(name, pa.float64()) for name in self.targets])}
+        return {"value": pa.float64()}
+
     def answer_line(self, answer: Mapping[str, Any]) -> str:
         if self.targets:
             return "  ".join(f"{name} {value:.4g}" for name, value in answer["values"].items())

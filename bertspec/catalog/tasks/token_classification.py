@@ -279,6 +279,13 @@ class TokenClassification(Task):
     def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         return {"entities": prediction["entities"], "tags": prediction["prediction"]}
 
+    def answer_types(self) -> "Mapping[str, pa.DataType]":
+        import pyarrow as pa
+
+        from bertspec.catalog.task_parts.tagged_rows import entity_type
+
+        return {"entities": pa.list_(entity_type()), "tags": pa.list_(pa.string())}
+
     def answer_line(self, answer: Mapping[str, Any]) -> str:
         found = [f"{e['label']} {e['text']} {e['score']:.1%}" for e in answer["entities"]]
         return ", ".join(found) or "no entities"

@@ -1,0 +1,99 @@
+"""Rows of tables of text: comma-separated values (RFC 4180), and tab-separated ones."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from bertspec.core.errors import BertspecError, InputError, at_place
+from bertspec.runtime.predicting.lines import LONGEST, not_utf8, numbered, too_long
+from bertspec.runtime.predicting.row import Row, Rows, Wanted, missing, row_of, text_types
+
+_OPTIONS: Mapping[str, dict[str, Any]] = {
+    ".csv": {"strict": True},
+    ".tsv": {"delimiter": "\t", "quoting": csv.QUOTE_NONE},
+}
+"""Options of the csv module by the ending of the file."""
+
+
+def read_csv(path: Path, wanted: Wanted) -> Rows:
+    """A .csv or .tsv file with a header line. A record that cannot be read is a row with a fault.
+
+    Raises InputError, as the rows are read: E302 or E452 for a header that cannot be, E304 for two
+    columns of one name, E309 for a column that is not there, E316 for a line that is too long.
+    """
+    return Rows(_rows(path, wanted), text_types(wanted))
+
+
+def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
+    csv.field_size_limit(LONGEST)
+    with path.open("rb") as file:
+        reader = csv.reader(_lines(file, str(path)), **_OPTIONS[path.suffix.lower()])
+        records = _records(reader)
+        header = next(records, None)
+        if header is None:
+            return
+        if isinstance(header, BertspecError):
+            raise at_place(f"{path}, line {reader.line_num}", header)
+        _check_header(header, wanted, str(path))
+        for number, record in enumerate(records, start=1):
+            if isinstance(record, BertspecError):
+                yield Row(f"{path}, line {reader.line_num}", {}, fault=record)
+            elif len(record) != len(header):
+                yield Row(f"{path}, row {number}", {}, fault=_uneven(record, header))
+            else:
+                values = dict(zip(header, record, strict=True))
+                yield row_of(f"{path}, row {number}", values, wanted)
+
+
+def _lines(file: IO[bytes], name: str) -> Iterator[str]:
+    """Lines of text, in which a byte that is not UTF-8 is half a surrogate pair."""
+    for number, line in numbered(file):
+        if line is None:
+            raise at_place(f"{name}, line {number}", too_long())
+        # A line of bytes may hold carriage returns, which end lines of a table, too.
+        yield from io.StringIO(line.decode("utf-8", "surrogateescape"), newline="")
+
+
+def _records(reader: Iterator[list[str]]) -> Iterator[list[str] | BertspecError]:
+    """All records but blank lines; in place of what is none, what is wrong. The reader goes on."""
+    while True:
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield InputError.of(
+                "E452",
+                str(error),
+                'a quote inside a quoted field is written twice (""); each opened one is closed',
+            )
+            continue
+        if record:
+            yield _utf8(record)
+
+
+def _utf8(record: list[str]) -> list[str] | BertspecError:
+    try:
+        "".join(record).encode()
+    except UnicodeEncodeError as error:
+        byte = ord(error.object[error.start]) - 0xDC00
+        return not_utf8(f"byte {byte:#04x}")
+    return record
+
+
+def _check_header(header: Sequence[str], wanted: Wanted, name: str) -> None:
+    if (fault := missing(wanted.columns, header)) is not None:
+        raise at_place(name, fault)
+    if repeated := [column for column in wanted.columns if header.count(column) > 1]:
+        raise InputError.of("E304", f"{name} has two columns `{repeated[0]}`", "rename one of them")
+
+
+def _uneven(record: Sequence[str], header: Sequence[str]) -> BertspecError:
+    return InputError.of(
+        "E452",
+        f"{len(record)} fields, and there are {len(header)} columns",
+        "quote a field of CSV that holds a comma or a line break; TSV has a tab between fields and "
+        "nowhere else",
+    )

@@ -1,0 +1,77 @@
+"""Lines of a file of any size, and files with a text a line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from bertspec.catalog.files.opening import BOM
+from bertspec.core.errors import BertspecError, InputError
+from bertspec.runtime.predicting.row import Row, Rows, Wanted
+
+LONGEST = 1 << 26
+"""Bytes of a line that are held at once; more are seldom text."""
+
+
+def numbered(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+    """Lines with their ends and their numbers, without a byte-order mark.
+
+    In place of a line of more than LONGEST bytes there is None, and it is not in memory.
+    """
+    number = 0
+    while line := stream.readline(LONGEST):
+        number += 1
+        if line.endswith(b"\n") or len(line) < LONGEST:
+            yield number, line.removeprefix(BOM) if number == 1 else line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(LONGEST)
+        yield number, None
+
+
+def decoded(line: bytes | None) -> str | BertspecError:
+    """A line as text, or what is wrong: E302 where it is not UTF-8, E316 where it is too long."""
+    if line is None:
+        return too_long()
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return not_utf8(str(error))
+
+
+def too_long() -> BertspecError:
+    return InputError.of(
+        "E316", f"it has more than {LONGEST >> 20} MiB", "is the file of text, with line breaks?"
+    )
+
+
+def not_utf8(how: str) -> BertspecError:
+    return InputError.of(
+        "E302", f"not UTF-8: {how}", "convert it, such as with `iconv -f latin1 -t utf-8`"
+    )
+
+
+def text_rows(stream: IO[bytes], name: str, field: str) -> Iterator[Row]:
+    """A text a line, as the value of the one field of a model."""
+    for number, line in numbered(stream):
+        place, text = f"{name}, line {number}", decoded(line)
+        if isinstance(text, BertspecError):
+            yield Row(place, {}, fault=text)
+        else:
+            yield Row(place, {field: text.rstrip("\r\n")})
+
+
+def read_text(path: Path, wanted: Wanted) -> Rows:
+    """A .txt file. Raises InputError (E452) where more than one text of each row is wanted."""
+    if len(wanted.fields) > 1 or wanted.carried:
+        raise InputError.of(
+            "E452",
+            f"{path} has one text a line, and {len(wanted.columns)} columns are wanted",
+            "name a .csv, .tsv, .jsonl or .parquet file",
+        )
+    (field,) = wanted.fields
+    return Rows(_text_rows(path, field))
+
+
+def _text_rows(path: Path, field: str) -> Iterator[Row]:
+    with path.open("rb") as file:
+        yield from text_rows(file, str(path), field)

@@ -1,0 +1,67 @@
+"""Rows with their answers: predicted as they come, and written as they go."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import tee
+from pathlib import Path
+
+from bertspec.catalog.task import Answer
+from bertspec.core.errors import BertspecError, at_place
+from bertspec.core.files import writing
+from bertspec.runtime.predict import Predictor
+from bertspec.runtime.predicting.layout import Layout
+from bertspec.runtime.predicting.row import Row
+from bertspec.runtime.predicting.writers import WRITERS
+
+
+def predicted(
+    predictor: Predictor, rows: Iterable[Row], *, keep_going: bool
+) -> Iterator[tuple[Row, Answer]]:
+    """Each row and its answer, in order, a chunk of rows at a time.
+
+    With `keep_going` an error may be in place of an answer; without, the first one is raised, and
+    says where the row is.
+    """
+    lists = [name for name in predictor.fields if predictor.task.column_kind(name) == "list"]
+    shown, asked = tee(_with_lists(row, lists) for row in rows)
+    answers = predictor.outcomes(row.fault or row.values for row in asked)
+    for row, answer in zip(shown, answers, strict=True):
+        if isinstance(answer, BertspecError) and not keep_going:
+            raise at_place(row.place, answer)
+        yield row, answer
+
+
+def _with_lists(row: Row, names: Sequence[str]) -> Row:
+    """The row with texts as lists, where lists are wanted."""
+    texts = {name: row.values[name] for name in names if isinstance(row.values.get(name), str)}
+    if not texts:
+        return row
+    return replace(row, values={**row.values, **{n: _as_list(t) for n, t in texts.items()}})
+
+
+def _as_list(text: str) -> list[str]:
+    """A list written as JSON; any other text is cut at white space."""
+    if text.startswith("["):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(text)
+            if all(isinstance(item, str) for item in value):
+                return list(value)
+    return text.split()
+
+
+def write_predictions(
+    predictor: Predictor, rows: Iterable[Row], path: Path, layout: Layout
+) -> tuple[int, int]:
+    """Write a file of the rows and their answers, which is there whole or not at all.
+
+    Gives how many rows there are, and how many of them have no answer.
+    """
+    count = wrong = 0
+    with writing(path) as file, WRITERS[path.suffix.lower()](file, layout.columns) as writer:
+        for row, answer in predicted(predictor, rows, keep_going=layout.keep_going):
+            writer.write(layout.record(row, answer))
+            count += 1
+            wrong += isinstance(answer, BertspecError)
+    return count, wrong

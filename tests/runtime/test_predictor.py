@@ -1,0 +1,196 @@
+"""`bertspec.load`: what Python code does with an exported model, and what it needs for that."""
+
+import itertools
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bertspec
+from bertspec.core.errors import InputError
+from bertspec.runtime import predict
+from bertspec.runtime.predict import Predictor
+from tests.projects import Project
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def predictor(built: Project) -> Predictor:
+    return bertspec.load(str(built.root / "models/tiny/export"))
+
+
+def test_inputs_are_texts_or_fields(predictor: Predictor) -> None:
+    assert list(predictor.fields) == ["text"]
+    texts = ["a warm film", "", "we hated it"]
+    found = list(predictor.predict(texts))
+    assert found == list(predictor.predict({"text": text} for text in texts))
+    assert [set(answer) for answer in found] == [{"label", "probabilities"}] * 3
+    assert list(predictor.predict([])) == []
+
+
+def test_a_folder_that_is_no_export_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no bundle\.json"):
+        bertspec.load(tmp_path)
+
+
+DEEP: list[Any] = []
+for _ in range(5000):
+    DEEP = [DEEP]
+
+WRONG: list[Any] = [
+    None, 7, b"bytes", ["a", "list"], {"text": None}, {}, {"text": "a", "more": "b"},
+    {"txt": "a"}, {7: "a"}, {"text": DEEP}, DEEP,
+]  # fmt: skip
+
+
+def test_an_input_that_cannot_be_predicted_is_an_error_in_its_place(predictor: Predictor) -> None:
+    inputs = [part for wrong in WRONG for part in ("a warm film", wrong)]
+    found = list(predictor.outcomes(inputs))
+    good = next(predictor.predict(["a warm film"]))
+    for answer in found[::2]:
+        assert isinstance(answer, dict)
+        assert answer["label"] == good["label"]
+        assert answer["probabilities"] == pytest.approx(good["probabilities"], abs=1e-6)
+    for error in found[1::2]:
+        assert isinstance(error, InputError)
+        assert error.diagnostics[0].code == "E453"
+
+
+def test_the_first_such_input_is_raised_with_its_number(predictor: Predictor) -> None:
+    wrong: list[Any] = ["a", {"text": 7}, None]
+    with pytest.raises(InputError, match="`text` must be a text, and it is 7") as caught:
+        list(predictor.predict(wrong))
+    assert caught.value.__notes__ == ["It is input 2."]
+
+
+@pytest.mark.parametrize("value", ["a warm film", b"a", {"text": "a warm film"}])
+def test_one_input_in_place_of_several_is_told(predictor: Predictor, value: Any) -> None:
+    with pytest.raises(InputError, match="in place of several"):
+        list(predictor.predict(value))
+
+
+def test_no_more_inputs_are_taken_than_are_held_at_once(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+
+    def inputs(text: str) -> Iterator[str]:
+        while True:
+            taken.append(text)
+            yield text
+
+    monkeypatch.setattr(predict, "CHUNK", 8)
+    next(predictor.predict(inputs("a")))
+    assert len(taken) == 8
+    taken.clear()
+    monkeypatch.setattr(predict, "CHARACTERS", 100)
+    next(predictor.predict(inputs("a" * 40)))
+    assert len(taken) == 3
+
+
+def test_importing_bertspec_imports_nothing_heavy(built: Project) -> None:
+    code = "import sys, bertspec; bertspec.load; print(*sys.modules)"
+    modules = built.run(sys.executable, "-c", code).stdout.split()
+    assert not {"numpy", "pyarrow", "onnxruntime", "pydantic", "click"} & set(modules)
+
+
+def _name(requirement: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement, maxsplit=1)[0]).lower()
+
+
+def _needed(names: set[str]) -> set[str]:
+    """The distributions, and all that they need without extras of theirs."""
+    found: set[str] = set()
+    while names:
+        found |= names
+        wanted = {
+            _name(text)
+            for name in names
+            for text in metadata.requires(name) or ()
+            if "extra ==" not in text
+        }
+        names = {name for name in wanted - found if _is_installed(name)}
+    return found
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+BLOCKED = """
+import sys
+
+class Blocked:
+    names = set(NAMES)
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"{name} is not of the extra", name=name)
+
+sys.meta_path.insert(0, Blocked())
+from bertspec.cli import main
+main(sys.argv[1:])
+"""
+"""Runs a command without the packages NAMES."""
+
+
+def _others() -> list[str]:
+    """Packages that are installed here, and do not come with the extra `predict`."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra = project["optional-dependencies"]["predict"]
+    assert set(extra) <= set(project["dependencies"]), "the same bounds in both"
+    slim = _needed({_name(text) for text in extra})
+    packages = metadata.packages_distributions()
+    return sorted(
+        package
+        for package, owners in packages.items()
+        if package != "bertspec" and not {_name(owner) for owner in owners} & slim
+    )
+
+
+def test_the_extra_is_all_that_predict_needs(built: Project) -> None:
+    others = _others()
+    assert {"torch", "transformers", "datasets", "dvc", "sklearn", "scipy", "onnx"} <= set(others)
+    code = BLOCKED.replace("NAMES", repr(others))
+    (built.root / "slim.csv").write_text("text\na warm film\nwe hated it\n")
+    names = ["slim.csv", "slim.jsonl", "slim.parquet", "slim-again.csv"]
+    for source, output in itertools.pairwise(names):
+        built.run(
+            sys.executable, "-c", code, "predict", "tiny", "--input", source, "--output", output
+        )
+    lines = (built.root / "slim-again.csv").read_text().splitlines()
+    assert lines[0] == "text,label,probabilities.bad,probabilities.good"
+    assert [line.partition(",")[0] for line in lines[1:]] == ["a warm film", "we hated it"]
+
+
+def _code(page: str) -> Iterator[tuple[str, str]]:
+    """The blocks of a page, each with its language."""
+    yield from re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_is_right(built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code and its commands run in a project with such a model and such files."""
+    shutil.copytree(built.root / "models/tiny/export", tmp_path / "models/sentiment/export")
+    (tmp_path / "reviews.csv").write_text("id,review\n1,a warm film\n2,we hated it\n")
+    (tmp_path / "texts.jsonl").write_text('{"text": "a warm film"}\n{"text": 7}\n')
+    monkeypatch.chdir(tmp_path)
+    blocks = list(_code((REPOSITORY / "docs/predict.md").read_text(encoding="utf-8")))
+    assert {language for language, _ in blocks} == {"python", "sh"}
+    for language, text in blocks:
+        if language == "python":
+            exec(compile(text, "docs/predict.md", "exec"), {})  # noqa: S102 - it is the page's
+            continue
+        for line in text.replace("\\\n", "").splitlines():
+            if line.startswith("bertspec "):
+                Project(tmp_path).run("sh", "-c", line)
