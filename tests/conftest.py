@@ -1,13 +1,14 @@
 """Fixtures that several areas use: an empty project, and a tiny one that trains in seconds."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.torch_setup import let_waiting_threads_sleep
+from tests.browser import Browser, chromium
 from tests.projects import Project
 
 let_waiting_threads_sleep()  # two processes of pytest share the machine
@@ -64,6 +65,13 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared data is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, where there is one."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ COMMANDS = {
     "stage": "Run one compiled stage; DVC calls this.",
     "data": "Show what is in a data set: labels, lengths, samples, findings.",
     "predict": "Label texts with an exported model.",
+    "serve": "Serve an exported model over HTTP.",
     "show": "Show metrics, and where the artifacts are.",
     "schema": "Print the JSON Schema of the language.",
     "fields": "List every field: type, default, what it affects.",

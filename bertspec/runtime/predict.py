@@ -17,7 +17,6 @@ from bertspec.catalog.task import Answer, Task
 from bertspec.catalog.tasks import TASKS
 from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.runtime.bundle import FILE, RESTORE, Bundle, read_bundle
-from bertspec.runtime.training.batches import batches_by_length
 
 T = TypeVar("T")
 
@@ -26,6 +25,10 @@ CHUNK = 1024
 
 CHARACTERS = 1 << 21
 """The same for their characters, so that a chunk of long texts has fewer of them."""
+
+TOKENS_AT_ONCE = 512
+"""Tokens of a run of the model, padding included: enough for its cores, as more makes none faster,
+and few enough that sequences of about equal length are together."""
 
 _FORMS = {"text": "write it as one text", "list": 'write it as `["...", "..."]`'}
 
@@ -129,7 +132,7 @@ class Predictor:
     def _run(self, tokens: Tokens) -> list[np.ndarray]:
         kept: list[np.ndarray] = [np.empty(0)] * len(tokens)
         try:
-            for places in batches_by_length(tokens.lengths, self.task.rows_at_once):
+            for places in _runs(tokens.lengths, self.task.rows_at_once):
                 inputs = padded(tokens, places, self._bundle.pad_id)
                 outputs = self._session.run(["logits"], inputs)[0]
                 found = self.task.keep(outputs, inputs, None)
@@ -166,6 +169,17 @@ def _characters(value: Any) -> int:
     parts = value.values() if isinstance(value, Mapping) else [value]
     texts = (part if kind_of(part) == "list" else [part] for part in parts)
     return sum(len(text) for some in texts for text in some if isinstance(text, str))
+
+
+def _runs(lengths: np.ndarray, rows: int) -> Iterator[np.ndarray]:
+    """All sequences in runs of at most `rows`, the longest first."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        count = min(rows, max(1, TOKENS_AT_ONCE // longest))
+        yield order[start : start + count]
+        start += count
 
 
 def kind_of(value: object) -> str:

@@ -22,8 +22,11 @@ from bertspec.runtime.training.batches import collate, read_tokens
 from bertspec.runtime.training.gradients import backward
 from bertspec.runtime.training.objective import Objective
 from bertspec.runtime.training.packing import packing
+from tests.browser import Browser
 from tests.projects import SPEC, Project
+from tests.serving import serving
 from tests.tasks.cases import TRAINING, Case, case_of
+from tests.tasks.page import ask, bars, marks
 
 INTERRUPTED = """
 import sys
@@ -225,6 +228,20 @@ def test_predict_on_the_command_line(built_task: tuple[str, Project]) -> None:
     for fmt in ("json", "text"):
         said = project.bertspec("predict", "tiny", "--file", "in.jsonl", "--format", fmt)
         assert len(said.splitlines()) == len(inputs)
+
+
+def test_the_page_shows_the_answer(built_task: tuple[str, Project], browser: Browser) -> None:
+    kind, project = built_task
+    predictor = Predictor(project.root / "models/tiny/export")
+    given = case_of(kind).inputs[0]
+    with serving(predictor) as client:
+        answer = ask(browser, str(client.base_url), given)
+    (expected,) = predictor.predict([given])
+    assert _rounded(answer) == _rounded(expected)
+    assert browser.texts("mark") == marks(answer)
+    names = browser.texts(".bars li > :first-child")
+    shown = zip(names, browser.texts(".bars .number"), strict=True)
+    assert set(shown) == bars(answer, given)
 
 
 def test_a_second_build_that_is_interrupted_is_the_same_to_the_bit(

@@ -1,0 +1,140 @@
+"""`bertspec serve` on 127.0.0.1 with one client after another, and with many at once.
+
+Requests are one text each, over connections that stay open. One at a time is measured twice: with
+the server's defaults, and with `--max-wait-ms 0`, the best for a client alone, which the ratio is
+of. The servers take turns, so that other work on the machine meets each alike. Prints requests a
+second, latencies, and how far the answers are from those of `predict`. About 40 seconds.
+"""
+
+import argparse
+import asyncio
+import csv
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bertspec.cli.predict import export_folder
+from bertspec.runtime.predict import Predictor
+
+ROUNDS = 3
+ALONE, DEFAULT, MANY = "one at a time, no wait", "one at a time", "{} at once"
+
+
+@dataclass
+class Load:
+    """What clients of one kind have seen."""
+
+    answers: list[tuple[int, Any]] = field(default_factory=list)
+    """The place of a text, and its answer."""
+    times: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    """Requests a second, of each round."""
+
+
+@contextmanager
+def server(model: str, *options: str) -> Iterator[tuple[str, int]]:
+    """Host and port of a server that runs meanwhile."""
+    command = ["bertspec", "serve", model, "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said = process.stdout.readline() if process.stdout else ""
+            url = urlsplit(said.split()[3].rstrip(";"))
+            yield url.hostname or "", url.port or 0
+        finally:
+            process.terminate()
+
+
+async def ask(
+    address: tuple[str, int], bodies: list[bytes], places: "count[int]", end: float, load: Load
+) -> None:
+    """One client, which sends its next request when it has the answer to the last."""
+    reader, writer = await asyncio.open_connection(*address)
+    while (start := time.perf_counter()) < end:
+        place = next(places) % len(bodies)
+        body = bodies[place]
+        writer.write(
+            b"POST /predict HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
+        answer = await reader.readexactly(length)
+        load.times.append(time.perf_counter() - start)
+        if not head.startswith(b"http/1.1 200"):
+            raise RuntimeError(answer)
+        load.answers.append((place, answer))
+    writer.close()
+
+
+async def run(
+    address: tuple[str, int], bodies: list[bytes], clients: int, seconds: float, load: Load
+) -> None:
+    start, before, places = time.perf_counter(), len(load.times), count()
+    asked = (ask(address, bodies, places, start + seconds, load) for _ in range(clients))
+    await asyncio.gather(*asked)
+    load.rates.append((len(load.times) - before) / (time.perf_counter() - start))
+
+
+def compare(load: Load, expected: list[dict[str, Any]]) -> tuple[int, float]:
+    """How many labels differ from those of `predict`, and the largest difference otherwise."""
+    others, most = 0, 0.0
+    for place, text in load.answers:
+        answer, wanted = json.loads(text), expected[place]
+        others += answer["label"] != wanted["label"]
+        shares = wanted["probabilities"]
+        most = max(most, *(abs(answer["probabilities"][name] - shares[name]) for name in shares))
+    return others, most
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default="sentiment", help="a text classifier")
+    parser.add_argument("--file", type=Path, default=Path("data/movie-reviews/reviews.csv"))
+    parser.add_argument("--column", default="review")
+    parser.add_argument("--texts", type=int, default=128, help="how many of the file's")
+    parser.add_argument("--words", type=int, help="of each text, its first; by default all")
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each run; there are nine")
+    given = parser.parse_args()
+    with given.file.open(encoding="utf-8", newline="") as file:
+        rows = islice(csv.DictReader(file), given.texts)
+        texts = [" ".join(row[given.column].split()[: given.words]) for row in rows]
+    inputs = [{"text": text} for text in texts]
+    bodies = [json.dumps(value).encode() for value in inputs]
+    loads = {name: Load() for name in (ALONE, DEFAULT, MANY)}
+    with server(given.model, "--max-wait-ms", "0") as unwaiting, server(given.model) as usual:
+        for address in (unwaiting, usual):
+            asyncio.run(run(address, bodies, 1, 0.5, Load()))  # the first requests are slower
+        for _ in range(ROUNDS):
+            for name, address, clients in (
+                (ALONE, unwaiting, 1), (DEFAULT, usual, 1), (MANY, usual, given.clients),
+            ):  # fmt: skip
+                asyncio.run(run(address, bodies, clients, given.seconds, loads[name]))
+    expected = list(Predictor(export_folder(given.model)).predict(inputs))
+    print(f"{'':24} {'requests/s':>20} {'p50 ms':>8} {'p99 ms':>8}  other labels, difference")
+    for name, load in loads.items():
+        cuts = statistics.quantiles(load.times, n=100)
+        rates = f"{statistics.median(load.rates):.0f} ({min(load.rates):.0f}-{max(load.rates):.0f})"
+        others, most = compare(load, expected)
+        print(
+            f"{name.format(given.clients):24} {rates:>20} {1000 * cuts[49]:8.1f} "
+            f"{1000 * cuts[98]:8.1f}  {others} of {len(load.answers)}, {most:.1e}"
+        )
+    for name in (ALONE, DEFAULT):
+        ratios = [
+            many / one for many, one in zip(loads[MANY].rates, loads[name].rates, strict=True)
+        ]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        print(f"throughput beside {name}: {statistics.median(ratios):.2f}x ({spread})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""`bertspec serve`."""
+
+import click
+
+from bertspec.runtime.serving.limits import Limits
+
+PACKAGES = ("fastapi", "fastapi_offline", "prometheus_client", "uvicorn")
+"""Those of the extra `serve`."""
+
+
+@click.command()
+@click.argument("model")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
+    help="Port to listen at; 0 for any that is free.",
+)  # fmt: skip
+@click.option(
+    "--max-batch", type=click.IntRange(min=1), default=Limits.max_batch, show_default=True,
+    help="Inputs that are predicted together.",
+)  # fmt: skip
+@click.option(
+    "--max-wait-ms", type=click.FloatRange(min=0), default=1000 * Limits.max_wait,
+    show_default=True, help="Milliseconds that an input waits for others.",
+)  # fmt: skip
+@click.option(
+    "--max-queue", type=click.IntRange(min=1), default=Limits.max_queue, show_default=True,
+    help="Inputs that wait; further ones are refused with status 503.",
+)  # fmt: skip
+@click.option(
+    "--max-body", type=click.IntRange(min=1), default=Limits.max_body, show_default=True,
+    help="Bytes of a request; a larger one is refused with status 413.",
+)  # fmt: skip
+def command(
+    model: str,
+    host: str,
+    port: int,
+    max_batch: int,
+    max_wait_ms: float,
+    max_queue: int,
+    max_body: int,
+) -> None:
+    """Serve an exported ONNX model over HTTP.
+
+    MODEL is the name of a spec that has been built, or an export folder. POST /predict takes one
+    input as JSON, or a list of inputs; those of requests that come together are predicted together.
+    GET / is a page to try the model, /docs tells of the API, /health and /metrics are for
+    monitoring. There is no login, so put a proxy before it where others can reach it.
+
+    Ctrl-C or SIGTERM stops it, after every request that it has accepted has its answer.
+
+    \b
+      bertspec serve sentiment --port 8000
+      curl http://127.0.0.1:8000/predict --json '{"text": "Never a false note."}'
+    """  # noqa: D301 - click wants the character
+    from bertspec.cli.predict import export_folder
+    from bertspec.core.errors import EnvironmentFault
+
+    try:
+        from bertspec.runtime.serving.service import Service
+    except ModuleNotFoundError as error:
+        if error.name not in PACKAGES:
+            raise
+        raise EnvironmentFault.of(
+            "E502",
+            f"not installed: {error.name}, which `bertspec serve` needs",
+            "pip install 'bertspec[serve]'",
+        ) from None
+    from bertspec.runtime.predict import Predictor
+
+    limits = Limits(max_batch, max_wait_ms / 1000, max_queue, max_body)
+    service = Service(model, Predictor(export_folder(model)), host, port, limits)
+    click.echo(f"serving {model} at {service.url}; Ctrl-C stops")
+    service.run_until_signal()

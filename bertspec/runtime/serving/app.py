@@ -1,0 +1,123 @@
+"""The HTTP API: /predict, /health, /metrics, the page at /, and OpenAPI at /docs."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
+from starlette.exceptions import HTTPException
+
+from bertspec import __version__
+from bertspec.catalog.task import Task
+from bertspec.core.errors import BertspecError
+from bertspec.runtime.predict import Predictor
+from bertspec.runtime.serving.answering import failed
+from bertspec.runtime.serving.batching import Batcher, QueueFullError
+from bertspec.runtime.serving.guard import MEASURED, Guard
+from bertspec.runtime.serving.limits import Limits
+from bertspec.runtime.serving.metrics import Metrics
+from bertspec.runtime.serving.page import read_page
+from bertspec.runtime.serving.problems import Problem, Problems, problems_of, refusal
+
+_RETRY_SECONDS = 1
+"""After how long a client that was refused is to try again."""
+
+_STATUS_CODES = {400: "E453", 413: "E454"}
+"""Codes of what FastAPI and the guard refuse."""
+
+
+def make_app(
+    name: str, predictor: Predictor, batcher: Batcher, metrics: Metrics, limits: Limits
+) -> FastAPI:
+    """The application; `batcher` is to run while it is used."""
+    app = FastAPIOffline(
+        title=name, summary=f"A model for {predictor.task.type}.", version=__version__,
+        redoc_url=None,
+    )  # fmt: skip
+    app.add_middleware(Guard, batcher=batcher, metrics=metrics, limits=limits)
+    _handle_errors(app, metrics, predictor.fields)
+    page, policy = read_page()
+
+    async def predict(body: Any) -> Response:
+        """Answer one input with an object, or a list of inputs with a list, in their order.
+
+        What is wrong with any input is told, and none is answered then.
+        """
+        inputs: list[BaseModel] = body if isinstance(body, list) else [body]
+        try:
+            futures = batcher.submit([value.model_dump() for value in inputs])
+        except QueueFullError:
+            full = Problem(
+                code="E455",
+                message=f"{limits.max_queue} inputs wait at most",
+                help=f"try again in {_RETRY_SECONDS} s, or with fewer inputs",
+            )
+            return refusal(metrics, 503, [full], {"Retry-After": str(_RETRY_SECONDS)})
+        outcomes = await asyncio.gather(*map(asyncio.wrap_future, futures))
+        problems = [
+            Problem.of(outcome, number if isinstance(body, list) else None)
+            for number, outcome in enumerate(outcomes)
+            if isinstance(outcome, BertspecError)
+        ]
+        if problems:
+            is_input = all(problem.code == "E453" for problem in problems)
+            return refusal(metrics, 422 if is_input else 500, problems)
+        return JSONResponse(outcomes if isinstance(body, list) else outcomes[0])
+
+    # The type is made at run time, which an annotation in the source cannot say.
+    predict.__annotations__["body"] = _body(predictor.task, predictor.fields, limits.max_queue)
+    told: dict[int | str, dict[str, Any]] = {
+        status: {"model": Problems} for status in (400, 408, 413, 422, 500, 503)
+    }
+    answers = dict[str, Any] | list[dict[str, Any]]
+    app.post(MEASURED, response_model=answers, responses=told)(predict)
+
+    @app.get("/health")
+    async def health() -> dict[str, Any]:
+        """What is served. It answers while the server takes requests."""
+        kinds = {field: predictor.task.column_kind(field) for field in predictor.fields}
+        return {"status": "ok", "model": name, "task": predictor.task.type, "fields": kinds}
+
+    @app.get("/metrics", response_class=Response)
+    async def numbers() -> Response:
+        """Counters in the text format of Prometheus."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> HTMLResponse:
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
+    return app
+
+
+def _body(task: Task, fields: Sequence[str], most: int) -> Any:
+    """What /predict takes: an input with the fields of the bundle, or a list of such."""
+    columns: dict[str, Any] = {
+        name: (list[str] if task.column_kind(name) == "list" else str, ...) for name in fields
+    }
+    config = ConfigDict(extra="forbid", strict=True)
+    one = create_model("Input", __config__=config, **columns)
+    several = Annotated[list[one], Field(max_length=most)]
+    tag = Discriminator(lambda value: "list" if isinstance(value, list) else "one")
+    return Annotated[Annotated[one, Tag("one")] | Annotated[several, Tag("list")], tag]
+
+
+def _handle_errors(app: FastAPI, metrics: Metrics, fields: Sequence[str]) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return refusal(metrics, 422, problems_of(error, fields))
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        status = error.status_code
+        problem = Problem(code=_STATUS_CODES.get(status), message=str(error.detail))
+        return refusal(metrics, status, [problem], error.headers)
+
+    @app.exception_handler(Exception)
+    async def defect(*_: object) -> JSONResponse:
+        return refusal(metrics, 500, [Problem.of(failed())])

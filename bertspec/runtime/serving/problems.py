@@ -1,0 +1,73 @@
+"""Errors as clients get them: JSON with the code, what is wrong, and what to do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from bertspec.core.errors import BertspecError
+from bertspec.core.terminal import printable
+from bertspec.runtime.serving.metrics import Metrics
+
+_SHOWN = 20
+"""Errors of a request that are told; a body can hold a hundred thousand."""
+
+_INSIDE = 2
+"""Where pydantic's path goes on behind `body` and the tag: a list's item, or a field."""
+
+
+class Problem(BaseModel):
+    """One thing that is wrong."""
+
+    code: str | None = Field(description="As `bertspec explain-code` takes it.")
+    message: str
+    help: str = ""
+    input: int | None = Field(default=None, description="Which of the inputs, from 0.")
+
+    @classmethod
+    def of(cls, error: BertspecError, number: int | None = None) -> "Problem":
+        first = error.diagnostics[0]
+        return cls(code=first.code, message=first.message, help=first.help, input=number)
+
+
+class Problems(BaseModel):
+    """The body of every response that is no answer."""
+
+    errors: list[Problem]
+
+
+def refusal(
+    metrics: Metrics,
+    status: int,
+    problems: Sequence[Problem],
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A response that tells of them."""
+    for problem in problems:
+        metrics.errors.labels(problem.code or str(status)).inc()
+    body = Problems(errors=list(problems[:_SHOWN])).model_dump()
+    return JSONResponse(body, status, dict(headers or {}))
+
+
+def problems_of(error: RequestValidationError, fields: Sequence[str]) -> list[Problem]:
+    """What pydantic found in a body."""
+    takes = f"the model takes {' and '.join(f'`{name}`' for name in fields)}"
+    return [_problem(found, takes) for found in error.errors()[:_SHOWN]]
+
+
+def _problem(found: Mapping[str, Any], takes: str) -> Problem:
+    if found["type"] == "json_invalid":
+        message = f"the body is not JSON: {found['ctx']['error']}"
+        return Problem(code="E453", message=message, help="write one object, or a list of them")
+    path = found["loc"][_INSIDE:]
+    number = path[0] if path and isinstance(path[0], int) else None
+    names = path if number is None else path[1:]
+    message = found["msg"][:1].lower() + found["msg"][1:]
+    if names:
+        # A name may have half a surrogate pair, which no response can hold.
+        message = f"`{printable('.'.join(map(str, names)))}`: {message}"
+    elif found["type"] != "too_long":
+        takes += "; send an object, or a list of them, with `Content-Type: application/json`"
+    return Problem(code="E453", message=message, help=takes, input=number)

@@ -1,0 +1,232 @@
+"""`bertspec serve`: a real server on 127.0.0.1, with the tiny project's exported model."""
+
+import base64
+import json
+import re
+import shutil
+import socket
+import statistics
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from bertspec.runtime.predict import Predictor
+from tests.projects import Project
+from tests.serving import (
+    BROKEN,
+    REFUSED,
+    Held,
+    held,
+    in_flight,
+    metric,
+    post,
+    queued,
+    same,
+    serving,
+)
+from tests.waiting import PATIENCE
+
+TEXTS = ["a warm and funny film", "we hated it", "", "x" * 3000, "naïve 😀 <b>&\x00", "a dull cast"]
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def model(built: Project) -> Held:
+    return Held(built.root / "models/tiny/export")
+
+
+@pytest.fixture(scope="module")
+def client(built: Project) -> Iterator[httpx2.Client]:
+    """A client of a server that several tests share, with a queue of ten inputs."""
+    with serving(Held(built.root / "models/tiny/export"), max_queue=10) as client:
+        yield client
+
+
+def test_answers_are_those_of_predict(model: Held) -> None:
+    inputs = [{"text": text} for text in TEXTS]
+    expected = list(model.predict(inputs))
+    with serving(model, max_batch=4) as client:
+        together = post(client, inputs).json()
+        with in_flight(client, inputs) as responses:
+            pass
+        assert post(client, []).json() == []
+    alone = [response.json() for response in responses]
+    assert all(map(same, together, expected))
+    assert all(map(same, alone, expected))
+
+
+def test_a_model_of_two_texts_takes_both(built: Project, tmp_path: Path) -> None:
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "pairs")
+    bundle = json.loads((folder / "bundle.json").read_text())
+    bundle["fields"] = ["text", "text_pair"]
+    (folder / "bundle.json").write_text(json.dumps(bundle))
+    predictor = Predictor(folder)
+    pair = {"text": "a warm film", "text_pair": "a dull film"}
+    with serving(predictor) as client:
+        assert same(post(client, pair).json(), *predictor.predict([pair]))
+        schema = client.get("/openapi.json").json()["components"]["schemas"]["Input"]
+        assert set(schema["properties"]) == set(schema["required"]) == set(pair)
+        assert post(client, {"text": "a warm film"}).status_code == 422
+
+
+def test_requests_that_wait_are_predicted_together(model: Held) -> None:
+    with serving(model, max_batch=4, max_wait=0) as client:
+        with held(client, model), in_flight(client, [{"text": t} for t in TEXTS]) as responses:
+            queued(client, len(TEXTS))
+            model.go.set()
+        assert [response.status_code for response in responses] == [200] * len(TEXTS)
+        assert metric(client, "bertspec_batch_inputs_sum") == 1 + len(TEXTS)
+        sizes = {le: metric(client, "bertspec_batch_inputs_bucket", le=le) for le in ("1.0", "2.0")}
+        assert sizes == {"1.0": 1, "2.0": 2}
+        assert metric(client, "bertspec_batch_inputs_count") == 3, "of 1, 4 and 2 inputs"
+        assert metric(client, "bertspec_requests_total", status="200") == 1 + len(TEXTS)
+        assert metric(client, "bertspec_request_seconds_count") == 1 + len(TEXTS)
+
+
+def test_an_input_waits_for_others_until_the_batch_is_full(model: Held) -> None:
+    with serving(model, max_batch=2, max_wait=PATIENCE * 60) as client:
+        with in_flight(client, [{"text": "a"}, {"text": "b"}]) as responses:
+            pass
+        assert [response.status_code for response in responses] == [200, 200]
+        assert metric(client, "bertspec_batch_inputs_count") == 1
+
+
+def test_a_full_queue_refuses_and_takes_no_part(model: Held) -> None:
+    with serving(model, max_queue=2, max_wait=0) as client:
+        with held(client, model), in_flight(client, [{"text": "second"}]) as responses:
+            queued(client, 1)
+            refused = post(client, [{"text": "third"}, {"text": "fourth"}])
+            assert metric(client, "bertspec_queue_inputs") == 1
+            model.go.set()
+        assert responses[0].status_code == 200
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        assert [error["code"] for error in refused.json()["errors"]] == ["E455"]
+        assert metric(client, "bertspec_errors_total", code="E455") == 1
+        assert post(client, {"text": "third"}).status_code == 200
+
+
+def test_a_large_body_is_refused_with_and_without_a_length(model: Held) -> None:
+    body = json.dumps({"text": "x" * 5000}).encode()
+    pieces = (body[i : i + 500] for i in range(0, len(body), 500))
+    with serving(model, max_body=1000) as client:
+        for content in (body, pieces):
+            refused = client.post("/predict", content=content, headers=JSON)
+            assert refused.status_code == 413
+            assert [error["code"] for error in refused.json()["errors"]] == ["E454"]
+        assert post(client, {"text": "x"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "number", "words"),
+    [
+        ("{", None, ["not JSON"]),
+        ("", None, ["required"]),
+        ("7", None, ["object", "`text`"]),
+        ('{"txet": "a"}', None, ["`txet`"]),
+        ('{"text": 7}', None, ["`text`: ", "string"]),
+        ('{"text": ["a"]}', None, ["`text`: ", "string"]),
+        ('{"text": "a", "id": 1}', None, ["`id`: "]),
+        ('[{"text": "a"}, {"text": null}]', 1, ["`text`: ", "string"]),
+        ('[{"text": "a"}, "b"]', 1, ["object"]),
+        (json.dumps([{"text": "a"}] * 11), None, ["at most 10"]),
+        (json.dumps({"text": REFUSED}), None, ["no mask", "write one"]),
+        (json.dumps([{"text": t} for t in ("a", "b", "c", REFUSED, "d")]), 3, ["no mask"]),
+    ],
+)
+def test_what_is_wrong_with_an_input_is_told(
+    client: httpx2.Client, body: str, number: int | None, words: list[str]
+) -> None:
+    before = metric(client, "bertspec_errors_total", code="E453")
+    response = client.post("/predict", content=body, headers=JSON)
+    assert response.status_code == 422
+    errors = response.json()["errors"]
+    assert {error["code"] for error in errors} == {"E453"}
+    assert {error["input"] for error in errors} == {number}
+    said = " ".join(f"{error['message']} {error['help']}" for error in errors)
+    assert all(word in said for word in words), said
+    assert metric(client, "bertspec_errors_total", code="E453") == before + len(errors)
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"\\ud800": 1}', "[" + "{}," * 999 + "{}]"])
+def test_hostile_bodies_are_the_clients_fault(client: httpx2.Client, body: str) -> None:
+    response = client.post("/predict", content=body, headers=JSON)
+    assert response.status_code in (400, 422)
+    assert {error["code"] for error in response.json()["errors"]} == {"E453"}
+    assert len(response.content) < 10_000
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+def test_a_body_that_is_not_said_to_be_json_is_refused(
+    client: httpx2.Client, kind: str | None
+) -> None:
+    """Otherwise a page of another site could make a browser send it."""
+    headers = {"Content-Type": kind} if kind else {}
+    response = client.post("/predict", content='{"text": "a"}', headers=headers)
+    assert response.status_code == 422
+    assert "Content-Type" in response.json()["errors"][0]["help"]
+
+
+def test_one_wrong_input_spoils_no_other_request(model: Held) -> None:
+    with serving(model, max_wait=0) as client:
+        bodies = [{"text": text} for text in ("a", REFUSED, "b", BROKEN, "c")]
+        with held(client, model), in_flight(client, bodies) as responses:
+            queued(client, len(bodies))
+            model.go.set()
+        assert [response.status_code for response in responses] == [200, 422, 200, 500, 200]
+        assert responses[3].json()["errors"][0]["code"] == "E901"
+        assert not any(word in responses[3].text for word in ("secret", "Traceback"))
+
+
+def test_unknown_paths_and_methods_are_told_in_json(client: httpx2.Client) -> None:
+    assert client.get("/nothing").json()["errors"][0]["message"] == "Not Found"
+    assert client.get("/predict").status_code == 405
+    assert client.get("/health").json() == {
+        "status": "ok", "model": "tiny", "task": "text-classification", "fields": {"text": "text"},
+    }  # fmt: skip
+
+
+def test_a_response_is_sent_at_once(client: httpx2.Client) -> None:
+    """Over a connection that stays open, one that is held back comes 40 ms late."""
+    times = [client.get("/health").elapsed.total_seconds() for _ in range(40)]
+    assert statistics.median(times) < 0.03
+
+
+def test_the_pages_load_nothing_from_elsewhere(client: httpx2.Client) -> None:
+    page, docs = client.get("/"), client.get("/docs")
+    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', docs.text)
+    assert loaded
+    assert all(client.get(path).status_code == 200 for path in loaded)
+    assert not re.search(r"(src|href)=.https?:", page.text)
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for tag in ("script", "style"):
+        (content,) = re.findall(rf"<{tag}>(.*)</{tag}>", page.text, re.DOTALL)
+        digest = base64.b64encode(sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", page.text)
+    assert not re.search(r"<[^>]* (on\w+|style)=", page.text), "the policy would block it"
+
+
+def test_without_the_extra_it_is_told_what_to_install(
+    built: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("bertspec.runtime.serving.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    said = built.bertspec("serve", "tiny", code=3)
+    assert "E502" in said
+    assert "pip install 'bertspec[serve]'" in said
+
+
+def test_a_port_that_is_taken_is_told(built: Project) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        said = built.bertspec("serve", "tiny", "--port", port, code=3)
+    assert "E503" in said
+    assert port in said
