@@ -144,7 +144,9 @@ def run_trainer(folder: Path, name: str, seed: int, system: str) -> None:
             }  # fmt: skip
 
     base = folder / record["inputs"]["base"]
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=2, dtype=torch.float32
+    )
     tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
     arguments = TrainingArguments(
         output_dir=str(folder / "trainer"), seed=seed, report_to=[], disable_tqdm=True,
@@ -169,6 +171,10 @@ def run_trainer(folder: Path, name: str, seed: int, system: str) -> None:
     print(json.dumps({**found, "accuracy": accuracy}))
 
 
+def precision_of(system: str) -> str:
+    return BERTSPEC.get(system, "bf16" if system == BEST else "fp32")
+
+
 def measure(folder: Path, name: str, seed: int, system: str, setting: Setting) -> Run:
     """One system with one seed; what bertspec built up to train is there."""
     script = Path(__file__)
@@ -190,10 +196,12 @@ def compare(
     rows: int | None,
     words: int | None,
     setting: Setting,
+    precisions: Sequence[str],
 ) -> None:
     from bertspec.runtime.doctor.gemm import measure as measure_gemm
 
-    results: dict[str, list[Run]] = {system: [] for system in (*BERTSPEC, *TRAINER)}
+    systems = (*BERTSPEC, *TRAINER)
+    results: dict[str, list[Run]] = {s: [] for s in systems if precision_of(s) in precisions}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         if not place_data(name, data, folder, rows, words):
@@ -210,8 +218,7 @@ def compare(
         work = arithmetic(folder / record["inputs"]["base"], lengths)
         epochs = params[name]["training"]["epochs"]
         peaks = {
-            p: measure_gemm(p, record["threads"], 5.0, setting.device).gflops
-            for p in ("fp32", "bf16")
+            p: measure_gemm(p, record["threads"], 5.0, setting.device).gflops for p in precisions
         }
         report(name, lengths * epochs, work * epochs, peaks, results)
 
@@ -242,12 +249,12 @@ def report(
     print(f"\n{name}: {len(lengths)} examples, {tokens} real tokens; GEMM peak in GFLOP/s: {said}")
     print(f"{'':40} {'loop s':>14} {'tokens/s':>9} {'of peak':>8} {'process s':>14}", end="")
     print(f" {'tokens/s':>9} {'slower':>8} {'accuracy':>16}")
-    fastest = mean_and_spread([run["loop"] for run in results[next(iter(BERTSPEC))]])[0]
+    fastest = mean_and_spread([run["loop"] for run in next(iter(results.values()))])[0]
     for system, runs in results.items():
         loop, process, accuracy = (
             mean_and_spread([run[key] for run in runs]) for key in ("loop", "train", "accuracy")
         )
-        precision = BERTSPEC.get(system, "bf16" if system == BEST else "fp32")
+        precision = precision_of(system)
         share = work / loop[0] / 1e9 / peaks[precision]
         print(f"{system:40} {loop[0]:7.1f} ± {loop[1]:4.1f} {tokens / loop[0]:9,.0f}", end="")
         print(f" {share:8.0%} {process[0]:7.1f} ± {process[1]:4.1f}", end="")
@@ -265,6 +272,9 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--shape", choices=SHAPES, default="minilm")
     parser.add_argument("--max-length", type=int, help="in place of the spec's")
+    parser.add_argument(
+        "--fp32", action="store_true", help="without bf16, for a processor that has none"
+    )
     parser.add_argument("--epochs", type=int, help="in place of the spec's")
     parser.add_argument("--bertspec", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--trainer", choices=TRAINER, help=argparse.SUPPRESS)
@@ -278,7 +288,10 @@ def main() -> None:
         base = SHAPES[options.shape]
         setting = Setting(options.device, base, options.max_length, options.epochs)
         for name in options.names:
-            compare(name, options.data, options.seeds, options.rows, options.words, setting)
+            precisions = ["fp32"] if options.fp32 else ["fp32", "bf16"]
+            compare(
+                name, options.data, options.seeds, options.rows, options.words, setting, precisions
+            )
 
 
 if __name__ == "__main__":

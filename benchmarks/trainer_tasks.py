@@ -142,7 +142,7 @@ class Ner(Recipe):
 
     def model(self) -> torch.nn.Module:
         return AutoModelForTokenClassification.from_pretrained(
-            self.base, num_labels=len(self.names)
+            self.base, num_labels=len(self.names), dtype=torch.float32
         )
 
     def collator(self) -> Any:
@@ -178,7 +178,7 @@ class Qa(Recipe):
         return [{name: feature[name] for name in names} for feature in found]
 
     def model(self) -> torch.nn.Module:
-        return AutoModelForQuestionAnswering.from_pretrained(self.base)
+        return AutoModelForQuestionAnswering.from_pretrained(self.base, dtype=torch.float32)
 
     def collator(self) -> Any:
         return DataCollatorWithPadding(self.tokenizer)
@@ -212,9 +212,9 @@ class LanguageModel(Recipe):
 
     def model(self) -> torch.nn.Module:
         if self.masked:
-            return AutoModelForMaskedLM.from_pretrained(self.base)
+            return AutoModelForMaskedLM.from_pretrained(self.base, dtype=torch.float32)
         config = AutoConfig.from_pretrained(self.base, is_decoder=True)
-        return AutoModelForCausalLM.from_pretrained(self.base, config=config)
+        return AutoModelForCausalLM.from_pretrained(self.base, config=config, dtype=torch.float32)
 
     def collator(self) -> Any:
         return DataCollatorForLanguageModeling(self.tokenizer, mlm=self.masked)
