@@ -139,6 +139,13 @@ def _report(error: Exception) -> int:
         exit_code = EnvironmentFault.exit_code
         advice = "close other programs, or lower `tokenization.max_length`"
         found = (Diagnostic("E504", "out of memory", advice),)
+    elif isinstance(error, ModuleNotFoundError) and not f"{error.name}.".startswith("bertspec."):
+        exit_code = EnvironmentFault.exit_code
+        advice = (
+            "pip install 'bertspec[predict]' or 'bertspec[serve]' for exported models, and "
+            "'bertspec[train]' for all else"
+        )
+        found = (Diagnostic("E502", f"not installed: {error.name}", advice),)
     elif isinstance(error, OSError):
         exit_code = EnvironmentFault.exit_code
         place = f" ({error.filename})" if error.filename else ""
