@@ -10,14 +10,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(folder: "str | PathLike[str]") -> "Predictor":
+def load(folder: "str | PathLike[str]", export: str | None = None) -> "Predictor":
     """The exported model in a folder such as models/NAME/export, ready to predict.
 
-    It needs onnxruntime and tokenizers, and no torch. Raises InputError (E451) for a folder that
-    is no exported model, or has no ONNX model, or is damaged.
+    `export` is one of its ONNX exports, such as `onnx-int8`; by default the first of the spec. It
+    needs onnxruntime and tokenizers, and no torch. Raises InputError (E451) for a folder that is no
+    exported model, or has no such export, or is damaged.
     """
     from pathlib import Path
 
     from bertspec.runtime.predict import Predictor
 
-    return Predictor(Path(folder))
+    return Predictor(Path(folder), export)

@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -35,11 +36,16 @@ Runner = Callable[["Mapping[str, np.ndarray]"], "np.ndarray"]
 """INPUTS by name -> logits, (batch, outputs) float32."""
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What the exports of one module have in common."""
+
+    graphs: dict[Any, Any] = field(default_factory=dict)
+    """Graphs of the module that one export made and another one may begin with."""
+
+
 class Export(Model, ABC):
     """Options and behaviour of one kind of export."""
-
-    filename: ClassVar[str]
-    """Name of the file in the export folder."""
 
     type: str
     tolerance: float = Field(
@@ -49,12 +55,30 @@ class Export(Model, ABC):
         "The stage fails beyond it, and on any label that differs.",
     )
 
+    @property
+    def name(self) -> str:
+        """What it is called beside the other exports of a spec."""
+        return self.type
+
+    @property
+    @abstractmethod
+    def filename(self) -> str:
+        """Name of the file in the export folder."""
+
+    @property
+    def metric_bound(self) -> float | None:
+        """By how much the headline metric may be worse, for an export that is not the same numbers.
+
+        None for one that is: `tolerance` holds for each number, and no prediction may differ.
+        """
+        return None
+
     @abstractmethod
     def packages(self) -> tuple[str, ...]:
         """Distributions whose version can change the file."""
 
     @abstractmethod
-    def write(self, module: "torch.nn.Module", path: Path) -> None:
+    def write(self, module: "torch.nn.Module", path: Path, shared: Shared) -> None:
         """Write the file. `module` takes INPUTS in order and gives logits; it is in eval mode.
 
         The same weights give the same bytes in another process, folder and installation; not

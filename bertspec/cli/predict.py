@@ -60,6 +60,13 @@ if TYPE_CHECKING:
     help="What is printed without --output: a line to read, which is the default, or one JSON "
     "object, for each input.",
 )
+@click.option(
+    "--export",
+    "export",
+    metavar="NAME",
+    help="Which of several ONNX exports to run, such as onnx-int8; by default the first of the "
+    "spec.",
+)
 def command(
     model: str,
     texts: tuple[str, ...],
@@ -69,6 +76,7 @@ def command(
     carried: tuple[str, ...],
     keep_going: bool,  # noqa: FBT001 - click passes it by name
     fmt: str | None,
+    export: str | None,
 ) -> None:
     """Predict with an exported ONNX model.
 
@@ -97,7 +105,7 @@ def command(
         raise click.UsageError("--format is of what is printed, and --output writes a file")
     if output is not None:
         require_writer(output)
-    predictor = Predictor(export_folder(model))
+    predictor = Predictor(export_folder(model), export)
     task, fields = predictor.task, predictor.fields
     given = _rows(texts, source, columns, carried, fields)
     layout = Layout(task, fields, given.types, keep_going=keep_going)

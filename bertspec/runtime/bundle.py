@@ -12,6 +12,8 @@ from bertspec.core.model import Model
 
 FILE = "bundle.json"
 VERSION = 2
+ONNX = "onnx"
+"""The export in 32-bit floats that predict runs."""
 
 RESTORE = "get the export folder again: `dvc repro` builds it, `dvc pull` fetches it"
 """What to do about an export folder with a broken file."""
@@ -31,7 +33,9 @@ class Bundle(Model):
     """How scores become predictions, see `Task.decide`."""
     pad_id: int = Field(ge=0)
     models: dict[str, str]
-    """Kind of export -> its file."""
+    """Name of an export -> its file."""
+    default: str = Field(default=ONNX, json_schema_extra={"since": 2})
+    """Which of them predict runs when none is named: the first ONNX one of the spec."""
 
     def write(self, folder: Path) -> None:
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)

@@ -16,6 +16,7 @@ from bertspec.catalog.encoding.encoder import Encoder, column, text_column
 from bertspec.catalog.task import Answer, Task
 from bertspec.catalog.tasks import TASKS
 from bertspec.core.errors import BertspecError, InputError, reason
+from bertspec.core.names import did_you_mean
 from bertspec.runtime.bundle import FILE, RESTORE, Bundle, read_bundle
 
 T = TypeVar("T")
@@ -44,20 +45,16 @@ class Predictor:
 
     It may be used again and again, which is faster than a new one: it remembers words.
 
-    Raises InputError (E451) for a folder that is none, or whose files are broken or do not fit
-    together.
+    `export` is the name of one of the folder's ONNX exports, such as `onnx-int8`; by default it is
+    the first one of the spec.
+    Raises InputError (E451) for a folder that is none, or has no such export, or whose files are
+    broken or do not fit together.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, export: str | None = None) -> None:
         self._bundle = read_bundle(folder)
-        if "onnx" not in self._bundle.models:
-            raise InputError.of(
-                "E451",
-                f"{folder} has no ONNX model, which predict runs",
-                "add `{type: onnx}` to `export` and build it again",
-            )
         self.task = _task(self._bundle, folder)
-        self._model = folder / self._bundle.models["onnx"]
+        self._model = folder / _file(self._bundle, folder, export)
         self._session = _load(self._model, _session)
         _require_outputs(self.task, self._session, self._model)
         tokenizer = _load(folder / "tokenizer.json", Tokenizer.from_file)
@@ -188,6 +185,23 @@ def kind_of(value: object) -> str:
         return "text"
     is_list = isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
     return "list" if is_list else "other"
+
+
+def _file(bundle: Bundle, folder: Path, export: str | None) -> str:
+    """The file of the named export, or of the default one."""
+    runnable = [name for name, file in bundle.models.items() if file.endswith(".onnx")]
+    if not runnable:
+        raise InputError.of(
+            "E451",
+            f"{folder} has no ONNX model, which predict runs",
+            "add `{type: onnx}` to `export` and build it again",
+        )
+    name = bundle.default if export is None else export
+    if name not in runnable:
+        raise InputError.of(
+            "E451", f"{folder} has no ONNX export `{name}`", did_you_mean(name, runnable)
+        )
+    return bundle.models[name]
 
 
 def _task(bundle: Bundle, folder: Path) -> Task:

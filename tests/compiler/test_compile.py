@@ -198,6 +198,8 @@ CHANGES: dict[str, Any] = {
     "tokenization.long_documents": {"type": "windows", "stride": 8},
     "evaluation.fit.max_gap": 0.2, "evaluation.fit.min_gain": 0.2,
     "export": [{"type": "onnx"}], "export.0.tolerance": 0.1, "export.0.opset": 20,
+    "export.0.quantize": "int8", "export.0.max_metric_delta": 0.01,
+    "export.0.optimize": True,
 }  # fmt: skip
 """For each field, another value for it than it has in the spec below; where the field stands in
 another form there, the path and the value of what holds it.

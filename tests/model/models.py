@@ -5,11 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pyarrow as pa
 
 from bertspec.catalog.base import Base
@@ -81,3 +84,23 @@ def python(code: str, *arguments: str, **env: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def operators(path: Path) -> Counter[str]:
+    """How many nodes of each kind an ONNX file has."""
+    return Counter(node.op_type for node in onnx.load(path).graph.node)
+
+
+def fused_operators(path: Path, folder: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """Of attention, normalisation, GELU and embeddings: those of a file, and those that run."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(folder / "optimized.onnx")
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    first, second = operators(path), operators(folder / "optimized.onnx")
+    return _fused(first), _fused(second)
+
+
+def _fused(found: Counter[str]) -> dict[str, int]:
+    words = ("Attention", "LayerNormalization", "Gelu")
+    return {kind: count for kind, count in found.items() if any(w in kind for w in words)}

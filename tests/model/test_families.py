@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from bertspec.catalog.batch import Batch, Tokens
-from bertspec.catalog.export import INPUTS
+from bertspec.catalog.export import INPUTS, Runner, Shared
 from bertspec.catalog.exports import EXPORTS
+from bertspec.catalog.exports.onnx import Onnx
 from bertspec.catalog.task import LossOptions
 from bertspec.pipeline.params.train import AdamW, Lora
 from bertspec.runtime.export import exported_module
@@ -23,7 +24,7 @@ from bertspec.runtime.training.frozen_outputs import FrozenOutputs
 from bertspec.runtime.training.layers import layer_lists
 from bertspec.runtime.training.lora import adapted
 from bertspec.runtime.training.optimization import make_optimizer, set_rate
-from tests.model.models import TASK, build, prepare, scratch
+from tests.model.models import TASK, build, operators, prepare, scratch
 from tests.model.models import inputs as made_inputs
 from tests.tasks.tiny import DRAW
 
@@ -106,13 +107,30 @@ def test_an_export_gives_what_pytorch_gives_at_any_size(
     model: Any, kind: str, tmp_path: Path
 ) -> None:
     export = EXPORTS[kind].model_validate({"type": kind})
-    export.write(exported_module(model, TASK).eval(), tmp_path / "model")
-    run = export.runner(tmp_path / "model", 1)
+    export.write(exported_module(model, TASK).eval(), tmp_path / "model", Shared())
+    _compare(model, export.runner(tmp_path / "model", 1))
+
+
+def _compare(model: Any, run: Runner) -> None:
     for rows, length in ((1, 1), (1, 100), (9, 1), (9, 33), (2, 126)):
         inputs = made_inputs(rows, length)
         with torch.inference_mode():
             expected = TASK.forward(model, {n: torch.from_numpy(inputs[n]) for n in INPUTS})
         np.testing.assert_allclose(run(inputs), expected.numpy(), atol=1e-4)
+
+
+FUSED = {"distilbert": (2, 1), "modernbert": (2, 0)}
+"""Attentions and embeddings that are one operator each, in families of other graphs than BERT's."""
+
+
+@pytest.mark.parametrize("model", FUSED, indirect=True)
+def test_a_fused_export_gives_what_pytorch_gives(model: Any, tmp_path: Path) -> None:
+    export = Onnx(type="onnx", optimize=True)
+    export.write(exported_module(model, TASK).eval(), tmp_path / "model", Shared())
+    found = operators(tmp_path / "model")
+    counts = (found["MultiHeadAttention"], found["EmbedLayerNormalization"])
+    assert counts == FUSED[model.config.model_type]
+    _compare(model, export.runner(tmp_path / "model", 1))
 
 
 def _sequences() -> Tokens:

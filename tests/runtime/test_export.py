@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from bertspec.catalog.export import Shared
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.exports.torchscript import without_paths
 from bertspec.core.errors import CheckFailed
@@ -49,7 +50,7 @@ def test_onnx_has_the_same_bytes_after_another_export(built: Project, tmp_path: 
     export = EXPORTS["onnx"].model_validate({"type": "onnx"})
     model = load_trained(built.root / "models/tiny/trained")
     for name in ("first", "second"):
-        export.write(exported_module(model, TASK).eval(), tmp_path / name)
+        export.write(exported_module(model, TASK).eval(), tmp_path / name, Shared())
     original = (built.root / "models/tiny/export/model.onnx").read_bytes()
     assert (tmp_path / "first").read_bytes() == original
     assert (tmp_path / "second").read_bytes() == original
@@ -94,10 +95,10 @@ def test_an_export_that_differs_is_refused_with_its_rows(
             run_stage(name, project.root)
     write = EXPORTS["onnx"].write
 
-    def with_another_bias(self: Any, module: torch.nn.Module, path: Path) -> None:
+    def with_another_bias(self: Any, module: torch.nn.Module, path: Path, shared: Shared) -> None:
         with torch.no_grad():
             module.model.classifier.bias[0] += 0.5  # type: ignore[index, operator, union-attr]
-            write(self, module, path)
+            write(self, module, path, shared)
             module.model.classifier.bias[0] -= 0.5  # type: ignore[index, operator, union-attr]
 
     monkeypatch.setattr(EXPORTS["onnx"], "write", with_another_bias)

@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer
 
 from bertspec.catalog.batch import IGNORED
+from bertspec.catalog.export import Shared
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.long_documents import Windows
 from bertspec.catalog.task import LossOptions
@@ -75,7 +76,7 @@ def test_no_export_sees_a_later_token(tmp_path: Path, model: Any, kind: str) -> 
     """At other sizes than the one that it was traced with, and with padding on the right."""
     export = EXPORTS[kind].model_validate({"type": kind})
     path = tmp_path / export.filename
-    export.write(exported_module(model, TASK).eval(), path)
+    export.write(exported_module(model, TASK).eval(), path, Shared())
     run = export.runner(path, 1)
     for length in (17, 21, 70):
         inputs = _inputs(length)

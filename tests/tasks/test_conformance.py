@@ -59,6 +59,18 @@ RULES_OFF = dict.fromkeys(
 """The splits are the same rows on purpose."""
 
 
+EXPORTS = [
+    {"type": "onnx"},
+    {"type": "onnx", "quantize": "fp16"},
+    {"type": "onnx", "quantize": "int8"},
+    {"type": "torchscript"},
+]
+"""Every form of export."""
+
+ONNX = ("onnx", "onnx-fp16", "onnx-int8")
+"""Those that predict runs."""
+
+
 def make_project(root: Path, case: Case, **changes: Any) -> Project:
     """The case's project, compiled. `changes` replace sections of its spec."""
     project = Project(root)
@@ -92,7 +104,8 @@ def built_task(
 ) -> tuple[str, Project]:
     """A project of each task, built to the end: `require` holds on rows learned by heart."""
     kind: str = request.param
-    project = make_project(tmp_path_factory.mktemp("task") / kind, case_of(kind))
+    folder = tmp_path_factory.mktemp("task") / kind
+    project = make_project(folder, case_of(kind), export=EXPORTS)
     for name in project.stages():
         run_stage(name, project.root)
     return kind, project
@@ -132,17 +145,22 @@ def test_metrics_are_those_of_the_predictions_file(built_task: tuple[str, Projec
 def test_exports_predict_what_pytorch_predicts(built_task: tuple[str, Project]) -> None:
     kind, project = built_task
     parity = json.loads((project.root / "models/tiny/parity.json").read_text())
-    assert set(parity) == {"onnx", "torchscript"}
-    for result in parity.values():
+    assert set(parity) == {*ONNX, "torchscript"}
+    for name, result in parity.items():
         assert result["rows"] == len(case_of(kind).rows)
         assert result["flips"] == 0
-        assert result["max_difference"] <= result["tolerance"]
+        if name in ("onnx", "torchscript"):
+            assert result["max_difference"] <= result["tolerance"]
+        else:
+            assert result["max_difference"] > 0
+            assert result["worse"] <= result["max_metric_delta"]
 
 
-def test_the_exported_model_answers(built_task: tuple[str, Project]) -> None:
+@pytest.mark.parametrize("name", ONNX)
+def test_the_exported_model_answers(built_task: tuple[str, Project], name: str) -> None:
     kind, project = built_task
     case = case_of(kind)
-    found = list(Predictor(project.root / "models/tiny/export").predict(case.inputs))
+    found = list(Predictor(project.root / "models/tiny/export", name).predict(case.inputs))
     assert len(found) == len(case.inputs)
     for answer, expected in zip(found, case.answers, strict=True):
         assert {name: answer[name] for name in expected} == expected

@@ -6,11 +6,11 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.export import INPUTS, Export, Runner, example_inputs
+from bertspec.catalog.export import INPUTS, Export, Runner, Shared, example_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,14 +27,16 @@ _ID_DIGITS = 40
 class TorchScript(Export):
     """One model.pt that PyTorch loads in Python or C++ without our code."""
 
-    filename: ClassVar[str] = "model.pt"
-
     type: Literal["torchscript"] = Field(description="TorchScript, 32-bit floats.")
+
+    @property
+    def filename(self) -> str:
+        return "model.pt"
 
     def packages(self) -> tuple[str, ...]:
         return ()
 
-    def write(self, module: "torch.nn.Module", path: Path) -> None:
+    def write(self, module: "torch.nn.Module", path: Path, shared: Shared) -> None:
         import torch
 
         buffer = io.BytesIO()

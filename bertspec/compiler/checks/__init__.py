@@ -15,6 +15,7 @@ from bertspec.compiler.checks import (
     early_stopping_can_stop,
     early_stopping_has_validation,
     events_are_inside,
+    export_bounds_are_looked_at,
     export_is_useful,
     exports_differ,
     exports_fit_task,
@@ -108,6 +109,7 @@ RULES: tuple[Rule, ...] = (
     require_is_reachable.check,
     exports_fit_task.check,
     exports_differ.check,
+    export_bounds_are_looked_at.check,
     export_is_useful.check,
 )
 """Each looks at one spec; the second argument is the project's folder, for files beside it."""

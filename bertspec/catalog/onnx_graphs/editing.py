@@ -1,0 +1,134 @@
+"""Edit an ONNX graph: find nodes by what they make and read, and put others in their place."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import onnx
+
+ORT = "com.microsoft"
+"""The domain of onnxruntime's own operators."""
+
+
+class Editor:
+    """Nodes of a graph in their order. What is made stands before the node that it is made for."""
+
+    def __init__(self, model: "onnx.ModelProto") -> None:
+        self._model = model
+        self._graph = model.graph
+        self.nodes = list(model.graph.node)
+        self._made: dict[int, list[onnx.NodeProto]] = {}
+        self._removed: set[int] = set()
+        self._producers = {name: node for node in self.nodes for name in node.output}
+        self._users: dict[str, list[onnx.NodeProto]] = {}
+        for node in self.nodes:
+            for name in node.input:
+                self._users.setdefault(name, []).append(node)
+        self._outputs = {output.name for output in self._graph.output}
+        self.weights = {w.name: tuple(w.dims) for w in self._graph.initializer}
+        """Their shapes by their names."""
+
+    def has(self, name: str) -> bool:
+        return name in self._producers
+
+    def attributes(self, node: "onnx.NodeProto") -> dict[str, Any]:
+        from onnx.helper import get_attribute_value
+
+        return {a.name: get_attribute_value(a) for a in node.attribute}
+
+    def producer(self, name: str, kind: str, **attributes: Any) -> "onnx.NodeProto | None":
+        """The node that makes a value, when it is of this kind and has these attributes."""
+        return self._fitting(self._producers.get(name), kind, attributes)
+
+    def only_user(self, name: str, kind: str, **attributes: Any) -> "onnx.NodeProto | None":
+        """The one node that reads a value, when there is no other and it is of this kind."""
+        users = self._users.get(name, [])
+        alone = len(users) == 1 and name not in self._outputs
+        return self._fitting(users[0] if alone else None, kind, attributes)
+
+    def is_linear(self, name: str, size: int) -> bool:
+        """Whether a value is that of a linear layer of this size: (batch, sequence, size)."""
+        added = self.producer(name, "Add")
+        products = [self.producer(n, "MatMul") for n in (added.input if added else [name])]
+        return any(p and self.weights.get(p.input[1], ())[1:] == (size,) for p in products)
+
+    def dimensions(self, shape: str) -> int | None:
+        """How many a shape has, where it is put together of single ones, or a constant."""
+        parts = self.producer(shape, "Concat")
+        return len(parts.input) if parts else next(iter(self.weights.get(shape, ())), None)
+
+    def _fitting(
+        self, node: "onnx.NodeProto | None", kind: str, attributes: Mapping[str, Any]
+    ) -> "onnx.NodeProto | None":
+        if node is None or node.op_type != kind:
+            return None
+        found = self.attributes(node)
+        fits = all(_plain(found.get(name)) == _plain(v) for name, v in attributes.items())
+        return node if fits else None
+
+    def make(
+        self,
+        kind: str,
+        inputs: Sequence[str],
+        output: str,
+        before: "onnx.NodeProto",
+        domain: str = "",
+        unused: Sequence[str] = (),
+        **attributes: Any,
+    ) -> None:
+        """A node that stands before another one. `unused` are further outputs that it must have."""
+        from onnx.helper import make_node, make_opsetid
+
+        while inputs and not inputs[-1]:
+            inputs = inputs[:-1]
+        outputs = [output, *unused]
+        node = make_node(kind, inputs, outputs, f"{kind}_{output}", domain=domain, **attributes)
+        if domain and domain not in {o.domain for o in self._model.opset_import}:
+            self._model.opset_import.append(make_opsetid(domain, 1))
+        self._made.setdefault(id(before), []).append(node)
+        self._producers[output] = node
+
+    def constant(self, value: Sequence[int] | float) -> str:
+        """The name of a constant: whole numbers, or one float."""
+        import numpy as np
+        from onnx.numpy_helper import from_array
+
+        dtype = np.float32 if isinstance(value, float) else np.int64
+        name = f"constant_{value}".replace(" ", "")
+        if name not in self.weights:
+            self._graph.initializer.append(from_array(np.array(value, dtype), name))
+            self.weights[name] = np.shape(value)
+        return name
+
+    def remove(self, *nodes: "onnx.NodeProto") -> None:
+        self._removed |= {id(node) for node in nodes}
+
+    def finish(self) -> None:
+        """Write the graph, without what nothing reads any more."""
+        nodes = []
+        for node in self.nodes:
+            nodes += self._made.get(id(node), [])
+            if id(node) not in self._removed:
+                nodes.append(node)
+        read = set(self._outputs)
+        kept = []
+        for node in reversed(nodes):
+            if any(name in read for name in node.output):
+                read |= set(node.input)
+                kept.append(type(node).FromString(node.SerializeToString()))
+        weights = [type(w).FromString(w.SerializeToString())
+                   for w in self._graph.initializer if w.name in read]  # fmt: skip
+        for field, values in (("node", reversed(kept)), ("initializer", weights)):
+            self._graph.ClearField(field)
+            getattr(self._graph, field).extend(values)
+        self._graph.ClearField("value_info")
+        domains = {node.domain for node in self._graph.node}
+        opsets = [o for o in self._model.opset_import if not o.domain or o.domain in domains]
+        kept_opsets = sorted((o.domain, o.version) for o in opsets)
+        self._model.ClearField("opset_import")
+        for domain, version in kept_opsets:
+            self._model.opset_import.add(domain=domain, version=version)
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, (list, tuple)) else value

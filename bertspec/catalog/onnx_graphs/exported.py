@@ -1,0 +1,52 @@
+"""A module as an ONNX graph of 32-bit floats, through torch.onnx.export."""
+
+from typing import TYPE_CHECKING
+
+from bertspec.catalog.export import INPUTS, Shared, example_inputs
+from bertspec.catalog.onnx_graphs.attention import fuse_attention
+from bertspec.catalog.onnx_graphs.silence import silence
+from bertspec.catalog.onnx_graphs.translations import translations
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+
+
+def exported(
+    module: "torch.nn.Module", opset: int, shared: Shared, *, fused: bool
+) -> "onnx.ModelProto":
+    """The graph; batch and sequence are dynamic. One that `shared` has is not made again.
+
+    With `fused`, attention and GELU are one operator each, of onnxruntime.
+    """
+    import onnx
+
+    key = ("onnx", opset, fused)
+    if key not in shared.graphs:
+        shared.graphs[key] = _export(module, opset, fused=fused).SerializeToString()
+    model = onnx.load_model_from_string(shared.graphs[key])
+    if fused:
+        fuse_attention(model)
+    return model
+
+
+def _export(module: "torch.nn.Module", opset: int, *, fused: bool) -> "onnx.ModelProto":
+    import torch
+
+    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
+    with silence():
+        program = torch.onnx.export(
+            module,
+            example_inputs(),
+            dynamo=True,
+            input_names=list(INPUTS),
+            output_names=["logits"],
+            dynamic_shapes=dict.fromkeys(INPUTS, axes),
+            opset_version=opset,
+            external_data=False,
+            verbose=False,
+            custom_translation_table=dict(translations()) if fused else None,
+        )
+    if program is None:
+        raise ValueError("torch.onnx.export gave no program")
+    return program.model_proto

@@ -1,0 +1,163 @@
+"""How far an export's outputs are from PyTorch's, and whether that is too far."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bertspec.catalog.export import Export
+from bertspec.catalog.task import ID_COLUMN, Decision, Task
+from bertspec.core.diagnostics import Diagnostic
+from bertspec.runtime.examples import Examples
+from bertspec.runtime.predictions import predicted
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+SHOWN = 10
+
+_ROUNDING = 1e-9
+"""Of a metric: 0.8 less 0.795 is more than 0.005 in floats."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The headline metric of both, NaN where the test split does not define it."""
+
+    name: str
+    pytorch: float
+    exported: float
+
+    @property
+    def worse(self) -> float:
+        return self.pytorch - self.exported
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An export's outputs against PyTorch's."""
+
+    differences: "np.ndarray"
+    """Of each row, the largest of any part of its output."""
+    flipped: "np.ndarray"
+    """Of each row, whether what is predicted differs."""
+    metric: Metric | None
+    """None where the export has no bound on it."""
+
+    def summary(self, export: Export) -> dict[str, Any]:
+        """What parity.json says, with the bound of the export."""
+        found = {
+            "rows": len(self.differences),
+            "flips": int(self.flipped.sum()),
+            "max_difference": float(self.differences.max(initial=0.0)),
+        }
+        metric = self.metric
+        if metric is None:
+            return found | {"tolerance": export.tolerance}
+        values = {"pytorch": metric.pytorch, "exported": metric.exported, "worse": metric.worse}
+        return found | {
+            "metric": metric.name,
+            **{name: value if math.isfinite(value) else None for name, value in values.items()},
+            "max_metric_delta": export.metric_bound,
+        }
+
+
+def compare(
+    export: Export,
+    task: Task,
+    examples: Examples,
+    expected: "Sequence[np.ndarray]",
+    got: "Sequence[np.ndarray]",
+    decision: Decision,
+) -> Compared:
+    """PyTorch's outputs of a split beside an export's."""
+    import numpy as np
+
+    differences = np.zeros(len(examples))
+    each = [abs(e - g).max(initial=0.0) for e, g in zip(expected, got, strict=True)]
+    np.maximum.at(differences, examples.tokens.examples, each)
+    tables = [predicted(task, examples, kept, decision) for kept in (expected, got)]
+    flipped = _flipped(*tables)
+    if export.metric_bound is None:
+        return Compared(differences, flipped, None)
+    name = task.headline
+    measured = (task.measure([name], table).get(name, math.nan) for table in tables)
+    return Compared(differences, flipped, Metric(name, *measured))
+
+
+def _flipped(expected: "pa.Table", got: "pa.Table") -> "np.ndarray":
+    import numpy as np
+    import pyarrow as pa
+
+    said = [table["prediction"] for table in (expected, got)]
+    kind = said[0].type
+    inner = kind.value_type if pa.types.is_list(kind) else kind
+    if pa.types.is_floating(inner):  # the bound says all of numbers
+        return np.zeros(len(expected), bool)
+    pairs = zip(*(column.to_pylist() for column in said), strict=True)
+    return np.array([one != other for one, other in pairs], bool)
+
+
+def failures(export: Export, examples: Examples, compared: Compared) -> list[Diagnostic]:
+    """E450, with the rows that differ, for an export beyond its bound."""
+    if compared.metric is None:
+        return _of_numbers(export, examples, compared)
+    return _of_metric(export, compared.metric, examples, compared)
+
+
+def _of_numbers(export: Export, examples: Examples, compared: Compared) -> list[Diagnostic]:
+    difference, flipped = compared.differences, compared.flipped
+    wrong = (flipped | ~(difference <= export.tolerance)).nonzero()[0]
+    if not len(wrong):
+        return []
+    return [
+        Diagnostic(
+            "E450",
+            f"the {export.name} export differs from PyTorch in {len(wrong)} of {len(examples)} "
+            f"test rows, in {int(flipped.sum())} of them in what is predicted: "
+            f"{_rows(examples, compared, wrong)}",
+            f"the bound is {export.tolerance:g}; raise `tolerance` of the export only if you "
+            "know why",
+        )
+    ]
+
+
+def _of_metric(
+    export: Export, metric: Metric, examples: Examples, compared: Compared
+) -> list[Diagnostic]:
+    import numpy as np
+
+    bound = export.metric_bound or 0.0
+    advice = f"the bound is {bound:g}; raise `max_metric_delta` of the export, or leave it out"
+    broken = (~np.isfinite(compared.differences)).nonzero()[0]
+    if len(broken):
+        what = (
+            f"the {export.name} export gives what is no number in {len(broken)} of {len(examples)} "
+            f"test rows: {_rows(examples, compared, broken)}"
+        )
+        return [Diagnostic("E450", what, "leave the export out: its numbers are too small")]
+    if metric.worse <= bound + _ROUNDING:
+        return []
+    if math.isnan(metric.worse):
+        what = f"`{metric.name}` is not defined on the test split, so the {export.name} export "
+        return [Diagnostic("E450", what + "cannot be compared with PyTorch", advice)]
+    what = (
+        f"{metric.name} of the {export.name} export is {metric.exported:.4f} on the test split, "
+        f"and {metric.pytorch:.4f} of PyTorch"
+    )
+    flipped = compared.flipped.nonzero()[0]
+    if len(flipped):
+        what += (
+            f"; it predicts something else in {len(flipped)} of {len(examples)} rows: "
+            f"{_rows(examples, compared, flipped)}"
+        )
+    return [Diagnostic("E450", what, advice)]
+
+
+def _rows(examples: Examples, compared: Compared, wrong: "np.ndarray") -> str:
+    """The first of these rows, each with its difference."""
+    ids = examples.rows[ID_COLUMN]
+    shown = wrong[:SHOWN].tolist()
+    more = f", and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+    return ", ".join(f"{ids[i]} ({compared.differences[i]:.2g})" for i in shown) + more

@@ -1,0 +1,231 @@
+"""Forms of the ONNX export: fused, in 16 and in 8 bits, each with its bound, file and name."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pytest
+import torch
+from onnx.numpy_helper import from_array, to_array
+
+from bertspec.catalog.batch import Tokens
+from bertspec.catalog.export import INPUTS, Shared
+from bertspec.catalog.exports.onnx import Onnx
+from bertspec.core.digest import file_digest
+from bertspec.core.errors import CheckFailed
+from bertspec.runtime.examples import Examples
+from bertspec.runtime.export import exported_module
+from bertspec.runtime.parity import SHOWN, Compared, Metric, failures
+from bertspec.runtime.stage import run_stage
+from bertspec.runtime.tables import read_parquet
+from bertspec.runtime.trained import load_trained
+from tests.model.models import TASK, fused_operators, operators, python
+from tests.model.models import inputs as made_inputs
+from tests.projects import SPEC, Project
+
+FORMS: dict[str, dict[str, Any]] = {
+    "fused": {"optimize": True},
+    "fp16": {"quantize": "fp16"},
+    "int8": {"quantize": "int8"},
+    "fused-fp16": {"optimize": True, "quantize": "fp16"},
+    "fused-int8": {"optimize": True, "quantize": "int8"},
+}
+
+AGAIN = """
+import sys
+from pathlib import Path
+from bertspec.catalog.export import Shared
+from bertspec.catalog.exports.onnx import Onnx
+graph, target = Path(sys.argv[1]), Path(sys.argv[2])
+for name in ("int8", "fp16"):
+    shared = Shared({("onnx", 18, False): graph.read_bytes()})
+    Onnx(type="onnx", quantize=name).write(None, target / name, shared)
+"""
+"""Of a graph that is there already, so that it needs no torch."""
+
+
+@pytest.fixture(scope="module")
+def written(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file of each form."""
+    folder = tmp_path_factory.mktemp("forms")
+    module = exported_module(load_trained(built.root / "models/tiny/trained"), TASK).eval()
+    plain = (built.root / "models/tiny/export/model.onnx").read_bytes()
+    shared = Shared({("onnx", 18, False): plain})
+    for name in FORMS:
+        _form(name).write(module, folder / name, shared)
+    assert len(shared.graphs) == 2, "the slow exporter of torch ran once for all fused forms"
+    return folder
+
+
+def _form(name: str) -> Onnx:
+    return Onnx(type="onnx", **FORMS[name])
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_is_about_the_same_at_any_size(built: Project, written: Path, name: str) -> None:
+    run, model = (
+        _form(name).runner(written / name, 1),
+        load_trained(built.root / "models/tiny/trained"),
+    )
+    exact = FORMS[name].get("quantize", "none") == "none"
+    for rows, length in ((1, 1), (64, 1), (1, 64), (64, 33)):
+        inputs = made_inputs(rows, length)
+        with torch.no_grad():
+            expected = TASK.forward(model, {n: torch.from_numpy(inputs[n]) for n in INPUTS})
+        found = run(inputs)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected.numpy(), atol=1e-5 if exact else 0.1)
+        assert exact == np.allclose(found, expected.numpy(), atol=1e-5), "it has fewer bits"
+
+
+def test_forms_have_the_same_bytes_in_another_process(
+    built: Project, written: Path, tmp_path: Path
+) -> None:
+    """The fused ones are compared below, with what a stage writes."""
+    graph = built.root / "models/tiny/export/model.onnx"
+    python(AGAIN, str(graph), str(tmp_path), PYTHONHASHSEED="7")
+    for name in ("int8", "fp16"):
+        assert file_digest(tmp_path / name) == file_digest(written / name)
+
+
+def test_no_form_tells_of_the_tools_and_the_machine(written: Path) -> None:
+    for name in FORMS:
+        content = (written / name).read_bytes()
+        assert b"site-packages" not in content
+        assert b"torch" not in content
+        model = onnx.load(written / name)
+        onnx.checker.check_model(model)
+        about = (model.producer_name, model.producer_version, model.ir_version)
+        assert about == ("bertspec", "", 10)
+        assert not model.metadata_props
+        versions = {o.domain: o.version for o in model.opset_import}
+        fused = {"com.microsoft": 1} if "fused" in name else {}
+        assert {d: v for d, v in versions.items() if d != "ai.onnx.ml"} == {"": 18} | fused
+
+
+def test_fewer_bits_are_fewer_bytes(built: Project, written: Path) -> None:
+    """Of a model so small, constants and names are a good part."""
+    whole = (built.root / "models/tiny/export/model.onnx").stat().st_size
+    assert (written / "fp16").stat().st_size < 0.65 * whole
+    assert (written / "int8").stat().st_size < 0.55 * whole
+
+
+def _forms_project(built: Project, tmp_path: Path, *exports: dict[str, Any]) -> Project:
+    """A copy of the built project whose spec has these exports in the place of its own."""
+    project = Project(Path(shutil.copytree(built.root, tmp_path / "project", symlinks=True)))
+    project.write_spec(json.loads(json.dumps(SPEC)) | {"export": list(exports)})
+    project.compile()
+    return project
+
+
+def test_forms_stand_side_by_side_and_predict_runs_the_one_that_is_named(
+    built: Project, written: Path, tmp_path: Path
+) -> None:
+    project = _forms_project(
+        built,
+        tmp_path,
+        {"type": "onnx", "optimize": True, "quantize": "int8"},
+        {"type": "onnx", "optimize": True},
+        {"type": "onnx", "optimize": True, "quantize": "fp16", "max_metric_delta": 0.1},
+    )
+    project.run("bertspec", "stage", "tiny-export", PYTHONHASHSEED="7")
+    parity = json.loads((project.root / "models/tiny/parity.json").read_text())
+    assert set(parity["onnx"]) == {"rows", "flips", "max_difference", "tolerance"}
+    for name, bound in (("onnx-int8", 0.005), ("onnx-fp16", 0.1)):
+        found = parity[name]
+        assert found["metric"] == "accuracy"
+        assert found["worse"] == found["pytorch"] - found["exported"] <= bound
+        assert found["max_metric_delta"] == bound
+    folder = project.root / "models/tiny/export"
+    bundle = json.loads((folder / "bundle.json").read_text())
+    assert bundle["default"] == "onnx-int8"
+    files = {"onnx": "model.onnx", "onnx-fp16": "model_fp16.onnx"}
+    assert bundle["models"] == files | {"onnx-int8": "model_quantized.onnx"}
+    for name, file in bundle["models"].items():
+        here = written / name.replace("onnx", "fused")
+        assert file_digest(folder / file) == file_digest(here), "another process wrote other bytes"
+    text = ("a warm and clumsy film", "--format", "json")
+    said = {n: project.bertspec("predict", "tiny", *text, "--export", n) for n in bundle["models"]}
+    assert project.bertspec("predict", "tiny", *text) == said["onnx-int8"]
+    assert len(set(said.values())) == 3, "each has numbers of its own"
+    wrong = project.bertspec("predict", "tiny", *text, "--export", "onnx-int4", code=2)
+    assert "E451" in wrong
+    assert "did you mean `onnx-int8`?" in wrong
+    run_stage("tiny-report", project.root)
+    page = (project.root / "models/tiny/report.html").read_text()
+    assert "onnx-int8" in page
+    assert "accuracy worse by at most 0.005" in page
+
+
+def test_a_bundle_of_one_plain_export_says_no_default(built: Project) -> None:
+    """It is the one of version 1 of the language, to the byte."""
+    bundle = json.loads((built.root / "models/tiny/export/bundle.json").read_text())
+    assert "default" not in bundle
+
+
+def test_a_form_that_is_worse_than_its_bound_is_refused_with_the_rows(
+    built: Project, written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written is a file with another bias than was measured: it says that all is good."""
+    model = onnx.load(written / "int8")
+    (bias,) = (w for w in model.graph.initializer if w.name == "model.classifier.bias")
+    bias.CopyFrom(from_array(to_array(bias) + np.array([0, 50], np.float32), bias.name))
+    monkeypatch.setattr(Onnx, "write", lambda _self, _module, path, _shared: onnx.save(model, path))
+    options = {"type": "onnx", "quantize": "int8", "max_metric_delta": 0.3}
+    project = _forms_project(built, tmp_path, options)
+    with pytest.raises(CheckFailed) as caught:
+        run_stage("tiny-export", project.root)
+    (found,) = caught.value.diagnostics
+    assert found.code == "E450"
+    assert found.message.startswith("accuracy of the onnx-int8 export is 0.")
+    assert "the bound is 0.3" in found.help
+    predictions = project.root / "models/tiny/evaluation/predictions.parquet"
+    rows = read_parquet(predictions).to_pylist()
+    flipped = [r["id"] for r in rows if r["split"] == "test" and r["prediction"] == "bad"]
+    assert f"predicts something else in {len(flipped)} of" in found.message
+    assert sum(row in found.message for row in flipped) == min(len(flipped), SHOWN)
+    assert f"and {len(flipped) - SHOWN} more" in found.message
+
+
+def _compared(expected: float, got: float, differences: list[float]) -> Compared:
+    flipped = np.zeros(len(differences), bool)
+    return Compared(np.array(differences), flipped, Metric("f1", expected, got))
+
+
+@pytest.mark.parametrize(
+    ("compared", "words"),
+    [
+        (_compared(0.8, 0.795, [0.1]), None),
+        (_compared(0.8, 0.9, [0.1]), None),
+        (_compared(0.8, 0.7949, [0.1]), "f1 of the onnx-int8 export is 0.7949"),
+        (_compared(math.nan, math.nan, [0.1]), "`f1` is not defined on the test split"),
+        (_compared(0.8, 0.8, [0.1, math.nan]), "no number in 1 of 2 test rows: b (nan)"),
+    ],
+)
+def test_what_is_beyond_the_bound(compared: Compared, words: str | None) -> None:
+    """Half a point less is not; a better metric is not; what cannot be compared is."""
+    rows = pa.table({"id": ["a", "b"][: len(compared.differences)]})
+    examples = Examples(rows, Tokens.__new__(Tokens))
+    found = failures(Onnx(type="onnx", quantize="int8"), examples, compared)
+    assert [d.code for d in found] == (["E450"] if words else [])
+    assert words is None or words in found[0].message
+
+
+def test_an_upgrade_loses_no_fused_operator(written: Path, tmp_path: Path) -> None:
+    """Counted in the file, and in what onnxruntime makes of it."""
+    assert fused_operators(written / "fused", tmp_path) == (
+        {"EmbedLayerNormalization": 1, "MultiHeadAttention": 2, "LayerNormalization": 4, "Gelu": 2},
+        {"EmbedLayerNormalization": 1, "MultiHeadAttention": 2, "SkipLayerNormalization": 4,
+         "BiasGelu": 2},
+    )  # fmt: skip
+    shipped, run = fused_operators(written / "fused-int8", tmp_path)
+    assert shipped == {"MultiHeadAttention": 2, "LayerNormalization": 5, "Gelu": 2}
+    assert run["MultiHeadAttention"] == 2
+    assert operators(written / "fused-int8")["MatMulInteger"] == 14
+    assert operators(written / "int8")["MatMulInteger"] == 14
+    assert operators(written / "fused-fp16")["MultiHeadAttention"] == 2
