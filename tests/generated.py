@@ -49,6 +49,10 @@ def _commands() -> str:
         )  # fmt: skip
         context.help_option_names = cli.context_settings["help_option_names"]
         parts.append(f"## bertspec {name}\n\n```\n{command.get_help(context)}\n```\n")
+        for inner in command.commands.values() if isinstance(command, click.Group) else ():
+            below = click.Context(inner, context, info_name=inner.name, terminal_width=90,
+                                  max_content_width=90)  # fmt: skip
+            parts.append(f"### {below.command_path}\n\n```\n{inner.get_help(below)}\n```\n")
     return "\n".join(parts)
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "data": "Show what is in a data set: labels, lengths, samples, findings.",
     "predict": "Label texts with an exported model.",
     "serve": "Serve an exported model over HTTP.",
+    "bundle": "Check an exported model, file by file.",
     "show": "Show metrics, and where the artifacts are.",
     "schema": "Print the JSON Schema of the language.",
     "fields": "List every field: type, default, what it affects.",

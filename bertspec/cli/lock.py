@@ -51,7 +51,11 @@ def command(
     try:
         old = read_lock(root)
     except InputError:
-        click.echo(f"{LOCK_FILE} could not be read: it is written anew", err=True)
+        click.echo(
+            f"{LOCK_FILE} could not be read: it is written anew, with threads and device of this "
+            "machine where they are not given",
+            err=True,
+        )
         old = None
     lock = Lock(
         threads=threads or (old.threads if old else available_cores()),

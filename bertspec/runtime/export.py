@@ -16,6 +16,7 @@ from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
 from bertspec.runtime.inference import Run, infer, model_runner
 from bertspec.runtime.parity import compare, failures
+from bertspec.runtime.seal import Seal
 from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import load_trained, pad_id_of
@@ -70,6 +71,7 @@ def run(context: Context[ExportParams]) -> None:
         models={export.name: export.filename for export in params.export},
         default=next((e.name for e in params.export if e.type == ONNX), ONNX),
     ).write(folder)
+    Seal.of(folder).write()
     text = json.dumps(parity, indent=2)
     context.outputs["parity"].write_text(text + "\n", encoding="utf-8")
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 from tokenizers import Tokenizer
 
+from bertspec.catalog.base import TOKENIZER
 from bertspec.catalog.batch import Tokens, padded
 from bertspec.catalog.encoding.encoder import Encoder, column, text_column
 from bertspec.catalog.task import Answer, Task
@@ -18,6 +19,7 @@ from bertspec.catalog.tasks import TASKS
 from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.names import did_you_mean
 from bertspec.runtime.bundle import FILE, RESTORE, Bundle, read_bundle
+from bertspec.runtime.seal import Seal
 
 T = TypeVar("T")
 
@@ -47,17 +49,20 @@ class Predictor:
 
     `export` is the name of one of the folder's ONNX exports, such as `onnx-int8`; by default it is
     the first one of the spec.
-    Raises InputError (E451) for a folder that is none, or has no such export, or whose files are
-    broken or do not fit together.
+    Raises InputError: E451 for a folder that is none, or has no such export, or whose files are
+    broken or do not fit together; E457 for a file that is not as it was exported.
     """
 
     def __init__(self, folder: Path, export: str | None = None) -> None:
         self._bundle = read_bundle(folder)
+        seal = Seal.read(folder)
+        seal.require(FILE)
         self.task = _task(self._bundle, folder)
         self._model = folder / _file(self._bundle, folder, export)
+        seal.require(self._model.name, TOKENIZER)
         self._session = _load(self._model, _session)
         _require_outputs(self.task, self._session, self._model)
-        tokenizer = _load(folder / "tokenizer.json", Tokenizer.from_file)
+        tokenizer = _load(folder / TOKENIZER, Tokenizer.from_file)
         self._encoder = Encoder(tokenizer, self._bundle.max_length, self._bundle.long_documents)
 
     @property

@@ -61,7 +61,9 @@ def device_of(locked: str | None, rank: int = 0) -> "torch.device":
             "`bertspec lock --device cpu` and `bertspec compile` move to the processor, which "
             "trains again",
         )
-    return torch.device(locked, rank % torch.cuda.device_count())
+    device = torch.device(locked, rank % torch.cuda.device_count())
+    torch.cuda.set_device(device)  # graphs are captured on the current one
+    return device
 
 
 def quiet() -> None:

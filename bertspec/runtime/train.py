@@ -23,10 +23,12 @@ from bertspec.runtime.training.batches import read_tokens
 from bertspec.runtime.training.checkpoints import Checkpoints
 from bertspec.runtime.training.checks import require_fit, require_measurable
 from bertspec.runtime.training.gradients import recompute_activations
+from bertspec.runtime.training.graphs import graphs
 from bertspec.runtime.training.loop import train
 from bertspec.runtime.training.lora import adapted
 from bertspec.runtime.training.measurements import Score
 from bertspec.runtime.training.memory import within_memory
+from bertspec.runtime.training.normalization import norms_in_bf16
 from bertspec.runtime.training.packing import packing
 from bertspec.runtime.training.processes import processes
 from bertspec.runtime.training.teachers import load_teacher
@@ -88,6 +90,8 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
         with (
             adapted(model, params.training.lora),
             known_tokens_only(model, tokens, validation, pad_id),
+            norms_in_bf16(model),
+            graphs(model, wanted=context.execution.cuda_graphs),
         ):
             curves = train(
                 model, params.task, params.training, tokens, validation, score, pad_id,

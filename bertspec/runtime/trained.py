@@ -28,7 +28,7 @@ def load_trained(folder: Path, device: "torch.device | None" = None) -> "PreTrai
         cls = getattr(transformers, config["architectures"][0])
         model: PreTrainedModel = cls.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, **without_pooler(cls)
-        ).to(device or "cpu")
+        )
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError.of(
             "E407",
@@ -37,7 +37,7 @@ def load_trained(folder: Path, device: "torch.device | None" = None) -> "PreTrai
             "restore it with `dvc checkout`, or train it again",
         ) from None
     model.eval()
-    return model
+    return model.to(device or "cpu")  # type: ignore[arg-type] # transformers wraps it
 
 
 def pad_id_of(folder: Path) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bertspec.runtime.seal import Seal
 from tests.projects import Project
 
 
@@ -20,6 +21,7 @@ def pairs(built: Project) -> Project:
     """The same project, with an export `pairs` that takes two texts."""
     folder = shutil.copytree(built.root / "models/tiny/export", built.root / "pairs")
     _in_bundle(fields=["text", "text_pair"])(folder / "bundle.json")
+    Seal.of(folder).write()  # as if it had been exported so
     return built
 
 
@@ -164,6 +166,7 @@ def test_a_broken_export_is_wrong_input(
 ) -> None:
     folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
     damage(folder / name)
+    Seal.of(folder).write()  # as if it had been exported so
     said = built.call("predict", str(folder), "film " * 600, code=2).stderr
     assert all(word in said for word in ["error[E451]", *words]), said
     assert said.count("\n") <= 2
@@ -237,8 +240,52 @@ def test_the_terminal_obeys_neither_a_text_nor_a_label(built: Project, tmp_path:
     folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
     labels = ("\x1b[1mbad", "\x1b[1mgood")
     _in_bundle(task=_task(*labels), fields=["text", "text_pair"])(folder / "bundle.json")
+    Seal.of(folder).write()  # as if it had been exported so
     said = built.call("predict", str(folder), "a\x1b[2J", "b").stdout
     assert re.fullmatch(r"\\x1b\[1m(bad|good) +\d+\.\d%  a\\x1b\[2J \| b\n", said), said
+
+
+def _one_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "bundle.json"])
+def test_a_changed_byte_is_refused(built: Project, tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    if name == "bundle.json":  # still a valid one
+        _in_bundle(max_length=31)(folder / name)
+    else:
+        _one_byte(folder / name)
+    said = built.call("predict", str(folder), "x", code=2).stderr
+    assert f"error[E457]: {folder / name} is not as it was exported" in said
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "{}", '{"files": []}', '{"files": {"a": 1}}'])
+def test_a_model_without_its_manifest_is_refused(
+    built: Project, tmp_path: Path, text: str | None
+) -> None:
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    (folder / "manifest.json").unlink()
+    if text is not None:
+        (folder / "manifest.json").write_text(text)
+    for command in (["predict", str(folder), "x"], ["bundle", "verify", str(folder)]):
+        assert "error[E457]" in built.call(*command, code=2).stderr
+
+
+def test_every_file_of_a_bundle_is_verified(built: Project, tmp_path: Path) -> None:
+    assert "4 files, each as it was exported" in built.call("bundle", "verify", "tiny").stdout
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    _one_byte(folder / "model.pt")
+    (folder / "tokenizer.json").unlink()
+    (folder / "notes.txt").write_text("mine")
+    said = built.call("bundle", "verify", str(folder), code=1).stderr
+    assert [line for line in said.splitlines() if line.startswith("error")] == [
+        f"error[E457]: {folder / 'model.pt'} is not as it was exported",
+        f"error[E457]: {folder / 'notes.txt'} is no file of the exported model",
+        f"error[E457]: {folder / 'tokenizer.json'} is missing",
+    ]
 
 
 def test_predictions_are_those_of_the_trained_model(built: Project) -> None:

@@ -1,7 +1,6 @@
 """The locked device: which stages it is for, and what a GPU computes beside a processor."""
 
 import json
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -142,31 +141,31 @@ def test_packed_gradients_on_a_gpu_are_those_of_padded_rows_on_a_processor(famil
         torch.testing.assert_close(gradient.cpu(), reference, rtol=1e-3, atol=1e-4)
 
 
+GRAPHS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "bf16": {"precision": "bf16"},
+    "parts": {"batch": {"examples": 8, "accumulate": 4}},
+    "shards": {"batch": {"examples": 8, "shards": 2}},
+    "freeze": {"freeze": 1},
+    "lora": {"lora": {"rank": 2}},
+    "ema": {"ema": 0.9},
+}
+
+
 @on_gpu
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_graph_computes_what_the_kernels_compute_one_by_one(
-    precision: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With rows that need no filling up, and dropout: to the bit, in any order of sizes."""
-    batches = [inputs_of([64, 64]), inputs_of([60, 4, 64, 64])]
-    batches = [{n: t.to("cuda") for n, t in inputs.items()} for inputs in batches]
+@pytest.mark.parametrize("changes", GRAPHS.values(), ids=GRAPHS)
+def test_graphs_change_no_bit(project: Project, changes: dict[str, Any]) -> None:
+    """Nor do recomputed activations, which have no graph."""
     found = []
-    for as_graphs in (True, False):
-        model = tiny_model("bert", hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.3)
-        model.to("cuda")
-        if not as_graphs:
-            monkeypatch.setattr(packing_module, "graphs", nullcontext)
-        with packing(model), autocast(precision):
-            for i, inputs in enumerate([*batches, *batches]):
-                torch.manual_seed(i)
-                found.append([*gradients(model, inputs)[1]])
-    half = len(found) // 2
-    for mine, theirs in zip(found[:half], found[half:], strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
-
-
-def autocast(precision: str) -> torch.autocast:
-    return torch.autocast("cuda", torch.bfloat16, precision == "bf16", cache_enabled=False)
+    for execution in ({}, {"cuda_graphs": True}, {"gradient_checkpointing": True}):
+        spec = json.loads(json.dumps(SPEC))
+        spec["training"] |= {"epochs": 3, **changes, "execution": execution}
+        project.write_spec(spec)
+        project.bertspec("lock", "--device", "cuda")
+        project.bertspec("compile")
+        run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
+        found.append(digest_files(project.root / "models/tiny/trained"))
+    assert found[0] == found[1] == found[2]
 
 
 @on_gpu

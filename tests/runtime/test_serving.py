@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from bertspec.runtime.predict import Predictor
+from bertspec.runtime.seal import Seal
 from tests.projects import Project
 from tests.serving import (
     BROKEN,
@@ -64,6 +65,7 @@ def test_a_model_of_two_texts_takes_both(built: Project, tmp_path: Path) -> None
     bundle = json.loads((folder / "bundle.json").read_text())
     bundle["fields"] = ["text", "text_pair"]
     (folder / "bundle.json").write_text(json.dumps(bundle))
+    Seal.of(folder).write()
     predictor = Predictor(folder)
     pair = {"text": "a warm film", "text_pair": "a dull film"}
     with serving(predictor) as client:

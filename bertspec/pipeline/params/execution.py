@@ -17,6 +17,13 @@ class Execution(Model):
         description="Compute the activations of each layer again in the backward pass, in place of "
         "keeping them: less memory, more time, the same weights to the bit.",
     )
+    cuda_graphs: bool = Field(
+        default=False,
+        description="On a GPU, run the passes of an encoder as CUDA graphs, which a small model "
+        "gains most from. Each size of rows has one, with gradients of its own in the GPU's "
+        "memory. On a processor it changes nothing.",
+        json_schema_extra={"since": 2},
+    )
     checkpoint_seconds: float = Field(
         default=60.0,
         gt=0,

@@ -11,12 +11,11 @@ from bertspec.runtime.doctor.project import Project
 def computing(project: Project, *, bf16: bool | None, gpu: bool) -> Iterator[Line]:
     """Lines on threads, device and precision.
 
-    `bf16` says whether the processor has it, and `gpu` whether torch sees one.
+    `bf16` says whether the device has it, and `gpu` whether torch sees one.
     """
     yield _threads(project)
     yield _device(project, gpu=gpu)
-    on_gpu = project.device(gpu=gpu) == "cuda"
-    yield _precision(project.precisions, bf16=True if on_gpu else bf16)
+    yield _precision(project.precisions, bf16=bf16)
 
 
 def _threads(project: Project) -> Line:
@@ -62,7 +61,7 @@ def _precision(precisions: Mapping[str, str], *, bf16: bool | None) -> Line:
         for each in sorted(set(precisions.values()))
     )
     if "bf16" in precisions.values() and bf16 is False:
-        text += "; this processor has no bf16"
+        text += "; the device has no bf16"
         advice = "it works all the same; `training.precision: fp32` is no slower here"
         return Line("project", "precision", State.NOTE, text, advice, facts)
     return Line("project", "precision", State.GOOD, text, facts=facts)

@@ -26,11 +26,11 @@ def examine(root: Path, project: Project, *, measure: bool) -> Iterator[Line]:
     of_processor = list(processor())
     yield from of_processor
     works = any(line.facts.get("torch") for line in of_processor)
-    bf16 = has_bf16() if works else None
     gpu = works and best_device() == "cuda"
+    device = project.device(gpu=gpu) if gpu else "cpu"
+    bf16 = has_bf16(device) if works else None
     if measure and works:
-        device = project.device(gpu=gpu) if gpu else "cpu"
-        precisions = ["fp32", *(["bf16"] if bf16 or device == "cuda" else [])]
+        precisions = ["fp32", *(["bf16"] if bf16 else [])]
         with progress("measuring the speed", None):
             yield from speeds(precisions, project.threads, SECONDS, device)
     of_stages = {p for kind in STAGE_KINDS.values() for p in kind.packages}

@@ -36,10 +36,12 @@ def processor() -> Iterator[Line]:
     yield _gpus(torch)
 
 
-def has_bf16() -> bool | None:
-    """Whether the processor multiplies bf16 itself; None when torch cannot tell. Imports torch."""
+def has_bf16(device: str) -> bool | None:
+    """Whether the device multiplies bf16 itself; None when torch cannot tell. Imports torch."""
     import torch
 
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     units = _bf16_units(torch)
     return any(units.values()) if units else None
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class SameBatches:
-    """What the last of some frozen layers gave each batch, for as many as memory has room for.
+    """What the last of some frozen layers gave each batch, for as many as memory has room for:
+    that of the device, where the model is.
 
     It is that of the very same batch, so no result depends on what is kept.
     """

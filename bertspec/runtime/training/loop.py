@@ -22,7 +22,6 @@ from bertspec.runtime.training.dropout import fast_dropout
 from bertspec.runtime.training.freezing import Frozen
 from bertspec.runtime.training.gradients import clip
 from bertspec.runtime.training.measurements import Measurements, Score
-from bertspec.runtime.training.normalization import norms_in_bf16
 from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
 from bertspec.runtime.training.packing import packing
@@ -80,12 +79,7 @@ def train(
 
     frozen.fill(tokens, pad_id, steps * size // len(units.lengths), checkpoints.folder, keep)
     started, seen = time.monotonic(), 0
-    with (
-        progress_bar("train", steps) as bar,
-        fast_dropout(model),
-        norms_in_bf16(model),
-        packing(model) as packed,
-    ):
+    with progress_bar("train", steps) as bar, fast_dropout(model), packing(model) as packed:
         padded = task.loss_is_a_sum and not packed
         bar(progress.step)
         while progress.epoch < epochs and not measurements.has_stopped:

@@ -15,9 +15,8 @@ from torch.nn.functional import pad
 
 from bertspec.runtime.training.batches import ABOUT_EQUAL
 from bertspec.runtime.training.dropout import dropped
-from bertspec.runtime.training.graphs import graphs
 from bertspec.runtime.training.layers import encoder_of
-from bertspec.runtime.training.varlen import Row, attend, filled
+from bertspec.runtime.training.varlen import Row, attend, filled, suits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,8 +34,8 @@ _NAME = "packed"
 
 @contextmanager
 def packing(model: "PreTrainedModel") -> Iterator[bool]:
-    """Inside, `model` runs packed; False for a model of another family, which runs as it did."""
-    if model.config.model_type not in FAMILIES:
+    """Inside, `model` runs packed; False for one that cannot, which runs as it did."""
+    if model.config.model_type not in FAMILIES or not suits(model):
         yield False
         return
     from transformers import AttentionInterface, AttentionMaskInterface
@@ -52,8 +51,7 @@ def packing(model: "PreTrainedModel") -> Iterator[bool]:
     before = model.config._attn_implementation  # noqa: SLF001 - there is a public way to set it only
     model.set_attn_implementation(_NAME)
     try:
-        with graphs(encoder):
-            yield True
+        yield True
     finally:
         model.set_attn_implementation(before)
         for hook in hooks:

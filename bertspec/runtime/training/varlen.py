@@ -7,15 +7,34 @@ and memory-efficient attention (Rabe and Staats, 2021) in 32, which flash-attent
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import pad
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 _CAUSAL = 1
 """The `custom_mask_type` of memory-efficient attention; 0 is none."""
 
+_AMPERE = (8, 0)
+"""Compute capability from which on flash-attention runs."""
+
+_LARGEST_HEAD = 256
+"""Numbers of a head at most, in flash-attention; they are a multiple of eight."""
+
 _TILE = 128
 """Tokens; the longest sequence is rounded up to a multiple, so that few rows differ by it."""
+
+
+def suits(model: "PreTrainedModel") -> bool:
+    """Whether the kernels take the heads of a model on this GPU; on a processor there are none."""
+    if model.device.type == "cpu":
+        return True
+    size = model.config.hidden_size // model.config.num_attention_heads
+    is_new = torch.cuda.get_device_capability(model.device) >= _AMPERE
+    return is_new and size % 8 == 0 and size <= _LARGEST_HEAD
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""`bertspec bundle`."""
+
+import click
+
+
+@click.group()
+def command() -> None:
+    """Look after exported models.
+
+    \b
+    bertspec bundle verify MODEL   check that each file is as it was exported
+    """  # noqa: D301 - click wants the character
+
+
+@command.command()
+@click.argument("model")
+def verify(model: str) -> None:
+    """Check that each file of an exported model is as it was exported.
+
+    MODEL is the name of a spec that has been built, or an export folder. Its manifest.json has the
+    SHA-256 of every other file in it. Exit code 1 when one is missing, changed, or not in it.
+
+    `bertspec predict`, `bertspec serve` and `bertspec.load` check the files that they read.
+    """
+    from bertspec.cli.predict import export_folder
+    from bertspec.core.diagnostics import Diagnostic
+    from bertspec.core.errors import CheckFailed
+    from bertspec.runtime.bundle import RESTORE, read_bundle
+    from bertspec.runtime.seal import Seal
+
+    folder = export_folder(model)
+    read_bundle(folder)
+    seal = Seal.read(folder)
+    if wrong := [Diagnostic("E457", text, RESTORE) for text in seal.broken()]:
+        raise CheckFailed(wrong)
+    click.echo(f"{folder}: {len(seal.files)} files, each as it was exported")

@@ -1,0 +1,75 @@
+"""manifest.json of an exported model: the SHA-256 of each of its files, so that a changed one is
+refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bertspec.core.digest import file_digest
+from bertspec.core.errors import InputError
+from bertspec.core.manifest import digest_files
+from bertspec.core.model import Model
+from bertspec.runtime.bundle import RESTORE
+
+FILE = "manifest.json"
+
+
+class _Manifest(Model):
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What an exported model consists of."""
+
+    folder: Path
+    files: Mapping[str, str]
+    """Path of each file, relative to the folder -> SHA-256 of its bytes; all but FILE itself."""
+
+    @classmethod
+    def of(cls, folder: Path) -> "Seal":
+        """That of the files as they are now."""
+        files = {name: value for name, value in digest_files(folder).items() if name != FILE}
+        return cls(folder, files)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Seal":
+        """Raises InputError (E457) where there is none, or none that can be read."""
+        path = folder / FILE
+        try:
+            manifest = _Manifest.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise InputError.of("E457", f"{folder} has no {FILE}", RESTORE) from None
+        except ValidationError as error:
+            wrong = error.errors()[0]["msg"]
+            raise InputError.of("E457", f"{path} cannot be read: {wrong}", RESTORE) from None
+        return cls(folder, manifest.files)
+
+    def write(self) -> None:
+        text = _Manifest(files=dict(self.files)).model_dump_json(indent=2)
+        (self.folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+    def require(self, *names: str) -> None:
+        """Raise InputError (E457) for the first of these files that is not as it was exported.
+
+        One that is not there is left to whoever opens it.
+        """
+        for name in names:
+            path = self.folder / name
+            if path.is_file() and file_digest(path) != self.files.get(name):
+                raise InputError.of("E457", f"{path} is not as it was exported", RESTORE)
+
+    def broken(self) -> Iterator[str]:
+        """What is wrong with each file that is not as it was exported."""
+        found = Seal.of(self.folder).files
+        for name in sorted({*self.files, *found}):
+            path = self.folder / name
+            if name not in found:
+                yield f"{path} is missing"
+            elif name not in self.files:
+                yield f"{path} is no file of the exported model"
+            elif found[name] != self.files[name]:
+                yield f"{path} is not as it was exported"
