@@ -1,5 +1,6 @@
 """Fixtures that several areas use: an empty project, and a tiny one that trains in seconds."""
 
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from tests.browser import Browser, chromium
 from tests.projects import Project
 
 let_waiting_threads_sleep()  # two processes of pytest share the machine
+# A shell has what it runs in the background ignore Ctrl-C, which tests send and programs inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared" / "data"
