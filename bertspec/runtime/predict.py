@@ -20,6 +20,7 @@ from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.names import did_you_mean
 from bertspec.runtime.bundle import FILE, RESTORE, Bundle, read_bundle
 from bertspec.runtime.seal import Seal
+from bertspec.runtime.training.batches import batches_by_length
 
 T = TypeVar("T")
 
@@ -134,7 +135,7 @@ class Predictor:
     def _run(self, tokens: Tokens) -> list[np.ndarray]:
         kept: list[np.ndarray] = [np.empty(0)] * len(tokens)
         try:
-            for places in _runs(tokens.lengths, self.task.rows_at_once):
+            for places in batches_by_length(tokens.lengths, self.task.rows_at_once, TOKENS_AT_ONCE):
                 inputs = padded(tokens, places, self._bundle.pad_id)
                 outputs = self._session.run(["logits"], inputs)[0]
                 found = self.task.keep(outputs, inputs, None)
@@ -171,17 +172,6 @@ def _characters(value: Any) -> int:
     parts = value.values() if isinstance(value, Mapping) else [value]
     texts = (part if kind_of(part) == "list" else [part] for part in parts)
     return sum(len(text) for some in texts for text in some if isinstance(text, str))
-
-
-def _runs(lengths: np.ndarray, rows: int) -> Iterator[np.ndarray]:
-    """All sequences in runs of at most `rows`, the longest first."""
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        longest = max(1, int(lengths[order[start]]))
-        count = min(rows, max(1, TOKENS_AT_ONCE // longest))
-        yield order[start : start + count]
-        start += count
 
 
 def kind_of(value: object) -> str:

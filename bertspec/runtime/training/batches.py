@@ -127,10 +127,19 @@ def in_parts(
     return [collate(task, tokens, units.sequences(part), pad_id, draw) for part in parts]
 
 
-def batches_by_length(lengths: "np.ndarray", size: int) -> "Iterator[np.ndarray]":
-    """All units in batches of about equal length, the longest first: least padding."""
+def batches_by_length(
+    lengths: "np.ndarray", size: int, tokens: int = sys.maxsize
+) -> "Iterator[np.ndarray]":
+    """All units in batches of about equal length, the longest first: least padding.
+
+    A batch has `size` units at most, and `tokens` with its padding, or one unit.
+    """
     import numpy as np
 
     order = np.argsort(-lengths, kind="stable")
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    start = 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        end = start + min(size, max(1, tokens // longest))
+        yield order[start:end]
+        start = end

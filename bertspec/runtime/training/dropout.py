@@ -2,11 +2,12 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
+
+from bertspec.runtime.training.swapping import swapped
 
 _DRAWS = 2**16
 """Draws that a probability is a share of."""
@@ -45,15 +46,6 @@ class FastDropout(torch.nn.Dropout):
         return dropped(tensor, self.p) if self.training else tensor
 
 
-@contextmanager
-def fast_dropout(model: torch.nn.Module) -> Iterator[None]:
+def fast_dropout(model: torch.nn.Module) -> AbstractContextManager[None]:
     """Inside, the model's dropouts draw their masks as `dropped` does, if it is on a processor."""
-    is_here = all(p.device.type == "cpu" for p in model.parameters())
-    changed = [m for m in model.modules() if is_here and type(m) is torch.nn.Dropout]
-    for module in changed:
-        module.__class__ = FastDropout
-    try:
-        yield
-    finally:
-        for module in changed:
-            module.__class__ = torch.nn.Dropout
+    return swapped(model, torch.nn.Dropout, FastDropout, "cpu")

@@ -1,10 +1,11 @@
 """Layer normalization in bf16 training on a GPU, where memory is what it waits for."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import torch
 from torch.nn.functional import layer_norm
+
+from bertspec.runtime.training.swapping import swapped
 
 
 class _InBf16(torch.nn.LayerNorm):
@@ -21,15 +22,6 @@ class _InBf16(torch.nn.LayerNorm):
             return layer_norm(input.bfloat16(), self.normalized_shape, weight, bias, self.eps)
 
 
-@contextmanager
-def norms_in_bf16(model: torch.nn.Module) -> Iterator[None]:
+def norms_in_bf16(model: torch.nn.Module) -> AbstractContextManager[None]:
     """Inside, and under autocast to bf16, the layer normalizations of a model on a GPU are so."""
-    on_gpu = all(p.is_cuda for p in model.parameters())
-    changed = [m for m in model.modules() if on_gpu and type(m) is torch.nn.LayerNorm]
-    for module in changed:
-        module.__class__ = _InBf16
-    try:
-        yield
-    finally:
-        for module in changed:
-            module.__class__ = torch.nn.LayerNorm
+    return swapped(model, torch.nn.LayerNorm, _InBf16, "cuda")
