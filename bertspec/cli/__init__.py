@@ -21,6 +21,8 @@ COMMANDS = {
     "serve": "Serve an exported model over HTTP.",
     "bundle": "Check an exported model, file by file.",
     "show": "Show metrics, and where the artifacts are.",
+    "verify": "Build again elsewhere, and compare every file bit for bit.",
+    "compare": "Tell whether one model is better than another, on the same rows.",
     "schema": "Print the JSON Schema of the language.",
     "fields": "List every field: type, default, what it affects.",
     "doctor": "Tell what this machine can do, and what is wrong with it.",

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from bertspec.pipeline.stage import Pipeline
+    from bertspec.spec.load import Loaded
 
 _BOM = "\N{BYTE ORDER MARK}"
 
@@ -23,24 +24,10 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
     but for specs in the same folder that one of them starts from.
     Stages and params of your own stay. The files are written only when what they say changes.
     """
-    from bertspec.compiler.checks import load_checked
-    from bertspec.compiler.lower import lower
-    from bertspec.core.diagnostics import Severity, render
-    from bertspec.core.errors import InputError
     from bertspec.core.files import write_if_changed
-    from bertspec.pipeline.layout import LOCK_FILE
-    from bertspec.pipeline.lock import read_lock
 
     root = Path.cwd()
-    loaded = load_checked(paths or (Path("specs"),), root)
-    if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
-        raise InputError(loaded.diagnostics)
-    if loaded.diagnostics:
-        click.echo(render(loaded.diagnostics, "text"), err=True)
-    lock = read_lock(root)
-    if lock is None:
-        raise InputError.of("E207", f"there is no {LOCK_FILE} here", "run `bertspec lock`")
-    pipeline = lower(loaded.specs, lock)
+    loaded, pipeline = lowered(paths, root)
     old, new = difference(pipeline, root)
     changed = [name for name in new if new[name] != old[name]]
     if check or diff:
@@ -57,6 +44,29 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
     specs = f"{count} spec{'s' if count != 1 else ''}"
     click.echo(f"{specs}, {len(pipeline.stages)} stages: {_did(changed)}")
     return 0
+
+
+def lowered(paths: tuple[Path, ...], root: Path) -> "tuple[Loaded, Pipeline]":
+    """The specs, of which nothing is wrong, and what they compile to. Tells warnings.
+
+    Raises InputError: for what is wrong in the specs, E207 without a lock that fits them.
+    """
+    from bertspec.compiler.checks import load_checked
+    from bertspec.compiler.lower import lower
+    from bertspec.core.diagnostics import Severity, render
+    from bertspec.core.errors import InputError
+    from bertspec.pipeline.layout import LOCK_FILE
+    from bertspec.pipeline.lock import read_lock
+
+    loaded = load_checked(paths or (Path("specs"),), root)
+    if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
+        raise InputError(loaded.diagnostics)
+    if loaded.diagnostics:
+        click.echo(render(loaded.diagnostics, "text"), err=True)
+    lock = read_lock(root)
+    if lock is None:
+        raise InputError.of("E207", f"there is no {LOCK_FILE} here", "run `bertspec lock`")
+    return loaded, lower(loaded.specs, lock)
 
 
 def difference(pipeline: "Pipeline", root: Path) -> tuple[dict[str, str | None], dict[str, str]]:

@@ -2,9 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from bertspec.catalog.long_documents import LongDocuments
 from bertspec.core.errors import InputError
@@ -32,8 +32,8 @@ class Bundle(Model):
     decision: dict[str, float]
     """How scores become predictions, see `Task.decide`."""
     pad_id: int = Field(ge=0)
-    models: dict[str, str]
-    """Name of an export -> its file."""
+    models: dict[str, Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")]]
+    """Name of an export -> its file, in the folder itself: another may not be named."""
     default: str = Field(default=ONNX, json_schema_extra={"since": 2})
     """Which of them predict runs when none is named: the first ONNX one of the spec."""
 

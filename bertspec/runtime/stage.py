@@ -45,10 +45,9 @@ def run_stage(name: str, root: Path) -> None:
     """
     params = read_params(root)
     record = _record(params, name)
-    values = {role: _value(params, key) for role, key in record.params.items()}
-    values = _with_seed(values, record.seed)
+    values = values_of(params, record)
     _require_compiled(record, name)
-    model = _validate(params_model(record.kind), values, name)
+    model = validated(params_model(record.kind), values, name)
     execution = _execution(params, name)
     check_packages(record.packages)
     work = root / WORK_FOLDER / "work" / name
@@ -137,16 +136,31 @@ def read_params(root: Path) -> Mapping[str, Any]:
     return params if isinstance(params, dict) else {}
 
 
+def records_of(params: Mapping[str, Any]) -> Mapping[str, StageRecord]:
+    """The record of each stage of params.yaml. Raises InputError (E203) for one that is none."""
+    return {name: validated(StageRecord, r, name) for name, r in _records(params).items()}
+
+
+def values_of(params: Mapping[str, Any], record: StageRecord) -> dict[str, Any]:
+    """The params of a stage, by role. Raises InputError (E203) for one that is not there."""
+    values = {role: _value(params, key) for role, key in record.params.items()}
+    return _with_seed(values, record.seed)
+
+
+def _records(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (params.get(RECORDS) or {}).get("stages") or {}
+
+
 def _record(params: Mapping[str, Any], name: str) -> StageRecord:
-    records = (params.get(RECORDS) or {}).get("stages") or {}
+    records = _records(params)
     if name not in records:
         raise InputError.of("E204", f"there is no stage `{name}`", did_you_mean(name, records))
-    return _validate(StageRecord, records[name], name)
+    return validated(StageRecord, records[name], name)
 
 
 def _execution(params: Mapping[str, Any], name: str) -> Execution:
     settings = (params.get(RECORDS) or {}).get(EXECUTION) or {}
-    return _validate(Execution, settings.get(name, {}), name)
+    return validated(Execution, settings.get(name, {}), name)
 
 
 def _require_compiled(record: StageRecord, name: str) -> None:
@@ -178,7 +192,8 @@ def _with_seed(values: dict[str, Any], seed: int | None) -> dict[str, Any]:
     return values | {"training": training | {"seed": seed}}
 
 
-def _validate(model: type[M], values: Any, name: str) -> M:
+def validated(model: type[M], values: Any, name: str) -> M:
+    """What params.yaml has for a stage, as `model`. Raises InputError (E203) if it does not fit."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -145,6 +145,8 @@ def _task(*labels: object) -> dict[str, object]:
         ("bundle.json", _in_bundle(task={"type": "alchemy"}), ["no valid task"]),
         ("bundle.json", _in_bundle(task={"type": []}), ["no valid task"]),
         ("bundle.json", _in_bundle(task={}), ["no valid task"]),
+        ("bundle.json", _in_bundle(models={"onnx": "/model.onnx"}), ["no valid models"]),
+        ("bundle.json", _in_bundle(models={"onnx": "../model.onnx"}), ["no valid models"]),
         ("bundle.json", _in_bundle(fields=[]), ["no valid fields"]),
         ("bundle.json", _in_bundle(fields="text"), ["no valid fields"]),
         ("bundle.json", _in_bundle(fields=["text", "label"]), ["no valid fields"]),

@@ -86,6 +86,12 @@ def test_another_learning_rate_trains_again_and_branches_are_compared(clone: Pro
     loss = metrics["models/tiny/metrics.json"]["test.loss"]
     assert (loss["old"], loss["new"]) == (before["test"]["loss"], clone.metrics()["test"]["loss"])
     assert loss["new"] > loss["old"], "a rate too low to learn in ten epochs"
+    shutil.rmtree(clone.root / "models/tiny/evaluation")
+    compared = clone.run("bertspec", "compare", "tiny@main", "tiny@slower", "--format", "json")
+    (accuracy, *_) = json.loads(compared.stdout)["differences"]
+    for side, measured in (("first", before), ("second", clone.metrics())):
+        assert accuracy[side] == measured["test"]["accuracy"]
+    assert "E490" in clone.bertspec("compare", "tiny@nowhere", "tiny@main", code=2)
 
 
 def test_another_metric_trains_nothing(clone: Project) -> None:

@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bertspec.core.program import Answer, ask
 from bertspec.runtime.doctor.line import Line, State
-from bertspec.runtime.doctor.program import Answer, ask, no_repository
+from bertspec.runtime.doctor.repository import no_repository
 
 _NONE = "not inside of a DVC repository"
 _DEFAULT_LINKS = ("reflink", "copy")

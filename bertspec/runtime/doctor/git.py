@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from bertspec.core.program import ask
 from bertspec.runtime.doctor.line import Line, State
-from bertspec.runtime.doctor.program import ask, no_repository
+from bertspec.runtime.doctor.repository import no_repository
 
 _NONE = "not a git repository"
 

@@ -1,0 +1,109 @@
+"""One side of a comparison: what a model predicts for its test split, here or at a revision."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from bertspec.catalog.task import Task
+from bertspec.core.errors import InputError
+from bertspec.core.names import did_you_mean
+from bertspec.core.program import ask
+from bertspec.pipeline.layout import PARAMS_FILE
+from bertspec.pipeline.params.evaluate import EvaluateParams
+from bertspec.pipeline.stage import StageRecord
+from bertspec.runtime.stage import read_params, records_of, validated, values_of
+from bertspec.runtime.tables import read_parquet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+KIND = "evaluate"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A model, and those of its further seeds."""
+
+    name: str
+    """As it was asked for."""
+    task: Task
+    metrics: Sequence[str]
+    """Those that the spec asks for."""
+    tables: "Sequence[pa.Table]"
+    """Predictions for the test split: the model's own, then those of further seeds."""
+
+
+def read_side(asked: str, root: Path) -> Side:
+    """The side that `asked` names: NAME of a spec, or NAME@REVISION of git.
+
+    At a revision, params.yaml is taken from git, and the predictions by `dvc get`, from DVC's cache
+    or remote. Raises InputError: E204 for no such model, E206 for predictions that are not here,
+    E490 for a revision, or predictions of one, that cannot be had.
+    """
+    name, _, revision = asked.partition("@")
+    if not revision:
+        return _read(asked, name, root)
+    with TemporaryDirectory() as folder:
+        there = Path(folder)
+        text = _git(root, "show", f"{revision}:./{PARAMS_FILE}")
+        (there / PARAMS_FILE).write_text(text, encoding="utf-8")
+        for record in _records(read_params(there), name):
+            path = record.outputs["evaluation"]
+            _get(path, revision, root, there / path)
+        return _read(asked, name, there)
+
+
+def _read(asked: str, name: str, root: Path) -> Side:
+    params = read_params(root)
+    records = _records(params, name)
+    own = validated(EvaluateParams, values_of(params, records[0]), f"{name}-{KIND}")
+    tables = []
+    for record in records:
+        path = f"{record.outputs['evaluation']}/predictions.parquet"
+        if not (root / path).is_file():
+            advice = "`dvc repro` builds it, `dvc pull` fetches it"
+            raise InputError.of("E206", f"{path} is missing", advice)
+        table = read_parquet(root / path)
+        tables.append(table.filter([split == "test" for split in table["split"].to_pylist()]))
+    return Side(asked, own.task, own.evaluation.metrics, tables)
+
+
+def _records(params: Mapping[str, Any], name: str) -> list[StageRecord]:
+    """What evaluates a model, and then each of its further seeds."""
+    records = {n: r for n, r in records_of(params).items() if r.kind == KIND}
+    stage = f"{name}-{KIND}"
+    if stage not in records:
+        models = [n.removesuffix(f"-{KIND}") for n, r in records.items() if r.seed is None]
+        raise InputError.of("E204", f"there is no model `{name}`", did_you_mean(name, models))
+    return [records[stage], *(r for n, r in records.items() if n == f"{stage}-seed{r.seed}")]
+
+
+def _get(path: str, revision: str, root: Path, target: Path) -> None:
+    """Put an output of the revision at `target`, through DVC."""
+    top, prefix = (
+        _git(root, "rev-parse", option).removesuffix("\n")
+        for option in ("--show-toplevel", "--show-prefix")
+    )
+    target.parent.mkdir(parents=True)
+    command = ("dvc", "get", "--rev", revision, "--out", str(target), top, f"{prefix}{path}")
+    answer = ask(*command, folder=root, seconds=None)
+    if answer.code:
+        raise InputError.of(
+            "E490",
+            f"DVC does not give {path} of {revision}: {answer.problem}",
+            "`dvc push` where it was built, so that it is in the remote; or check the revision "
+            "out, and `dvc repro`",
+        )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    answer = ask("git", *arguments, folder=root)
+    if answer.code:
+        raise InputError.of(
+            "E490",
+            f"git does not give it (git {' '.join(arguments)}): {answer.problem}",
+            "name a branch, a tag or a commit in which the project has been compiled",
+        )
+    return answer.out

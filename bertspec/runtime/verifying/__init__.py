@@ -1,0 +1,1 @@
+"""What has been built, built again in another place and compared."""

@@ -1,0 +1,139 @@
+"""How far two builds of an artifact are from each other, by what the files hold."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertspec.core.digest import file_digest
+from bertspec.core.manifest import digest_files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FILE = "."
+"""The path of an artifact that is a file."""
+
+TABLES = (".parquet", ".arrow")
+TELLING = (".safetensors", *TABLES)
+"""Files that say more of a difference than the indexes and configs beside them."""
+
+_SHOWN = 60
+"""Characters of a value."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A file that is not the same in both builds."""
+
+    path: str
+    """Relative to the project."""
+    what: str
+    """What differs in it."""
+    same_content: bool = False
+    """Whether it holds the same tensors or the same table, in other bytes."""
+
+
+def differences(path: str, here: Path, there: Path) -> Iterator[Difference]:
+    """Each file of the artifact at `path` that is not the same in both projects."""
+    mine, theirs = _files(here / path), _files(there / path)
+    for name in sorted({*mine, *theirs}, key=lambda name: (not name.endswith(TELLING), name)):
+        full = path if name == FILE else f"{path}/{name}"
+        if name not in theirs:
+            yield Difference(full, "the rebuild does not have it")
+        elif name not in mine:
+            yield Difference(full, "only the rebuild has it")
+        elif mine[name] != theirs[name]:
+            yield _difference(full, here / full, there / full)
+
+
+def _files(path: Path) -> dict[str, str]:
+    if path.is_dir():
+        return digest_files(path)
+    return {FILE: file_digest(path)} if path.is_file() else {}
+
+
+def _difference(path: str, here: Path, there: Path) -> Difference:
+    if here.suffix == ".safetensors":
+        what = _of_tensors(here, there)
+    elif here.suffix in TABLES:
+        what = _of_tables(_table(here), _table(there))
+    elif here.suffix == ".json":
+        what = _of_json(json.loads(here.read_bytes()), json.loads(there.read_bytes()))
+    else:
+        return Difference(path, _of_bytes(here.read_bytes(), there.read_bytes()))
+    return Difference(path, what or "the same content in other bytes", same_content=not what)
+
+
+def _of_tensors(here: Path, there: Path) -> str:
+    """Which tensors differ, and by how much; empty for none."""
+    from safetensors.torch import load_file
+
+    mine, theirs = load_file(here), load_file(there)
+    if alone := sorted(mine.keys() ^ theirs.keys()):
+        return f"only one build has the tensor {alone[0]}"
+    apart: dict[str, float] = {}
+    for name, tensor in mine.items():
+        other = theirs[name]
+        if tensor.dtype != other.dtype or tensor.shape != other.shape:
+            return (
+                f"tensor {name} is {tensor.dtype} {list(tensor.shape)}, and "
+                f"{other.dtype} {list(other.shape)} in the rebuild"
+            )
+        if not tensor.equal(other):
+            apart[name] = float((tensor.double() - other.double()).abs().max())
+    if not apart:
+        return ""
+    worst = max(apart, key=lambda name: apart[name])
+    return (
+        f"{len(apart)} of {len(mine)} tensors differ, most of all {worst}: by up to "
+        f"{apart[worst]:.3g}"
+    )
+
+
+def _table(path: Path) -> "pa.Table":
+    from bertspec.runtime.tables import read_arrow, read_parquet
+
+    return read_parquet(path) if path.suffix == ".parquet" else read_arrow(path)
+
+
+def _of_tables(mine: "pa.Table", theirs: "pa.Table") -> str:
+    if mine.schema != theirs.schema:
+        return "the columns are others, or of other types"
+    if len(mine) != len(theirs):
+        return f"{len(mine):,} rows, and {len(theirs):,} in the rebuild"
+    for name in mine.column_names:
+        if not mine[name].equals(theirs[name]):
+            rows = zip(mine[name].to_pylist(), theirs[name].to_pylist(), strict=True)
+            row, one, other = next((i, a, b) for i, (a, b) in enumerate(rows, 1) if a != b)
+            return f"`{name}` of row {row:,} is {_short(one)}, and {_short(other)} in the rebuild"
+    return ""
+
+
+def _of_json(mine: Any, theirs: Any, path: str = "") -> str:
+    """The first place at which they differ."""
+    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+        if alone := sorted(mine.keys() ^ theirs.keys()):
+            return f"only one build has `{path}{alone[0]}`"
+        inner = ((f"{path}{key}.", mine[key], theirs[key]) for key in mine)
+    elif isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
+        pairs = zip(mine, theirs, strict=True)
+        inner = ((f"{path}{i}.", a, b) for i, (a, b) in enumerate(pairs))
+    elif mine == theirs:
+        return ""
+    else:
+        where = path.rstrip(".") or "the value"
+        return f"`{where}` is {_short(mine)}, and {_short(theirs)} in the rebuild"
+    return next((found for where, a, b in inner if (found := _of_json(a, b, where))), "")
+
+
+def _of_bytes(mine: bytes, theirs: bytes) -> str:
+    at = next(i for i, (a, b) in enumerate(zip_longest(mine, theirs)) if a != b)
+    return f"bytes differ from {at:,} on ({len(mine):,} bytes, and {len(theirs):,} in the rebuild)"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,0 +1,204 @@
+"""`bertspec compare`: verdicts are right as often as they say, on rows that both have."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import stats
+
+from bertspec.catalog.task import Measure
+from bertspec.catalog.tasks import TASKS
+from bertspec.core.errors import InputError
+from bertspec.pipeline.params.evaluate import Intervals
+from bertspec.runtime.comparing.paired import BETTER, EQUAL, WORSE, compare, differences
+from bertspec.runtime.comparing.side import Side
+from bertspec.runtime.tables import write_parquet
+from tests.projects import SPEC, Project
+
+TASK = TASKS["text-classification"].model_validate(SPEC["task"])
+ONCE = Intervals(resamples=500)
+
+
+def _table(right: Sequence[bool] | np.ndarray, first: int = 0) -> pa.Table:
+    """Predictions of which these are right; the gold labels alternate."""
+    names = ["bad", "good"]
+    gold = [(first + i) % 2 for i in range(len(right))]
+    said = [g if r else 1 - g for g, r in zip(gold, right, strict=True)]
+    return pa.table(
+        {
+            "id": [f"{first + i:05}" for i in range(len(right))],
+            "gold": [names[g] for g in gold],
+            "prediction": [names[s] for s in said],
+            "scores": [[0.2, 0.8] if s else [0.8, 0.2] for s in said],
+        }
+    )
+
+
+def _side(*tables: pa.Table, name: str = "model") -> Side:
+    return Side(name, TASK, ["f1"], tables)
+
+
+def _draw(random: np.random.Generator, rows: int, rates: Sequence[float]) -> list[np.ndarray]:
+    """Which rows models of these accuracies have right; what is hard is so for all of them."""
+    hardness = random.random(rows)
+    noise = [random.random(rows) for _ in rates]
+    return [
+        0.7 * hardness + 0.3 * n < _quantile(rate) for n, rate in zip(noise, rates, strict=True)
+    ]
+
+
+def _quantile(rate: float) -> float:
+    """Below which 0.7 u + 0.3 v is as often as `rate`, for a rate in the linear part."""
+    assert 0.15 / 0.7 < rate < 1 - 0.15 / 0.7
+    return 0.7 * rate + 0.15
+
+
+def _accuracy(right: np.ndarray) -> list[Measure]:
+    return [lambda counts: {"accuracy": float(counts @ right) / len(right)}]
+
+
+def test_intervals_cover_the_true_difference_as_often_as_they_say() -> None:
+    random = np.random.default_rng(7)
+    hits, alarms, runs, rows = 0, 0, 200, 200
+    for run in range(runs):
+        options = Intervals(resamples=200, seed=run)
+        a, b, same = map(_accuracy, _draw(random, rows, [0.70, 0.62, 0.70]))
+        (found,) = differences(["accuracy"], [a, b], rows, options)
+        hits += found.low <= -0.08 <= found.high
+        (found,) = differences(["accuracy"], [a, same], rows, options)
+        alarms += found.verdict != EQUAL
+    assert 0.90 <= hits / runs <= 0.985
+    assert 0.01 <= alarms / runs <= 0.10, "of models that are as good, one in twenty"
+
+
+def test_the_interval_of_accuracy_is_that_of_scipy() -> None:
+    a, b = _draw(np.random.default_rng(8), 300, [0.7, 0.65])
+    found = compare(_side(_table(a)), _side(_table(b)), Intervals(resamples=5000)).differences[0]
+    theirs = stats.bootstrap(
+        (b.astype(float) - a,), np.mean, n_resamples=5000, method="percentile", rng=1
+    ).confidence_interval
+    assert found.metric == "accuracy"
+    assert found.difference == pytest.approx(b.mean() - a.mean())
+    assert (found.low, found.high) == pytest.approx(tuple(theirs), abs=0.006)
+
+
+def test_mcnemar_is_the_exact_binomial_test() -> None:
+    a, b = np.ones(40, bool), np.ones(40, bool)
+    a[:3], b[3:15] = False, False
+    found = compare(_side(_table(a)), _side(_table(b)), ONCE).mcnemar
+    assert found is not None
+    assert (found.first_only, found.second_only) == (12, 3)
+    tail = sum(stats.binom.pmf(k, 15, 0.5) for k in range(4))
+    assert found.p == pytest.approx(2 * tail)
+
+
+def test_a_model_is_no_different_from_itself() -> None:
+    table = _table(np.arange(50) % 3 > 0)
+    found = compare(_side(table), _side(table), ONCE)
+    assert {(d.low, d.high, d.p, d.verdict) for d in found.differences} == {(0, 0, 1, EQUAL)}
+    assert found.mcnemar is not None
+    assert found.mcnemar.p == 1
+
+
+def test_rows_are_matched_by_id_and_others_left_out() -> None:
+    a = _table(np.arange(60) % 2 > 0)
+    shuffled = a.slice(10).take(np.random.default_rng(1).permutation(50))
+    found = compare(_side(a), _side(pa.concat_tables([shuffled, _table([True], 900)])), ONCE)
+    assert (found.rows, found.only) == (50, (10, 1))
+    assert {d.verdict for d in found.differences} == {EQUAL}
+
+
+def test_a_difference_as_large_as_that_between_seeds_is_none() -> None:
+    """The same rows alone would call it one."""
+    random = np.random.default_rng(5)
+    good, poor = _draw(random, 1000, [0.72, 0.62])
+    assert compare(_side(_table(poor)), _side(_table(good)), ONCE).differences[0].verdict == BETTER
+    both = [_table(good), _table(poor)]
+    (first, *_) = compare(_side(*both), _side(*both[::-1]), ONCE).differences
+    assert first.difference == pytest.approx(0)
+    assert first.verdict == EQUAL
+    assert first.low < -0.05 < 0.05 < first.high
+
+
+def test_less_is_better_where_the_task_says_so() -> None:
+    task = TASKS["text-regression"].model_validate({"type": "text-regression"})
+    gold = np.linspace(0, 1, 80)
+    tables = [
+        pa.table({"id": [str(i) for i in range(80)], "gold": gold, "prediction": gold + error})
+        for error in (np.sin(np.arange(80)) * 0.1, np.sin(np.arange(80)) * 0.3)
+    ]
+    one, other = (Side("x", task, ["mae", "r2"], [table]) for table in tables)
+    found = {d.metric: d.verdict for d in compare(one, other, Intervals(resamples=100)).differences}
+    assert found["mae"] == found["r2"] == WORSE
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two compiled specs with predictions written by hand: `worse` has a third of them wrong."""
+    project = Project.create(tmp_path_factory.mktemp("compare") / "project")
+    project.write_spec(SPEC | {"name": "worse"}, "worse.json")
+    columns = {"text": "review", "label": {"column": "verdict", "number": True}}
+    other = {"task": {"type": "text-regression"}, "evaluation": {"metrics": ["mae"]}}
+    other["data"] = SPEC["data"] | {"name": "numbers", "columns": columns}
+    project.write_spec(SPEC | {"name": "other"} | other, "other.json")
+    project.compile()
+    rows = np.arange(120)
+    splits = pa.array(["test"] * 100 + ["train"] * 20)
+    for name, right in (("tiny", rows % 20 > 0), ("worse", rows % 3 > 0), ("other", rows % 2 > 0)):
+        folder = project.root / "models" / name / "evaluation"
+        folder.mkdir(parents=True)
+        table = _table(right).append_column("split", splits)
+        write_parquet(table, folder / "predictions.parquet")
+    return project
+
+
+def _json(project: Project, *arguments: str, code: int = 0) -> Any:
+    return json.loads(project.call("compare", *arguments, "--format", "json", code=code).stdout)
+
+
+def test_only_test_rows_count(project: Project) -> None:
+    found = _json(project, "tiny", "worse")
+    (accuracy, f1, *_) = found["differences"]
+    assert found["rows"] == 100
+    assert (accuracy["metric"], accuracy["first"], accuracy["second"]) == ("accuracy", 0.95, 0.66)
+    assert accuracy["difference"] == pytest.approx(-0.29)
+    assert accuracy["verdict"] == f1["verdict"] == WORSE
+    assert (found["models"], found["seeds"]) == (["tiny", "worse"], [1, 1])
+    assert found == _json(project, "tiny", "worse"), "draws are seeded"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "require", "code"),
+    [
+        ("tiny", "worse", ("no-worse",), 1),
+        ("worse", "tiny", ("no-worse",), 0),
+        ("worse", "tiny", ("better",), 0),
+        ("tiny", "tiny", ("better",), 1),
+        ("tiny", "tiny", ("no-worse", "--margin", "0.01"), 0),
+        ("tiny", "worse", ("no-worse", "--margin", "0.5"), 0),
+        ("tiny", "worse", ("no-worse", "--margin", "0.1"), 1),
+    ],
+)
+def test_what_is_required_decides_the_exit_code(
+    project: Project, first: str, second: str, require: tuple[str, ...], code: int
+) -> None:
+    said = project.bertspec("compare", first, second, "--require", *require, code=code)
+    assert "100 test rows of both" in said
+    assert ("E492" in said) is bool(code)
+
+
+def test_what_cannot_be_compared_is_told(project: Project) -> None:
+    assert "did you mean `tiny`" in project.bertspec("compare", "tinny", "tiny", code=2)
+    assert "E491" in project.bertspec("compare", "tiny", "other", code=2)
+    assert "E490" in project.bertspec("compare", "tiny@main", "tiny", code=2)
+    assert "--margin is of" in project.bertspec("compare", "tiny", "tiny", "--margin", "1", code=2)
+    apart = Side("apart", TASK, [], [_table([True], 5000)])
+    with pytest.raises(InputError, match="no test row in common"):
+        compare(_side(_table([True])), apart, ONCE)
+    predictions = project.root / "models/worse/evaluation/predictions.parquet"
+    predictions.rename(predictions.with_suffix(".away"))
+    assert "E206" in project.bertspec("compare", "tiny", "worse", code=2)
+    predictions.with_suffix(".away").rename(predictions)

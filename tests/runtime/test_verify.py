@@ -1,0 +1,145 @@
+"""`bertspec verify`: a rebuild is the same, or it says which file, what of it, and why."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from bertspec.core.manifest import Manifest
+from bertspec.runtime.tables import read_parquet, write_parquet
+from bertspec.runtime.verifying.difference import differences
+from tests.projects import SPEC, Project
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Built to the evaluation, with a second spec that is not built."""
+    project = Project.create(tmp_path_factory.mktemp("verify") / "project")
+    spec = SPEC | {"training": SPEC["training"] | {"epochs": 1}, "export": []}
+    project.write_spec(spec)
+    project.write_spec(spec | {"name": "second"}, "second.json")
+    project.compile()
+    for name in project.stages():
+        if not name.startswith("second-"):
+            project.bertspec("stage", name)
+    return project
+
+
+@pytest.fixture
+def copied(project: Project, tmp_path: Path) -> Project:
+    return Project(shutil.copytree(project.root, tmp_path / "copy", symlinks=True))
+
+
+def test_every_file_is_the_same_in_a_rebuild(project: Project) -> None:
+    before = {p: p.stat().st_mtime_ns for p in project.root.rglob("*") if p.is_file()}
+    told = json.loads(project.call("verify", "tiny", "--format", "json").stdout)
+    assert set(told["same"]) == {n for n in project.stages() if not n.startswith("second-")}
+    assert told["differences"] == told["causes"] == []
+    stage, count = next(item for item in told["same"].items() if item[0] == "tiny-train")
+    outputs = [project.root / "models/tiny" / name for name in ("trained", "plots")]
+    assert stage
+    assert count == sum(p.name not in ("confusion.csv", "reliability.csv")
+                        for o in outputs for p in o.iterdir())  # fmt: skip
+    assert {p: p.stat().st_mtime_ns for p in project.root.rglob("*") if p.is_file()} == before
+
+
+def test_what_is_not_built_or_not_there_is_told(project: Project) -> None:
+    assert "models/second/trained is missing" in project.bertspec("verify", code=2)
+    assert "did you mean `tiny`" in project.bertspec("verify", "tinny", code=2)
+
+
+def _edit_rows(root: Path) -> None:
+    path = root / "data/reviews.csv"
+    path.write_text(path.read_text().replace("a warm and funny film", "a cold and funny film", 1))
+
+
+def _edit_prepared(root: Path) -> None:
+    (path,) = (root / "data/reviews/prepared").glob("train*.parquet")
+    table = read_parquet(path)
+    texts = ["another text", *table["text"].to_pylist()[1:]]
+    path.unlink()
+    write_parquet(table.set_column(table.schema.get_field_index("text"), "text", [texts]), path)
+
+
+def _other_package(root: Path) -> None:
+    path = root / "data/reviews/raw.manifest.json"
+    manifest = Manifest.read(path)
+    Manifest(**{**manifest.__dict__, "packages": {"pyarrow": "0.1"}}).write(path)
+    _edit_rows(root)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (
+            _edit_rows,
+            ["data/reviews/raw/", "`review` of row", "cold and funny", "data/reviews.csv changed"],
+        ),
+        (_edit_prepared, ["data/reviews/prepared/", "another text", "not as its stage wrote it"]),
+        (_other_package, ["package pyarrow: 0.1 here"]),
+    ],
+)
+def test_the_first_difference_is_told_and_why(
+    copied: Project, edit: Callable[[Path], None], said: list[str]
+) -> None:
+    edit(copied.root)
+    told = copied.bertspec("verify", "tiny", code=1)
+    assert "error[E480]" in told
+    for words in said:
+        assert words in told
+    assert "same  tiny-train" not in told
+
+
+def _pair(folder: Path) -> tuple[Path, Path]:
+    for name in ("here", "there"):
+        (folder / name).mkdir()
+    return folder / "here", folder / "there"
+
+
+def test_tensors_are_compared_by_what_they_hold(tmp_path: Path) -> None:
+    here, there = _pair(tmp_path)
+    tensors = {"a": torch.zeros(2, 3), "b": torch.ones(4, dtype=torch.bfloat16)}
+    save_file(tensors, here / "m.safetensors")
+    save_file(tensors, there / "m.safetensors", metadata={"made": "elsewhere"})
+    (found,) = differences("m.safetensors", here, there)
+    assert (found.same_content, found.what) == (True, "the same content in other bytes")
+    other = load_file(there / "m.safetensors")
+    other["b"][1] += 0.25
+    save_file(other, there / "m.safetensors")
+    (found,) = differences("m.safetensors", here, there)
+    assert found.what == "1 of 2 tensors differ, most of all b: by up to 0.25"
+    save_file(other | {"c": torch.zeros(1)}, there / "m.safetensors")
+    assert "only one build has the tensor c" in next(differences(".", here, there)).what
+    save_file(other | {"a": torch.zeros(3, 2)}, there / "m.safetensors")
+    assert "tensor a is torch.float32 [2, 3]" in next(differences(".", here, there)).what
+
+
+def test_tables_and_json_are_compared_by_what_they_hold(tmp_path: Path) -> None:
+    here, there = _pair(tmp_path)
+    table = pa.table({"id": ["x", "y"], "score": [0.5, None]})
+    write_parquet(table, here / "t.parquet")
+    pa.parquet.write_table(table, there / "t.parquet", compression="gzip")
+    (found,) = differences("t.parquet", here, there)
+    assert found.same_content
+    write_parquet(table.set_column(1, "score", [[0.5, 0.25]]), there / "t.parquet")
+    (found,) = differences("t.parquet", here, there)
+    assert found.what == "`score` of row 2 is null, and 0.25 in the rebuild"
+    (here / "a").mkdir()
+    (there / "a").mkdir()
+    (here / "a/m.json").write_text('{"test": {"f1": [1, 0.5]}}')
+    (there / "a/m.json").write_text('{"test":{"f1":[1,0.75]}}')
+    (here / "a/x.bin").write_bytes(b"abcd")
+    (there / "a/x.bin").write_bytes(b"abc")
+    (there / "a/y").write_bytes(b"")
+    assert {d.path: d.what for d in differences("a", here, there)} == {
+        "a/m.json": "`test.f1.1` is 0.5, and 0.75 in the rebuild",
+        "a/x.bin": "bytes differ from 3 on (4 bytes, and 3 in the rebuild)",
+        "a/y": "only the rebuild has it",
+    }
