@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+from bertspec.catalog.hub_client import bounded_client
 from bertspec.core.errors import BertspecError, EnvironmentFault, InputError, reason
 
 HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
@@ -17,36 +18,61 @@ Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 """A commit. A branch or a tag may move, and would make the build depend on the day."""
 
 
+_DISK = (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def hub_faults(what: str, revision: str) -> Iterator[None]:
-    """Raise InputError (E306) for what the hub has not, EnvironmentFault (E505) for no hub."""
+    """Raise InputError (E306) for what the hub has not, EnvironmentFault (E505) for no hub.
+
+    It is not waited for for ever, nor followed to another host (E477).
+    """
+    try:
+        with bounded_client():
+            yield
+    except Exception as error:
+        told = _fault(what, revision, error)
+        if told is None:
+            raise
+        raise told from None
+
+
+def _fault(what: str, revision: str, error: Exception) -> BertspecError | None:
     from huggingface_hub import errors
 
-    try:
-        yield
-    except errors.LocalEntryNotFoundError as error:
+    cause: BaseException | None = error
+    while cause is not None:  # what the client raises may be around our own
+        if isinstance(cause, BertspecError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, errors.LocalEntryNotFoundError):
         # It is an EntryNotFoundError, and means that the hub was not reached.
-        raise _unreachable(what, error) from None
-    except (
-        errors.RepositoryNotFoundError,
-        errors.RevisionNotFoundError,
-        errors.EntryNotFoundError,
-    ) as error:
-        raise InputError.of(
+        return _unreachable(what, error)
+    if isinstance(
+        error,
+        (
+            errors.RepositoryNotFoundError,
+            errors.RevisionNotFoundError,
+            errors.EntryNotFoundError,
+        ),
+    ):
+        return InputError.of(
             "E306",
             f"{what} at {revision} is not on the hub: {reason(error)}",
             "check the id and the revision; for a private one set HF_TOKEN",
-        ) from None
-    except (FileNotFoundError, ValueError) as error:
+        )
+    if isinstance(error, (FileNotFoundError, ValueError)):
         # load_dataset's own: no data files, an unknown configuration, a script.
         text = " ".join(str(error).split())
-        raise InputError.of(
+        return InputError.of(
             "E306", f"{what} at {revision}: {text}", "check the id and the configuration"
-        ) from None
-    except (OSError, errors.HfHubHTTPError) as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or error.filename:
-            raise  # the disk is at fault, not the hub
-        raise _unreachable(what, error) from None
+        )
+    transport = errors.HfHubHTTPError.__bases__[0]  # HTTPError of httpx or httpx2
+    if isinstance(error, (OSError, transport)):
+        if getattr(error, "filename", None) or getattr(error, "errno", None) in _DISK:
+            return None  # the disk is at fault, not the hub
+        return _unreachable(what, error)
+    return None
 
 
 def _unreachable(what: str, error: Exception) -> BertspecError:

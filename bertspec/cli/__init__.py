@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "Label texts with an exported model.",
     "serve": "Serve an exported model over HTTP.",
     "bundle": "Check an exported model, file by file.",
+    "push-to-hub": "Send an exported model to a Hugging Face hub.",
     "show": "Show metrics, and where the artifacts are.",
     "verify": "Build again elsewhere, and compare every file bit for bit.",
     "compare": "Tell whether one model is better than another, on the same rows.",
@@ -101,9 +102,10 @@ def main(args: list[str] | None = None) -> NoReturn:
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - whatever it is, it gets a message
         if options["debug"]:
+            from bertspec.core.redaction import without_secrets
             from bertspec.core.terminal import printable
 
-            said = "".join(traceback.format_exception(error))
+            said = without_secrets("".join(traceback.format_exception(error)))
             click.echo(printable(said, kept="\n\t"), err=True, nl=False)
         sys.exit(_interrupted(error) if _interrupt(error) else _report(error))
     sys.exit(code if isinstance(code, int) else 0)

@@ -2,9 +2,10 @@
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
+from bertspec.core.redaction import without_secrets
 from bertspec.core.terminal import json_text, printable
 
 _LAYOUT = "\n\t"
@@ -87,13 +88,24 @@ def _cells(character: str) -> int:
 
 
 def render(diagnostics: Iterable[Diagnostic], fmt: str) -> str:
-    """All findings as `text`, `json` (one array) or `github` (workflow annotations)."""
-    found = list(diagnostics)
+    """All findings as `text`, `json` (one array) or `github` (workflow annotations).
+
+    They go to terminals and logs of others, so that passwords in addresses and tokens are hidden.
+    """
+    found = [_without_secrets(d) for d in diagnostics]
     if fmt == "json":
         return json_text([_as_json(d) for d in found])
     if fmt == "github":
         return "\n".join(_as_github(d) for d in found)
     return "\n\n".join(render_text(d) for d in found)
+
+
+def _without_secrets(diagnostic: Diagnostic) -> Diagnostic:
+    position = diagnostic.position
+    if position is not None:
+        position = replace(position, text=without_secrets(position.text, same_length=True))
+    message, advice = without_secrets(diagnostic.message), without_secrets(diagnostic.help)
+    return replace(diagnostic, message=message, help=advice, position=position)
 
 
 def _as_json(diagnostic: Diagnostic) -> dict[str, object]:

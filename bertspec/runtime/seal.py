@@ -8,13 +8,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.digest import file_digest
-from bertspec.core.errors import InputError
+from bertspec.core.errors import CheckFailed, InputError
 from bertspec.core.manifest import digest_files
 from bertspec.core.model import Model
 from bertspec.runtime.bundle import RESTORE
 
 FILE = "manifest.json"
+
+_OF_A_HUB = (".gitattributes", ".cache/huggingface/")
+"""What is in a folder that comes from a hub, and is no part of the model."""
 
 
 class _Manifest(Model):
@@ -32,7 +36,8 @@ class Seal:
     @classmethod
     def of(cls, folder: Path) -> "Seal":
         """That of the files as they are now."""
-        files = {name: value for name, value in digest_files(folder).items() if name != FILE}
+        found = digest_files(folder)
+        files = {n: found[n] for n in found if n != FILE and not n.startswith(_OF_A_HUB)}
         return cls(folder, files)
 
     @classmethod
@@ -61,6 +66,11 @@ class Seal:
             path = self.folder / name
             if path.is_file() and file_digest(path) != self.files.get(name):
                 raise InputError.of("E457", f"{path} is not as it was exported", RESTORE)
+
+    def require_all(self) -> None:
+        """Raise CheckFailed (E457) for all files that are not as they were exported."""
+        if wrong := [Diagnostic("E457", text, RESTORE) for text in self.broken()]:
+            raise CheckFailed(wrong)
 
     def broken(self) -> Iterator[str]:
         """What is wrong with each file that is not as it was exported."""

@@ -7,13 +7,16 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.waiting import PATIENCE
 
 _API = re.compile(
     r"^/api/(?P<kind>models|datasets)/(?P<repo>[^/]+/[^/]+)"
@@ -25,23 +28,41 @@ _FILE = re.compile(
 _RANGE = re.compile(r"^bytes=(\d+)-(\d*)$")
 
 
+@dataclass
+class Trouble:
+    """An answer in place of the real one.
+
+    Status 0: the connection ends without any; -1: it stays open, and nothing comes.
+    """
+
+    request: str
+    """What the method and the path match."""
+    status: int
+    said: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    times: int = 1000
+
+
 class HubServer:
     """Serves `<folder>/{models,datasets}/<owner>/<name>/` at one commit, which is also `main`.
 
     Point the clients at it through HF_ENDPOINT before they are imported.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, handler: "type[Handler] | None" = None) -> None:
         self.folder = folder
         files = sorted(p for p in folder.rglob("*") if p.is_file())
         content = [f"{p.relative_to(folder).as_posix()} {blob_id(p)}" for p in files]
         self.commit = hashlib.sha1("\n".join(content).encode()).hexdigest()  # noqa: S324 - as git
         self.requests: list[str] = []
         """Method and path of every request, in order."""
-        handler = type("Handler", (_Handler,), {"hub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.troubles: list[Trouble] = []
+        bound = type("Handler", (handler or Handler,), {"hub": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
         self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+        # It looks every 0.02 s whether it is to end.
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
@@ -68,11 +89,11 @@ def blob_id(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324 - as git
 
 
-class _NotFoundError(Exception):
+class NotFoundError(Exception):
     """A 404 with the hub's own X-Error-Code."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     hub: HubServer
     protocol_version = "HTTP/1.1"
 
@@ -91,44 +112,66 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         # Read the body in any case: what stays unread would be taken for the next request.
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        url = urlsplit(self.path)
         self.hub.requests.append(f"{self.command} {self.path}")
+        if not self._in_trouble():
+            self.respond(body)
+
+    def _in_trouble(self) -> bool:
+        request = f"{self.command} {self.path}"
+        for trouble in self.hub.troubles:
+            if trouble.times and re.match(trouble.request, request):
+                trouble.times -= 1
+                if trouble.status < 0:
+                    Event().wait(PATIENCE)  # in a thread that ends with the process
+                if trouble.status > 0:
+                    body = trouble.body or json.dumps({"error": trouble.said}).encode()
+                    self.send(trouble.status, body, trouble.headers)
+                else:
+                    self.close_connection = True
+                return True
+        return False
+
+    def respond(self, body: bytes) -> None:
+        url = urlsplit(self.path)
         try:
             if match := _API.match(url.path):
-                self._send_json(self._api(match, parse_qs(url.query), parse_qs(body.decode())))
+                self.send_json(self.api(match, parse_qs(url.query), parse_qs(body.decode())))
             elif match := _FILE.match(url.path):
-                repo = self._repo(match["kind"] or "models", match["repo"], match["revision"])
-                self._send_file(_inside(repo, match["path"]))
+                kind = match["kind"] or "models"
+                repo, commit = self.find(kind, match["repo"], unquote(match["revision"]))
+                self.send_file(inside(repo, match["path"]), commit)
             else:
-                self._send_not_found("NotFound")
-        except _NotFoundError as error:
-            self._send_not_found(str(error))
+                self.send_not_found("NotFound")
+        except NotFoundError as error:
+            self.send_not_found(str(error))
 
-    def _repo(self, kind: str, repo: str, revision: str) -> Path:
+    def find(self, kind: str, repo: str, revision: str) -> tuple[Path, str]:
+        """The folder of a repository at a revision, and the commit that this is."""
         folder = self.hub.folder / kind / repo
         if ".." in repo or not folder.is_dir():
-            raise _NotFoundError("RepoNotFound")
-        if unquote(revision) not in ("main", self.hub.commit):
-            raise _NotFoundError("RevisionNotFound")
-        return folder
+            raise NotFoundError("RepoNotFound")
+        if revision not in ("main", self.hub.commit):
+            raise NotFoundError("RevisionNotFound")
+        return folder, self.hub.commit
 
-    def _api(
+    def api(
         self, match: re.Match[str], query: Mapping[str, list[str]], form: Mapping[str, list[str]]
     ) -> Any:
-        repo = self._repo(match["kind"], match["repo"], match["revision"] or "main")
+        revision = unquote(match["revision"] or "main")
+        repo, commit = self.find(match["kind"], match["repo"], revision)
         if match["what"] == "tree":
-            folder = _inside(repo, match["path"] or "")
+            folder = inside(repo, match["path"] or "")
             if not folder.is_dir():
-                raise _NotFoundError("EntryNotFound")
+                raise NotFoundError("EntryNotFound")
             recursive = query.get("recursive", ["false"])[0].lower() in ("true", "1")
             return [_entry(p, repo) for p in sorted(folder.glob("**/*" if recursive else "*"))]
         if match["what"] == "paths-info":
-            paths = (_inside(repo, path) for path in form.get("paths", []))
+            paths = (inside(repo, path) for path in form.get("paths", []))
             return [_entry(path, repo) for path in paths if path.exists() and path != repo]
         files = sorted(p.relative_to(repo).as_posix() for p in repo.rglob("*") if p.is_file())
         return {
             "id": match["repo"],
-            "sha": self.hub.commit,
+            "sha": commit,
             "private": False,
             "gated": False,
             "disabled": False,
@@ -138,33 +181,33 @@ class _Handler(BaseHTTPRequestHandler):
             "siblings": [{"rfilename": name} for name in files],
         }
 
-    def _send_not_found(self, code: str) -> None:
+    def send_not_found(self, code: str) -> None:
         headers = {"X-Error-Code": code, "X-Error-Message": code}
-        self._send(404, json.dumps({"error": code}).encode(), headers)
+        self.send(404, json.dumps({"error": code}).encode(), headers)
 
-    def _send_json(self, value: Any) -> None:
-        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    def send_json(self, value: Any) -> None:
+        self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    def _send_file(self, path: Path) -> None:
+    def send_file(self, path: Path, commit: str) -> None:
         if not path.is_file():
-            raise _NotFoundError("EntryNotFound")
+            raise NotFoundError("EntryNotFound")
         content = path.read_bytes()
         headers = {
-            "X-Repo-Commit": self.hub.commit,
+            "X-Repo-Commit": commit,
             "ETag": f'"{blob_id(path)}"',
             "Accept-Ranges": "bytes",
             "Content-Type": "application/octet-stream",
         }
         wanted = _wanted_range(self.headers, len(content))
         if wanted is None:
-            self._send(200, content, headers)
+            self.send(200, content, headers)
         elif wanted.start >= len(content):
-            self._send(416, b"", headers | {"Content-Range": f"bytes */{len(content)}"})
+            self.send(416, b"", headers | {"Content-Range": f"bytes */{len(content)}"})
         else:
             headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(content)}"
-            self._send(206, content[wanted.start : wanted.stop], headers)
+            self.send(206, content[wanted.start : wanted.stop], headers)
 
-    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    def send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -174,11 +217,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
-def _inside(repo: Path, path: str) -> Path:
+def inside(repo: Path, path: str) -> Path:
     """The file of a repository that a URL names; one that climbs out of it is not found."""
     resolved = (repo / unquote(path)).resolve()
     if not resolved.is_relative_to(repo.resolve()):
-        raise _NotFoundError("EntryNotFound")
+        raise NotFoundError("EntryNotFound")
     return repo / unquote(path)
 
 

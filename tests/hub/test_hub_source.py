@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.hub.server import HubServer
+from tests.hub.server import HubServer, Trouble
 from tests.projects import SPEC, Project
 from tests.stages import raw_rows
 
@@ -99,6 +99,16 @@ def test_what_cannot_be_had_is_told_and_leaves_nothing(
 ) -> None:
     said = _fetch(project, server, code=2, **options)
     assert [word for word in words if word not in said] == []
+    assert not (project.root / "data/reviews/raw").exists()
+
+
+def test_a_hub_that_leads_to_another_host_is_not_followed(
+    project: Project, server: HubServer
+) -> None:
+    elsewhere = server.url.replace("127.0.0.1", "localhost") + "/elsewhere"
+    server.troubles.append(Trouble("GET /api/datasets", 307, headers={"Location": elsewhere}))
+    assert "E477" in _fetch(project, server, code=3)
+    assert not any("elsewhere" in request for request in server.requests)
     assert not (project.root / "data/reviews/raw").exists()
 
 

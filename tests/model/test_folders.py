@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -91,6 +92,19 @@ def test_a_pickle_is_refused_by_name_and_not_loaded(tiny: Path, tmp_path: Path) 
     assert not proof.exists()
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "model-1.bin"])
+def test_a_pickle_under_another_name_is_not_loaded(name: str, tiny: Path, tmp_path: Path) -> None:
+    folder = copy(tiny, tmp_path / "pickled", "model.safetensors")
+    proof = tmp_path / "executed"
+    (folder / name).write_bytes(b"cposix\nsystem\n(S'touch " + str(proof).encode() + b"'\ntR.")
+    index = {"weight_map": {"embeddings.word_embeddings.weight": f"../{folder.name}/{name}"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    code, message = _refused(folder)
+    assert code == "E402"
+    assert name in message
+    assert not proof.exists()
+
+
 def test_code_in_a_model_folder_is_neither_run_nor_kept(tiny: Path, tmp_path: Path) -> None:
     folder = copy(tiny, tmp_path / "remote")
     proof = tmp_path / "executed"
@@ -104,6 +118,24 @@ def test_code_in_a_model_folder_is_neither_run_nor_kept(tiny: Path, tmp_path: Pa
     AutoModel.from_pretrained(taken)
     AutoTokenizer.from_pretrained(taken)
     assert not proof.exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attn_implementation": "evil/kernel"},
+        {"_attn_implementation": {"": "sdpa", "text_config": "evil/kernel@main:forward"}},
+        {"text_config": {"experts_implementation": "evil/kernel"}},
+    ],
+)
+def test_a_kernel_of_the_hub_is_refused(
+    changes: dict[str, Any], tiny: Path, tmp_path: Path
+) -> None:
+    folder = copy(tiny, tmp_path / "kernel")
+    edit_json(folder / "config.json", **changes)
+    code, message = _refused(folder)
+    assert code == "E414"
+    assert "evil/kernel" in message
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\0"])

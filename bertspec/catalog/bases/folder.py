@@ -2,12 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.base import CONFIG, TOKENIZER, WEIGHTS
 from bertspec.core.errors import BertspecError, InputError, reason
+from bertspec.core.terminal import one_line
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +26,15 @@ WANTED = (CONFIG, WEIGHTS, INDEX, "model-*.safetensors", TOKENIZER, *EXTRAS)
 """Patterns of what is taken. Neither pickles nor code are among them."""
 
 
+_FETCHED = (
+    "attn_implementation",
+    "_attn_implementation",
+    "experts_implementation",
+    "_experts_implementation",
+)
+"""Keys of a configuration in which `owner/name` has transformers fetch a kernel and run it."""
+
+
 def read_config(folder: Path) -> Mapping[str, Any] | None:
     """config.json of a folder, or None when it has none that can be read."""
     try:
@@ -39,17 +49,33 @@ def take_folder(source: Path, target: Path, name: str) -> None:
 
     Sharded weights become one file; a tokenizer that has only a vocabulary becomes tokenizer.json.
     Raises InputError: E401 for a missing part or weights that are no safetensors, E402 for a part
-    that cannot be read.
+    that cannot be read, E414 for a config that names code.
     """
     config = read_config(source)
     if config is None:
         raise InputError.of("E401", f"{name} has no readable {CONFIG}", "is it a model's folder?")
+    if named := next(_kernels(config), None):
+        raise InputError.of(
+            "E414",
+            f"{CONFIG} of {name} names code on the hub, {one_line(named)}, which is never run",
+            "remove the key from it, and transformers takes an attention of its own",
+        )
     _write_without_code(config, target / CONFIG)
     _take_weights(source, target, name)
     for extra in EXTRAS:
         if (source / extra).is_file():
             shutil.copyfile(source / extra, target / extra)
     _take_tokenizer(source, target, name)
+
+
+def _kernels(config: Any) -> Iterator[str]:
+    """Kernels on the hub that a configuration, or one within it, has transformers fetch."""
+    for key, value in config.items() if isinstance(config, dict) else ():
+        if key in _FETCHED:
+            chosen = value.values() if isinstance(value, dict) else (value,)
+            yield from (f"{key}: {one}" for one in chosen if "/" in str(one))
+        else:
+            yield from _kernels(value)
 
 
 def _write_without_code(config: Mapping[str, Any], path: Path) -> None:

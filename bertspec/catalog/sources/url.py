@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from bertspec.catalog.file_source import FileSource
 from bertspec.catalog.files.known_cuts import KnownCuts
@@ -19,6 +20,7 @@ from bertspec.core.digest import file_digest
 from bertspec.core.errors import EnvironmentFault, InputError, reason
 from bertspec.core.model import Model
 from bertspec.core.progress import progress
+from bertspec.core.redaction import secret_parameter
 
 if TYPE_CHECKING:
     import httpx2
@@ -66,7 +68,19 @@ if TYPE_CHECKING:
 else:
     Format = _formats()
 
-Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+([/?#]\S*)?$")]
+
+def _without_secret(address: str) -> str:
+    if name := secret_parameter(address):
+        why = "`{name}` in the address lets whoever has it in, and would stand in params.yaml"
+        raise PydanticCustomError("secret", why, {"name": name})
+    return address
+
+
+Address = Annotated[
+    str,
+    StringConstraints(pattern=r"^https?://[^\s/?#@]+([/?#]\S*)?$"),
+    AfterValidator(_without_secret),
+]
 """Without a password: it would stand in params.yaml."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -76,7 +90,7 @@ class Download(Model):
     """A file on the web."""
 
     url: Address = Field(
-        description="Its address, `http` or `https`, without a user name or a password."
+        description="Its address, `http` or `https`, without a user name, password or signature."
     )
     sha256: Sha256 = Field(
         description="What `sha256sum` says of it, 64 hexadecimal digits. Another file is refused."

@@ -1,0 +1,93 @@
+"""The HTTP client of `huggingface_hub`, bounded: it does not wait for ever, nor leave the hub."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from bertspec.core.errors import EnvironmentFault
+from bertspec.core.redaction import without_secrets
+
+if TYPE_CHECKING:
+    import httpx2
+
+TIMEOUT = 60.0
+"""Seconds without a byte after which a connection counts as lost. The library waits for ever."""
+
+_WAITS = ("connect", "read", "write", "pool")
+
+_FILE = "/resolve/"
+"""In the path of a file's content, which the hub keeps on other hosts."""
+
+
+@contextmanager
+def bounded_client() -> Iterator[None]:
+    """Requests of `huggingface_hub` end after TIMEOUT, and follow the hub to no other host.
+
+    Raises EnvironmentFault (E477) for a hub that sends them to one: what is asked and sent there
+    is not for it, and what it answers is not the hub's word. Files are fetched from wherever the
+    hub has them, but not without encryption where the hub itself has it. What the library logs
+    has no passwords and signatures.
+    """
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.utils._http import default_client_factory
+
+    def make() -> "httpx2.Client":
+        client = default_client_factory()
+        hooks = client.event_hooks
+        client.event_hooks = {
+            "request": [*hooks["request"], _bound],
+            "response": [*hooks["response"], _refuse_other_host],
+        }
+        return client
+
+    handlers = logging.getLogger("huggingface_hub").handlers
+    for handler in handlers:
+        handler.addFilter(_hide_secrets)
+    set_client_factory(make)
+    try:
+        yield
+    finally:
+        set_client_factory(default_client_factory)
+        for handler in handlers:
+            handler.removeFilter(_hide_secrets)
+
+
+def _hide_secrets(record: logging.LogRecord) -> bool:
+    record.msg, record.args = without_secrets(record.getMessage()), None
+    return True
+
+
+def _bound(request: "httpx2.Request") -> None:
+    """Some calls of the library ask for no timeout, whatever the client's is."""
+    asked = request.extensions.get("timeout", {})
+    bounded = {n: TIMEOUT if asked.get(n) is None else asked[n] for n in _WAITS}
+    request.extensions["timeout"] = bounded
+
+
+def _refuse_other_host(response: "httpx2.Response") -> None:
+    from huggingface_hub import constants
+
+    asked = str(response.request.url)
+    if not response.has_redirect_location or _origin(asked) != _origin(constants.ENDPOINT):
+        return
+    told = urljoin(asked, response.headers["Location"])
+    (scheme, host, _), (new_scheme, new_host, _) = _origin(asked), _origin(told)
+    plain, encrypted = scheme == "http", new_scheme == "https"
+    if _origin(told) == _origin(asked) or (host == new_host and plain and encrypted):
+        return
+    if _FILE in urlsplit(asked).path and (plain or encrypted):
+        return
+    raise EnvironmentFault.of(
+        "E477",
+        f"the hub at {host} leads to another host, {new_scheme}://{new_host}, which is not asked",
+        "is HF_ENDPOINT right, and is there a login page or a proxy between? If the hub has moved, "
+        "set HF_ENDPOINT to its new address",
+    )
+
+
+def _origin(url: str) -> tuple[str, str, Any]:
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").lower(), port
