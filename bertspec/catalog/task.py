@@ -134,6 +134,12 @@ class Task(Model, ABC):
     metric_columns: ClassVar[Mapping[str, str]] = {}
     """Metrics that need one of the optional columns, and which."""
 
+    hub_task: ClassVar[str]
+    """What the Hugging Face hub calls it, on model cards."""
+
+    example: ClassVar[str] = "A text of yours."
+    """A text to predict, for people to try."""
+
     type: str
 
     @property

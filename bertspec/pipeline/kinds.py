@@ -43,7 +43,12 @@ STAGE_KINDS: Mapping[str, StageKind] = {
         on_device=True,
     ),
     "seeds": StageKind(1),
-    "export": StageKind(6, ("torch", "transformers"), threaded=True),
+    "export": StageKind(
+        7,
+        # The first three write the model card.
+        ("huggingface_hub", "jinja2", "pyyaml", "torch", "transformers"),
+        threaded=True,
+    ),
     "report": StageKind(2, ("jinja2",)),
 }
 """In the order of a build."""

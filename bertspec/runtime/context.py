@@ -36,6 +36,8 @@ class Context(Generic[P]):
     """The locked device; None is the processor."""
     execution: Execution = field(default_factory=Execution)
     """How to run, which changes no result: no part of `identity`."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Locked version of each package that the stage uses."""
 
     @property
     def work(self) -> Path:

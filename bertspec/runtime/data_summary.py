@@ -139,6 +139,11 @@ def summarize(name: str, root: Path, samples: int) -> Summary:
     )
 
 
+def count_labels(prepared: Path) -> Labels | None:
+    """The labels of a prepared data set, without looking at its texts; None where it has none."""
+    return _collect(prepared, read_index(prepared), 0, texts=False).labels()
+
+
 @dataclass(frozen=True)
 class _Place:
     """A row that may be shown: ordered by its id."""
@@ -227,9 +232,9 @@ class _Collected:
                 yield Sample(label, place.split, place.shard.file, number, place.id, row)
 
 
-def _collect(folder: Path, index: Index, samples: int) -> _Collected:
+def _collect(folder: Path, index: Index, samples: int, *, texts: bool = True) -> _Collected:
     target = next((name for name in TARGETS if name in index.columns), None)
-    read = [name for name in TEXT_FIELDS if name in index.columns]
+    read = [name for name in TEXT_FIELDS if texts and name in index.columns]
     collected = _Collected(target, read)
     columns = [ID_COLUMN, *read, *([target] if target else [])]
     with progress("read", sum(index.rows(split) for split in SPLITS)) as bar:

@@ -16,6 +16,9 @@ from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
 from bertspec.runtime.inference import Run, infer, model_runner
 from bertspec.runtime.parity import compare, failures
+from bertspec.runtime.release.card import FILE as CARD
+from bertspec.runtime.release.card import card
+from bertspec.runtime.release.origin import Origin
 from bertspec.runtime.seal import Seal
 from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
 
 def run(context: Context[ExportParams]) -> None:
-    """Write the bundle, and parity.json: each export compared on every row of the test split.
+    """Write the bundle, with what it came from, and parity.json: each export compared on every row
+    of the test split.
 
     Raises CheckFailed (E450), and publishes nothing, when a prediction differs from PyTorch's or
     a part of the output differs by more than the export's tolerance; for one in fewer bits, when
@@ -60,7 +64,7 @@ def run(context: Context[ExportParams]) -> None:
     if found:
         raise CheckFailed(found)
     shutil.copyfile(trained / TOKENIZER, folder / TOKENIZER)
-    Bundle(
+    bundle = Bundle(
         version=VERSION,
         task=task.model_dump(mode="json"),
         max_length=about.tokenization["max_length"],
@@ -70,7 +74,12 @@ def run(context: Context[ExportParams]) -> None:
         pad_id=pad_id,
         models={export.name: export.filename for export in params.export},
         default=next((e.name for e in params.export if e.type == ONNX), ONNX),
-    ).write(folder)
+    )
+    bundle.write(folder)
+    origin = Origin.read(context)
+    origin.write(folder)
+    text = card(folder, origin, context.inputs, bundle, parity)
+    (folder / CARD).write_text(text, encoding="utf-8")
     Seal.of(folder).write()
     text = json.dumps(parity, indent=2)
     context.outputs["parity"].write_text(text + "\n", encoding="utf-8")

@@ -68,7 +68,7 @@ def run_stage(name: str, root: Path) -> None:
         reuse = Reuse(root / WORK_FOLDER / "shards" / name)
         context = Context(
             name, model, root, inputs, outputs, record.threads, identity, reuse, record.device,
-            execution,
+            execution, record.packages,
         )  # fmt: skip
         found = runner(context)
         if manifest is not None:

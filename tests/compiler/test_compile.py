@@ -348,7 +348,7 @@ def test_another_version_of_a_package_changes_the_stages_that_use_it(project: Pr
         "fetch", "prepare", "contract", "tokenize", "train", "evaluate"
     }  # fmt: skip
     assert changed("numpy") == {"contract", "tokenize", "train", "evaluate"}
-    assert changed("jinja2") == {"report"}
+    assert changed("jinja2") == {"export", "report"}
 
 
 def test_only_a_training_with_lora_depends_on_peft(project: Project) -> None:

@@ -97,7 +97,7 @@ def test_another_learning_rate_trains_again_and_branches_are_compared(clone: Pro
 def test_another_metric_trains_nothing(clone: Project) -> None:
     clone.write_spec(_spec(evaluation={"metrics": ["accuracy", "matthews"]}))
     clone.bertspec("compile")
-    assert _ran(clone) == {"evaluate", "report"}
+    assert _ran(clone) == {"evaluate", "export", "report"}, "the model card has it, too"
 
 
 def test_another_decision_trains_nothing(clone: Project) -> None:
@@ -138,11 +138,11 @@ def test_a_file_that_dvc_tracks_is_a_dependency(clone: Project) -> None:
 
 
 def test_a_result_that_stays_the_same_stops_the_rebuild(clone: Project) -> None:
-    """A column that no one reads: fetch and prepare run, and nothing after them."""
+    """A column that no one reads: fetch and prepare run, and no training after them."""
     path = clone.root / "data/reviews.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0] + ",note", *(line + ",x" for line in lines[1:])]) + "\n")
-    assert _ran(clone) == {"fetch", "prepare", "report"}
+    assert _ran(clone) == {"fetch", "prepare", "export", "report"}, "where lineage is told"
 
 
 def test_what_dvc_shows(clone: Project) -> None:

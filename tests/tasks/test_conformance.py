@@ -1,6 +1,7 @@
 """Every task of the table: from a spec to predictions of the exported model, on a tiny one."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from huggingface_hub import ModelCard, ModelCardData
 
 from bertspec.catalog.batch import Draw
 from bertspec.catalog.source import SPLITS
@@ -24,6 +26,7 @@ from bertspec.runtime.training.objective import Objective
 from bertspec.runtime.training.packing import packing
 from tests.browser import Browser
 from tests.projects import SPEC, Project
+from tests.release.inputs import described
 from tests.serving import serving
 from tests.tasks.cases import TRAINING, Case, case_of
 from tests.tasks.page import ask, bars, marks
@@ -203,6 +206,23 @@ def test_any_input_has_an_answer_or_an_error_of_its_own(built_task: tuple[str, P
     assert bool(len(answered) < len(odd)) is can_refuse
 
 
+def test_the_model_card_says_what_was_measured_and_how_to_predict(
+    built_task: tuple[str, Project], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, project = built_task
+    folder = project.root / "models/tiny/export"
+    card = ModelCard.load(folder / "README.md")
+    data = card.data
+    assert isinstance(data, ModelCardData)
+    assert data.pipeline_tag == TASKS[kind].hub_task
+    measured = {result.metric_type: result.metric_value for result in data.eval_results or ()}
+    assert measured == project.metrics()["test"]
+    (program,) = re.findall(r"```python\n(.*?)```", card.text, re.DOTALL)
+    exec(program.replace("path/to/this/folder", str(folder)))  # noqa: S102
+    answer = capsys.readouterr().out
+    assert all(repr(key) in answer for key in Predictor(folder).task.answer_types())
+
+
 def test_files_of_every_kind_have_the_answers(built_task: tuple[str, Project]) -> None:
     kind, project = built_task
     inputs = case_of(kind).inputs
@@ -250,7 +270,7 @@ def test_a_second_build_that_is_interrupted_is_the_same_to_the_bit(
     """In another folder, stopped in the middle of training and begun again."""
     kind, project = built_task
     training = TRAINING | case_of(kind).training | {"execution": EXECUTION}
-    other = make_project(tmp_path / kind, case_of(kind), training=training)
+    other = make_project(tmp_path / kind, case_of(kind), training=training, export=EXPORTS)
     stages = [s for s in other.stages() if not s.endswith(("-export", "-report"))]
     *before, _, _ = stages
     for name in before:
@@ -265,6 +285,10 @@ def test_a_second_build_that_is_interrupted_is_the_same_to_the_bit(
         run_stage(name, other.root)
     for folder in ("data", "models/tiny/trained", "models/tiny/evaluation"):
         assert digest_files(project.root / folder) == digest_files(other.root / folder)
+    described(other, project.root / "models/tiny/export", tmp_path)
+    for file in ("README.md", "spec.yaml", "bertspec.lock"):
+        first = project.root / "models/tiny/export" / file
+        assert (tmp_path / file).read_bytes() == first.read_bytes()
 
 
 class Stopped(BaseException):

@@ -43,6 +43,7 @@ class CausalLm(LanguageModel):
     """
 
     families: ClassVar[tuple[str, ...]] = FAMILIES
+    hub_task: ClassVar[str] = "text-generation"
 
     type: Literal["causal-lm"] = Field(description="Say the next token of a text.")
     max_new_tokens: int = affecting(

@@ -38,6 +38,8 @@ class MaskedLm(LanguageModel):
     """Some words of each text are hidden, others in every epoch, and the model says which."""
 
     constant_inputs: ClassVar[bool] = False
+    hub_task: ClassVar[str] = "fill-mask"
+    example: ClassVar[str] = "A text with a [MASK] of yours."
 
     type: Literal["masked-lm"] = Field(description="Say which words are masked in a text.")
     probability: float = affecting(

@@ -73,6 +73,7 @@ class MultiLabelClassification(Task):
         "roc_auc_macro",
     )
     lower_is_better: ClassVar[tuple[str, ...]] = ("hamming_loss",)
+    hub_task: ClassVar[str] = "text-classification"
 
     type: Literal["multi-label-classification"] = Field(
         description="Any number of labels for each text or pair."

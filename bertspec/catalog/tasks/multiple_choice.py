@@ -51,6 +51,7 @@ class MultipleChoice(Task):
     together: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     headline: ClassVar[str] = "accuracy"
+    hub_task: ClassVar[str] = "multiple-choice"
 
     type: Literal["multiple-choice"] = Field(description="The right one of a few texts.")
     label: Literal["index", "text"] = Field(

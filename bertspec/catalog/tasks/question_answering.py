@@ -57,6 +57,7 @@ class QuestionAnswering(Task):
     loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weights")
     headline: ClassVar[str] = "f1"
     metrics: ClassVar[tuple[str, ...]] = METRICS
+    hub_task: ClassVar[str] = "question-answering"
 
     type: Literal["question-answering"] = Field(
         description="The span of a context that answers a question."

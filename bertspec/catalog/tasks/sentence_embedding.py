@@ -60,6 +60,7 @@ class SentenceEmbedding(Task):
     adds_head: ClassVar[bool] = False
     metrics: ClassVar[tuple[str, ...]] = (*CORRELATIONS, *RETRIEVAL, *TRIPLETS)
     metric_columns: ClassVar[Mapping[str, str]] = dict.fromkeys(TRIPLETS, "negative")
+    hub_task: ClassVar[str] = "sentence-similarity"
 
     type: Literal["sentence-embedding"] = Field(description="A vector for each text.")
     objective: Objective = Field(

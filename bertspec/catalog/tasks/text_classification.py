@@ -70,6 +70,7 @@ class TextClassification(Task):
         "ece",
     )
     lower_is_better: ClassVar[tuple[str, ...]] = ("ece",)
+    hub_task: ClassVar[str] = "text-classification"
 
     type: Literal["text-classification"] = Field(description="One label for each text or pair.")
     labels: Annotated[tuple[Label, ...], Field(strict=False, min_length=2)] = Field(

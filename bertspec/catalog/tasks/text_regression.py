@@ -59,6 +59,7 @@ class TextRegression(Task):
     metrics: ClassVar[tuple[str, ...]] = ("r2", "mse", "rmse", "mae", "pearson", "spearman")
     class_metrics: ClassVar[tuple[str, ...]] = metrics
     lower_is_better: ClassVar[tuple[str, ...]] = ("mse", "rmse", "mae")
+    hub_task: ClassVar[str] = "text-classification"
 
     type: Literal["text-regression"] = Field(description="A number for each text or pair.")
     targets: Annotated[tuple[Name, ...], Field(strict=False, min_length=2)] | None = Field(

@@ -47,6 +47,7 @@ class TokenClassification(Task):
     distillation_options: ClassVar[tuple[str, ...] | None] = ("temperature",)
     headline: ClassVar[str] = "f1"
     metrics: ClassVar[tuple[str, ...]] = METRICS
+    hub_task: ClassVar[str] = "token-classification"
 
     type: Literal["token-classification"] = Field(
         description="Entities of several types: a tag for each word."

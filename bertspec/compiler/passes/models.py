@@ -1,5 +1,6 @@
 """A spec's own stages: train, evaluate, seeds, export and report."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bertspec.catalog.long_documents import Windows
@@ -82,6 +83,15 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
             **by_label,
         },
     )
+    artifacts = {
+        "raw": layout.raw(loaded.dataset_name),
+        "prepared": prepared,
+        "contract": layout.contract(loaded.dataset_name),
+        "base": base,
+        "tokenized": tokenized,
+        "trained": trained,
+        "evaluation": evaluation,
+    }
     exporting = []
     if exports:
         exporting.append(
@@ -93,6 +103,10 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
                     "tokenized": tokenized,
                     "trained": trained,
                     "decision": layout.decision(name),
+                    # What the model card tells.
+                    "metrics": metrics,
+                    "contract": artifacts["contract"],
+                    **_manifests(artifacts),
                 },
                 outputs={
                     "export": Output(export, OutputKind.ARTIFACT),
@@ -101,22 +115,14 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
                 packages=sorted({p for kind in exports for p in kind.packages()}),
             )
         )
-    artifacts = {
-        "raw": layout.raw(loaded.dataset_name),
-        "prepared": prepared,
-        "base": base,
-        "tokenized": tokenized,
-        "trained": trained,
-        "evaluation": evaluation,
-    } | ({"export": export} if exports else {})
     seeds = lower_seeds(loaded, train, evaluate, lock)
     parities = {"parity": parity} if exports else {}
     report = stage(
         "report",
         {},
-        inputs={f"{role}_manifest": manifest_path(path) for role, path in artifacts.items()}
+        inputs=_manifests(artifacts | ({"export": export} if exports else {}))
         | {"prepared": artifacts["prepared"], "evaluation": evaluation, "metrics": metrics}
-        | {"contract": layout.contract(loaded.dataset_name)}
+        | {"contract": artifacts["contract"]}
         | ({"reliability": layout.plot(name, "reliability")} if by_label else {})
         | parities
         | ({"seeds": layout.seeds(name)} if seeds else {})
@@ -143,6 +149,10 @@ def spec_params(loaded: LoadedSpec) -> dict[str, Any]:
     if isinstance(policy, Windows) and loaded.spec.task.aggregates:
         dumped["aggregate"] = policy.aggregate
     return dumped
+
+
+def _manifests(artifacts: Mapping[str, str]) -> dict[str, str]:
+    return {f"{role}_manifest": manifest_path(path) for role, path in artifacts.items()}
 
 
 def _execution(loaded: LoadedSpec) -> dict[str, Any]:

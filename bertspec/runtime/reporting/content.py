@@ -41,7 +41,7 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
         "names": [*(n for n in names if n != "loss"), "loss"],
         "intervals": metrics.get("intervals", {}),
         "seeds": _read_json(inputs["seeds"]) if "seeds" in inputs else {},
-        "groups": list(_groups(metrics)),
+        "groups": list(groups(metrics)),
         "contract": _read_json(inputs["contract"] / FINDINGS),
         "plots": list(_plots(inputs)),
         "spikes": spikes(_curves(inputs["loss"], "step")["loss"]),
@@ -57,7 +57,7 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
     }
 
 
-def _groups(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[str], Any]]:
+def groups(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[str], Any]]:
     """Tables of the test split: title, what is told, names of columns, and rows by name."""
     for key, title, lead in (
         ("baselines", "Simple models on test", "What can be had without a large model."),

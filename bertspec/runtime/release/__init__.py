@@ -1,0 +1,1 @@
+"""What an exported model says of itself: its card, and the spec and lock that it came from."""
