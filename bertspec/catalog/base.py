@@ -1,10 +1,11 @@
 """The contract of a base: the pretrained model and tokenizer that training starts from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from bertspec.catalog.floating import Floating
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ class Base(Model, ABC):
     def dependencies(self) -> tuple[str, ...]:
         """Local files or folders that the base comes from, relative to the project."""
         return ()
+
+    def floating(self) -> Sequence[Floating]:
+        """What of it the lock must fix."""
+        return ()
+
+    def pinned(self, pins: Mapping[str, str]) -> Self:
+        """The same with all of it fixed that `pins` has, by its name."""
+        return self
 
     @abstractmethod
     def slug(self) -> str:

@@ -1,24 +1,58 @@
 """The Hugging Face hub, as sources and bases use it: names there, and its faults as our errors."""
 
 import errno
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
+from bertspec.catalog.floating import Floating
 from bertspec.catalog.hub_client import bounded_client
 from bertspec.core.errors import BertspecError, EnvironmentFault, InputError, reason
 
 HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
 """`name` or `owner/name`."""
 
-Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
-"""A commit. A branch or a tag may move, and would make the build depend on the day."""
+Revision = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._/+-]*$", max_length=255)
+]
+"""A commit, or what may move: a branch or a tag, of which the lock has the commit."""
 
+REVISION = (
+    "The commit to take, 40 hexadecimal digits; or a branch or a tag, such as `main`, which "
+    "`bertspec lock` looks up, so that what is taken changes with the lock alone."
+)
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _DISK = (errno.ENOSPC, errno.EDQUOT)
+
+
+def floating_revision(
+    kind: Literal["models", "datasets"], id: str, revision: str
+) -> Sequence[Floating]:
+    """What the lock must fix of a repository: nothing where the revision is a commit."""
+    if _COMMIT.fullmatch(revision):
+        return ()
+    name = f"{kind}/{id}@{revision}"
+    return (Floating("hub", name, ("revision",), lambda _: _commit(kind, id, revision)),)
+
+
+def pinned_revision(floating: Sequence[Floating], pins: Mapping[str, str]) -> dict[str, str]:
+    """The revision to take in the place of a floating one, if `pins` has it."""
+    return next(({"revision": pins[f.name]} for f in floating if f.name in pins), {})
+
+
+def _commit(kind: str, id: str, revision: str) -> str:
+    from huggingface_hub import HfApi
+
+    type_, what = ("model", "model") if kind == "models" else ("dataset", "data set")
+    with hub_faults(f"{what} {id}", revision):
+        found = HfApi().repo_info(id, repo_type=type_, revision=revision)
+    return str(found.sha)
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """The contract of a data source: where rows come from, before any column is given a meaning."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import StringConstraints
 
 from bertspec.catalog.files.known_cuts import KnownCuts
+from bertspec.catalog.floating import Floating
 from bertspec.core.errors import at_field
 from bertspec.core.model import Model
 
@@ -79,6 +80,14 @@ class Source(Model, ABC):
     def list_columns(self) -> tuple[str, ...]:
         """Columns that are known to be lists, whatever the files hold."""
         return ()
+
+    def floating(self) -> Sequence[Floating]:
+        """What of it the lock must fix."""
+        return ()
+
+    def pinned(self, pins: Mapping[str, str]) -> Self:
+        """The same with all of it fixed that `pins` has, by its name."""
+        return self
 
     @abstractmethod
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:

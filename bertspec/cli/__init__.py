@@ -13,7 +13,7 @@ from bertspec import __version__
 COMMANDS = {
     "init": "Begin a project: a spec, sample data, git and DVC.",
     "validate": "Check specs; show everything that is wrong in them.",
-    "lock": "Fix package versions, threads and device in bertspec.lock.",
+    "lock": "Fix in bertspec.lock what specs leave open.",
     "compile": "Write dvc.yaml and params.yaml from specs.",
     "stage": "Run one compiled stage; DVC calls this.",
     "data": "Show what is in a data set: labels, lengths, samples, findings.",
@@ -68,7 +68,7 @@ def cli(options: dict[str, bool], debug: bool) -> None:  # noqa: FBT001 - click 
     \b
     Begin with `bertspec init`, or write specs/NAME.yaml, then:
       bertspec validate          show everything that is wrong in the specs
-      bertspec lock              fix package versions, threads and device
+      bertspec lock              fix what specs leave open
       bertspec compile           write dvc.yaml and params.yaml
       dvc repro                  build what has changed
       bertspec show              show metrics, and where the artifacts are

@@ -50,6 +50,7 @@ def _project(paths: tuple[Path, ...], root: Path) -> "Project":
     from bertspec.cli.compile import difference
     from bertspec.compiler.checks import load_checked
     from bertspec.compiler.lower import lower, packages_used
+    from bertspec.compiler.pins import with_pins
     from bertspec.core.errors import InputError
     from bertspec.pipeline.layout import LOCK_FILE
     from bertspec.runtime.doctor.line import State, of_error
@@ -71,10 +72,11 @@ def _project(paths: tuple[Path, ...], root: Path) -> "Project":
             lines.append(of_compiled(*difference(lower(loaded.specs, lock), root)))
         except InputError as error:
             lines.append(of_error("project", "compiled", error))
+    specs = [with_pins(each, lock) for each in loaded.specs] if lock else loaded.specs
     return Project(
         is_one=True,
         lock=lock,
         packages=packages_used(loaded.specs),
-        precisions={each.spec.name: each.spec.training.precision for each in loaded.specs},
+        precisions={each.spec.name: each.spec.training.precision for each in specs},
         lines=lines,
     )

@@ -1,9 +1,16 @@
 """`bertspec lock`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from bertspec.pipeline.lock import Lock
+    from bertspec.runtime.locking import Open
+
+_ALL = "*"
+"""`--upgrade` without a name; no pin can be called so."""
 
 
 @click.command()
@@ -19,50 +26,108 @@ import click
     help="Where models are trained and evaluated; by default the lock's, else a GPU if torch sees "
     "one, else the processor.",
 )
+@click.option(
+    "--upgrade", is_flag=False, flag_value=_ALL, metavar="[NAME]",
+    help="Look everything up again. With a NAME that one alone, and nothing else changes: a "
+    "repository of the hub, an address, a package, `precision` or `hardware`.",
+)  # fmt: skip
+@click.option(
+    "--frozen", is_flag=True,
+    help="For CI: write nothing; exit 1 and show what would change. Nothing is looked up.",
+)  # fmt: skip
+@click.option(
+    "--offline", is_flag=True,
+    help="Never open a connection; what would need one is an error that names it.",
+)  # fmt: skip
 def command(
-    paths: tuple[Path, ...], threads: int | None, device: Literal["cpu", "cuda"] | None
-) -> None:
-    """Write bertspec.lock: the installed version of each package that a stage uses, the number of
-    threads, and the device.
+    paths: tuple[Path, ...],
+    threads: int | None,
+    device: Literal["cpu", "cuda"] | None,
+    upgrade: str | None,
+    frozen: bool,  # noqa: FBT001
+    offline: bool,  # noqa: FBT001
+) -> int:
+    """Write bertspec.lock: what specs leave open, as it is now.
 
     PATHS are all specs of the project, by default those in `specs`. With the specs the lock
-    determines every artifact: another number of threads, or a GPU, gives other bits. Commit it.
+    determines every artifact. Commit it. It has the commit of each branch or tag of the hub, the
+    digest of each file on the web that a spec gives none for, what `precision: auto` is, the
+    installed version of each package that a stage uses, the number of threads, the device, and
+    the class of the machine.
+
+    What is in the lock stays until `--upgrade`, except for versions of packages, which are those
+    that are installed: no others could be run. What changes is shown.
 
     A lock that cannot be read, such as after a merge, is written anew.
     """
+    from bertspec.core.errors import InputError
+    from bertspec.core.files import write_if_changed
+    from bertspec.pipeline.layout import LOCK_FILE
+    from bertspec.pipeline.lock import read_lock
+    from bertspec.runtime.locking import changes, differences, resolve
+
+    if frozen and upgrade is not None:
+        raise click.UsageError("--frozen and --upgrade exclude each other")
+    root = Path.cwd()
+    left = _left_open(paths or (Path("specs"),), root)
+    if frozen:
+        lock = read_lock(root)
+        if lock is None:
+            raise InputError.of("E207", f"there is no {LOCK_FILE} here", "run `bertspec lock`")
+        would = differences(left, lock, threads=threads, device=device)
+        for line in would:
+            click.echo(line)
+        if would:
+            click.echo(f"{LOCK_FILE} would change: run `bertspec lock`", err=True)
+        return 1 if would else 0
+    old = _old_lock(root)
+    named = upgrade is not None and upgrade != _ALL
+    moving = () if upgrade is None else left.names() if upgrade == _ALL else left.named(upgrade)
+    lock = resolve(
+        root, left, old, threads=threads, device=device, moving=moving, packages_stay=named,
+        offline=offline,
+    )  # fmt: skip
+    written = write_if_changed(root / LOCK_FILE, lock.to_text())
+    did = "written" if written else "up to date"
+    how = f"threads: {lock.threads}, device: {lock.device}"
+    click.echo(f"{LOCK_FILE} {did}: {len(lock.packages)} packages, {how}")
+    for line in changes(old, lock) if old else ():
+        click.echo(f"  {line}")
+    return 0
+
+
+def _left_open(paths: tuple[Path, ...], root: Path) -> "Open":
+    """What the specs leave to the lock. Raises InputError for specs that are not valid."""
     from bertspec.catalog.bases.package import PackageBase
     from bertspec.compiler.checks import load_checked
     from bertspec.compiler.lower import packages_used
+    from bertspec.compiler.pins import floating_of, has_auto_precision
     from bertspec.core.diagnostics import Severity
     from bertspec.core.errors import InputError
-    from bertspec.core.files import write_if_changed
-    from bertspec.core.packages import available_cores, installed_versions
-    from bertspec.pipeline.layout import LOCK_FILE
-    from bertspec.pipeline.lock import Lock, read_lock
-    from bertspec.runtime.torch_setup import best_device
+    from bertspec.runtime.locking import Open
 
-    root = Path.cwd()
-    loaded = load_checked(paths or (Path("specs"),), root)
+    loaded = load_checked(paths, root)
     if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
         raise InputError(loaded.diagnostics)
     for spec in (each.spec for each in loaded.specs):
         if isinstance(spec.model.base, PackageBase):
             spec.model.base.check_distribution()
+    return Open(
+        packages_used(loaded.specs), floating_of(loaded.specs), has_auto_precision(loaded.specs)
+    )
+
+
+def _old_lock(root: Path) -> "Lock | None":
+    from bertspec.core.errors import InputError
+    from bertspec.pipeline.layout import LOCK_FILE
+    from bertspec.pipeline.lock import read_lock
+
     try:
-        old = read_lock(root)
+        return read_lock(root)
     except InputError:
         click.echo(
             f"{LOCK_FILE} could not be read: it is written anew, with threads and device of this "
-            "machine where they are not given",
+            "machine where they are not given, and everything else as it is now",
             err=True,
         )
-        old = None
-    lock = Lock(
-        threads=threads or (old.threads if old else available_cores()),
-        packages=installed_versions(packages_used(loaded.specs)),
-        device=device or (old.device if old else best_device()),
-    )
-    written = write_if_changed(root / LOCK_FILE, lock.to_text())
-    did = "written" if written else "up to date"
-    how = f"threads: {lock.threads}, device: {lock.device}"
-    click.echo(f"{LOCK_FILE} {did}: {len(lock.packages)} packages, {how}")
+        return None

@@ -1,5 +1,6 @@
 """`bertspec validate`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,8 +59,18 @@ def command(paths: tuple[Path, ...], with_data: bool, fmt: str) -> int:  # noqa:
 
 
 def _check_data(loaded: "Loaded") -> "DataCheck":
+    from bertspec.compiler.pins import with_pins
+    from bertspec.core.errors import InputError
+    from bertspec.pipeline.lock import read_lock
     from bertspec.runtime.data_check import check_data
 
+    try:
+        lock = read_lock(Path.cwd())
+    except InputError:  # its own commands say so
+        lock = None
+    if lock is not None:
+        pinned = tuple(with_pins(spec, lock) for spec in loaded.specs)
+        loaded = replace(loaded, specs=pinned)
     return check_data(loaded, Path.cwd())
 
 

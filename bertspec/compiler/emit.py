@@ -10,7 +10,15 @@ from bertspec.compiler.keep import Content, Present, check_kept, column
 from bertspec.core.errors import InputError
 from bertspec.core.yaml import dump, load_plain
 from bertspec.pipeline.layout import DVC_FILE, PARAMS_FILE
-from bertspec.pipeline.stage import EXECUTION, RECORDS, Output, OutputKind, Pipeline, Stage
+from bertspec.pipeline.stage import (
+    EXECUTION,
+    HARDWARE,
+    RECORDS,
+    Output,
+    OutputKind,
+    Pipeline,
+    Stage,
+)
 
 COMMAND = "bertspec stage "
 """A stage is ours when its command is this and its own name; so a reader can tell, too."""
@@ -39,8 +47,12 @@ def emit_params(pipeline: Pipeline, existing: str | None) -> str:
     stages = sorted(pipeline.stages, key=lambda s: s.name)
     records = {stage.name: stage.record for stage in stages}
     execution = {stage.name: dict(stage.execution) for stage in stages if stage.execution}
-    about = {"compiled": [RECORDS, *own], "stages": records}
-    own = {RECORDS: about | ({EXECUTION: execution} if execution else {}), **own}
+    about: dict[str, Any] = {"compiled": [RECORDS, *own], "stages": records}
+    if execution:
+        about[EXECUTION] = execution
+    if pipeline.hardware:
+        about[HARDWARE] = pipeline.hardware.model_dump(mode="json")
+    own = {RECORDS: about, **own}
     present = Present.read(existing or "", PARAMS_FILE)
     previous = _compiled(present)
     theirs = {key: value for key, value in present.content.items() if key not in previous}

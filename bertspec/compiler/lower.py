@@ -12,6 +12,7 @@ from bertspec.compiler.passes.shared import (
     lower_tokenization,
     tokenization_name,
 )
+from bertspec.compiler.pins import pinned
 from bertspec.core.packages import distribution_name
 from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.pipeline.lock import Lock
@@ -22,9 +23,10 @@ from bertspec.spec.load import LoadedSpec
 def lower(specs: Sequence[LoadedSpec], lock: Lock) -> Pipeline:
     """The pipeline of valid specs; stages in the order of a build, then by name.
 
-    Raises InputError (E207) for a package that a stage uses and the lock has not.
+    Raises InputError for what the lock has not: E207 for a package that a stage uses, E215 for what
+    a spec leaves open.
     """
-    ordered = sorted(specs, key=lambda loaded: loaded.spec.name)
+    ordered = sorted(pinned(specs, lock), key=lambda loaded: loaded.spec.name)
     data_sets = {s.dataset_name: s for s in reversed(ordered)}
     bases = {base_name(s): s for s in reversed(ordered)}
     tokenizations: dict[str, list[LoadedSpec]] = {}
@@ -48,7 +50,7 @@ def lower(specs: Sequence[LoadedSpec], lock: Lock) -> Pipeline:
     for loaded in ordered:
         params[loaded.spec.name], more = lower_model(loaded, lock)
         stages += more
-    return Pipeline(tuple(_in_order(stages)), params)
+    return Pipeline(tuple(_in_order(stages)), params, lock.hardware)
 
 
 def _in_order(stages: Sequence[Stage]) -> list[Stage]:

@@ -1,10 +1,11 @@
-"""bertspec.lock: what would float, fixed: package versions, number of threads and device."""
+"""bertspec.lock: what would float, fixed: packages, hub commits, threads, device, precision."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from bertspec.core.errors import InputError
 from bertspec.core.model import Model
@@ -12,6 +13,22 @@ from bertspec.core.yaml import dump, load_plain
 from bertspec.pipeline.layout import LOCK_FILE
 
 HEADER = "# Written by `bertspec lock`. Commit it: with the spec it determines every artifact.\n"
+
+
+def _later(description: str, default: Any = None) -> Any:
+    """A key that is left out at its default, so that a lock without it stays as it is."""
+    return Field(default=default, description=description, json_schema_extra={"since": 2})
+
+
+class Hardware(Model):
+    """A class of machines: those of one class round alike."""
+
+    isa: str = Field(description="What torch computes with, such as `avx2`.")
+    blas: str = Field(description="The library of its matrix products: mkl, openblas, ...")
+    gpu: str | None = _later("The GPU's name, where the device is one.")
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (self.isa, self.blas, self.gpu)))
 
 
 class Lock(Model):
@@ -23,9 +40,25 @@ class Lock(Model):
         default="cpu",
         description="Where models are trained and evaluated: the processor, or a GPU by CUDA.",
     )
+    precision: Literal["fp32", "bf16"] | None = _later("What `precision: auto` is.")
+    hardware: Hardware | None = _later(
+        "The class of the machine that the bits are those of. Another class rebuilds nothing: "
+        "it is told of."
+    )
+    hub: dict[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]] = _later(
+        "Commit of each branch or tag of the hub, such as `models/acme/tiny@main`.", {}
+    )
+    files: dict[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]] = _later(
+        "SHA-256 of the file at each address that has none in its spec.", {}
+    )
     packages: dict[str, str] = Field(
         description="Version of each distribution that a stage uses, without its local part."
     )
+
+    @property
+    def pins(self) -> Mapping[str, str]:
+        """What is fixed of sources and bases, by its name."""
+        return {**self.hub, **self.files}
 
     def to_text(self) -> str:
         """The file's text; equal for equal locks."""

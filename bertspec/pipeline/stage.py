@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bertspec.core.model import Model
+from bertspec.pipeline.lock import Hardware
 
 MANIFEST = "manifest"
 """Role of the output that `run_stage` writes itself, for each stage that makes an artifact."""
@@ -17,6 +18,9 @@ RECORDS = "bertspec"
 
 EXECUTION = "execution"
 """The key beside the records for how stages run, by stage: DVC does not watch it."""
+
+HARDWARE = "hardware"
+"""The key beside the records for the locked class of machines: DVC does not watch it either."""
 
 
 class OutputKind(StrEnum):
@@ -112,3 +116,5 @@ class Pipeline:
     stages: tuple[Stage, ...]
     params: Mapping[str, Any]
     """The top level of params.yaml, without the records."""
+    hardware: Hardware | None = None
+    """The locked class of machines; for messages only."""

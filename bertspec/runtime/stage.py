@@ -21,9 +21,11 @@ from bertspec.core.names import did_you_mean
 from bertspec.core.packages import public_version
 from bertspec.pipeline.kinds import STAGE_KINDS, params_model
 from bertspec.pipeline.layout import PARAMS_FILE, WORK_FOLDER
+from bertspec.pipeline.lock import Hardware
 from bertspec.pipeline.params.execution import Execution
-from bertspec.pipeline.stage import EXECUTION, MANIFEST, RECORDS, StageRecord
+from bertspec.pipeline.stage import EXECUTION, HARDWARE, MANIFEST, RECORDS, StageRecord
 from bertspec.runtime.context import Context
+from bertspec.runtime.hardware import tell_of_another_class
 from bertspec.runtime.reuse import Reuse
 from bertspec.runtime.torch_setup import let_waiting_threads_sleep
 
@@ -61,6 +63,10 @@ def run_stage(name: str, root: Path) -> None:
         inputs = {role: root / path for role, path in record.inputs.items()}
         _require_inputs(inputs, root)
         let_waiting_threads_sleep()
+        hardware = (params.get(RECORDS) or {}).get(HARDWARE)
+        if hardware is not None and record.threads is not None:
+            locked = validated(Hardware, hardware, name)
+            tell_of_another_class(name, locked, record.device or "cpu")
         runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
         verdict = STAGE_KINDS[record.kind].verdict
         made_from = {role: value for role, value in values.items() if role not in verdict}

@@ -52,9 +52,10 @@ class HubServer:
 
     def __init__(self, folder: Path, handler: "type[Handler] | None" = None) -> None:
         self.folder = folder
-        files = sorted(p for p in folder.rglob("*") if p.is_file())
-        content = [f"{p.relative_to(folder).as_posix()} {blob_id(p)}" for p in files]
-        self.commit = hashlib.sha1("\n".join(content).encode()).hexdigest()  # noqa: S324 - as git
+        self.commits: dict[str, Path] = {}
+        self.refs: dict[str, str] = {}
+        """Branches and tags: the commit of each. A test may move them."""
+        self.commit = self.refs["main"] = self.add(folder)
         self.requests: list[str] = []
         """Method and path of every request, in order."""
         self.troubles: list[Trouble] = []
@@ -63,6 +64,14 @@ class HubServer:
         self._server.daemon_threads = True
         # It looks every 0.02 s whether it is to end.
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def add(self, folder: Path) -> str:
+        """Serve another state of the repositories as a commit of its own."""
+        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        content = [f"{p.relative_to(folder).as_posix()} {blob_id(p)}" for p in files]
+        commit = hashlib.sha1("\n".join(content).encode()).hexdigest()  # noqa: S324 - as git
+        self.commits[commit] = folder
+        return commit
 
     @property
     def url(self) -> str:
@@ -147,12 +156,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def find(self, kind: str, repo: str, revision: str) -> tuple[Path, str]:
         """The folder of a repository at a revision, and the commit that this is."""
-        folder = self.hub.folder / kind / repo
-        if ".." in repo or not folder.is_dir():
+        if ".." in repo or not (self.hub.folder / kind / repo).is_dir():
             raise NotFoundError("RepoNotFound")
-        if revision not in ("main", self.hub.commit):
+        commit = self.hub.refs.get(revision, revision)
+        if commit not in self.hub.commits:
             raise NotFoundError("RevisionNotFound")
-        return folder, self.hub.commit
+        return self.hub.commits[commit] / kind / repo, commit
 
     def api(
         self, match: re.Match[str], query: Mapping[str, list[str]], form: Mapping[str, list[str]]

@@ -42,6 +42,7 @@ GOOD = [
     ("training.max_grad_norm", None), ("training.schedule", {"type": "cosine"}),
     ("training.early_stopping", {"patience": 3}), ("evaluation.require", {"accuracy": ">= 0.8"}),
     ("data.source", {"type": "hub", "id": "a/b", "revision": SHA}),
+    ("data.source", {"type": "hub", "id": "a/b", "revision": "refs/pr/1"}),
     ("data.split", {"type": "given", "validation": 0.1}), ("export", []),
     ("model.base", {"type": "hub", "id": "google-bert/bert-base-uncased", "revision": SHA}),
     ("model.base", {"type": "package", "package": "a_b.c"}), ("model.head", {"dropout": 0}),
@@ -58,7 +59,7 @@ BAD = [
     ("training.schedule", {"type": "cosin"}), ("training.schedule", {}),
     ("training.freeze", 0), ("training.freeze", "layers"), ("training.lora", {"rank": 0}),
     ("training.lora", {"target_modules": "query"}), ("training.lora", {"target_modules": []}),
-    ("data.source", {"type": "hub", "id": "a/b", "revision": "main"}),
+    ("data.source", {"type": "hub", "id": "a/b", "revision": "not one"}),
     ("data.split.test", 1.5), ("data.split.test", -0.1), ("evaluation.metrics", []),
     ("evaluation.require", {"accuracy": "0.8"}), ("export", {"type": "onnx"}),
     ("export", [{"type": "onnx", "opset": 3}]), ("tokenization.max_length", None), ("data", 3),
@@ -155,7 +156,7 @@ def test_every_field_has_a_description() -> None:
 
 def test_an_enumeration_of_the_language_is_one_in_the_schema() -> None:
     training = SCHEMA["$defs"]["TrainingSection"]["properties"]
-    assert training["precision"]["enum"] == ["fp32", "bf16"]
+    assert training["precision"]["enum"] == ["fp32", "bf16", "auto"]
     mapping = SCHEMA["$defs"]["DataSet"]["properties"]["source"]["discriminator"]["mapping"]
     assert set(mapping) == set(SOURCES)
 

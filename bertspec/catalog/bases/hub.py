@@ -1,14 +1,23 @@
 """A model on the Hugging Face hub, at a pinned commit, through `huggingface_hub`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
 from bertspec.catalog.base import Base
 from bertspec.catalog.bases.folder import WANTED, take_folder
-from bertspec.catalog.hub import HubId, Revision, hub_faults, quiet_unless_terminal
+from bertspec.catalog.floating import Floating
+from bertspec.catalog.hub import (
+    REVISION,
+    HubId,
+    Revision,
+    floating_revision,
+    hub_faults,
+    pinned_revision,
+    quiet_unless_terminal,
+)
 from bertspec.core.names import slugify
 
 if TYPE_CHECKING:
@@ -20,10 +29,16 @@ class HubBase(Base):
 
     type: Literal["hub"] = Field(description="A model on the Hugging Face hub.")
     id: HubId = Field(description="Its id, such as `google-bert/bert-base-uncased`.")
-    revision: Revision = Field(description="The commit to take, 40 hexadecimal digits.")
+    revision: Revision = Field(description=REVISION)
 
     def packages(self) -> tuple[str, ...]:
         return (*super().packages(), "huggingface_hub")
+
+    def floating(self) -> Sequence[Floating]:
+        return floating_revision("models", self.id, self.revision)
+
+    def pinned(self, pins: Mapping[str, str]) -> Self:
+        return self.model_copy(update=pinned_revision(self.floating(), pins))
 
     def slug(self) -> str:
         return slugify(self.id.rpartition("/")[2])

@@ -1,14 +1,23 @@
 """A data set on the Hugging Face hub, at a pinned revision, through `datasets.load_dataset`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from bertspec.catalog.files.known_cuts import KnownCuts
-from bertspec.catalog.hub import HubId, Revision, hub_faults, quiet_unless_terminal
+from bertspec.catalog.floating import Floating
+from bertspec.catalog.hub import (
+    REVISION,
+    HubId,
+    Revision,
+    floating_revision,
+    hub_faults,
+    pinned_revision,
+    quiet_unless_terminal,
+)
 from bertspec.catalog.source import SPLITS, Piece, Source, SplitName
 from bertspec.catalog.tables import pieces_of
 from bertspec.core.errors import EnvironmentFault, InputError, reason
@@ -25,7 +34,7 @@ class Hub(Source):
 
     type: Literal["hub"] = Field(description="A data set on the Hugging Face hub.")
     id: HubId = Field(description="Its id, such as `stanfordnlp/imdb`.")
-    revision: Revision = Field(description="The commit to take, 40 hexadecimal digits.")
+    revision: Revision = Field(description=REVISION)
     config: str | None = Field(default=None, description="The configuration (subset) to take.")
     splits: dict[SplitName, str] = Field(
         default={"train": "train"},
@@ -38,6 +47,12 @@ class Hub(Source):
 
     def given_splits(self) -> tuple[SplitName, ...]:
         return tuple(s for s in SPLITS if s in self.splits)
+
+    def floating(self) -> Sequence[Floating]:
+        return floating_revision("datasets", self.id, self.revision)
+
+    def pinned(self, pins: Mapping[str, str]) -> Self:
+        return self.model_copy(update=pinned_revision(self.floating(), pins))
 
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         import datasets

@@ -1,15 +1,17 @@
 """Several sources as one, each with a tag or a share of its rows."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial, reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints
 
 from bertspec.catalog.files.known_cuts import KnownCuts
+from bertspec.catalog.floating import Floating
 from bertspec.catalog.source import SPLITS, TAKEN, Piece, Source, SplitName, located
 from bertspec.catalog.sources import SOURCES
 from bertspec.catalog.tables import row_bytes
@@ -75,6 +77,17 @@ class Joined(Source):
     def list_columns(self) -> tuple[str, ...]:
         """Those of any part: in the others such a column is a list, too, or the JSON of one."""
         return tuple(sorted({c for part in self.parts for c in part.source.list_columns()}))
+
+    def floating(self) -> Sequence[Floating]:
+        return [
+            replace(each, path=("parts", number, "source", *each.path))
+            for number, part in enumerate(self.parts)
+            for each in part.source.floating()
+        ]
+
+    def pinned(self, pins: Mapping[str, str]) -> Self:
+        parts = tuple(p.model_copy(update={"source": p.source.pinned(pins)}) for p in self.parts)
+        return self.model_copy(update={"parts": parts})
 
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for wanted in self.given_splits():

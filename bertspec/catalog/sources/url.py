@@ -2,11 +2,11 @@
 
 import re
 import time
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial, reduce
 from operator import or_
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -14,10 +14,12 @@ from pydantic_core import PydanticCustomError
 
 from bertspec.catalog.file_source import FileSource
 from bertspec.catalog.files.known_cuts import KnownCuts
+from bertspec.catalog.floating import Floating
 from bertspec.catalog.source import SPLITS, Piece, Source, SplitName
 from bertspec.catalog.sources import SOURCES
 from bertspec.core.digest import file_digest
 from bertspec.core.errors import EnvironmentFault, InputError, reason
+from bertspec.core.files import make_ignored
 from bertspec.core.model import Model
 from bertspec.core.progress import progress
 from bertspec.core.redaction import secret_parameter
@@ -92,8 +94,10 @@ class Download(Model):
     url: Address = Field(
         description="Its address, `http` or `https`, without a user name, password or signature."
     )
-    sha256: Sha256 = Field(
-        description="What `sha256sum` says of it, 64 hexadecimal digits. Another file is refused."
+    sha256: Sha256 | None = Field(
+        default=None,
+        description="What `sha256sum` says of it, 64 hexadecimal digits. Another file is refused. "
+        "Null for that of the file which is there when `bertspec lock` first sees it.",
     )
 
 
@@ -125,6 +129,20 @@ class Url(Source):
     def list_columns(self) -> tuple[str, ...]:
         return self.format.list_columns()
 
+    def floating(self) -> Sequence[Floating]:
+        return [
+            Floating("files", wanted.url, ("files", split, "url"), partial(_look_up, wanted.url))
+            for split, wanted in self.files.items()
+            if wanted.sha256 is None
+        ]
+
+    def pinned(self, pins: Mapping[str, str]) -> Self:
+        files = {
+            split: wanted.model_copy(update={"sha256": wanted.sha256 or pins.get(wanted.url)})
+            for split, wanted in self.files.items()
+        }
+        return self.model_copy(update={"files": files})
+
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():
             wanted = self.files[split]
@@ -136,6 +154,21 @@ def cached(root: Path, wanted: Download) -> Path | None:
     """The file where it has been fetched; None where it has not, or is another."""
     path = _place(root, wanted)
     return path if path.is_file() and file_digest(path) == wanted.sha256 else None
+
+
+def _look_up(url: str, root: Path) -> str:
+    """The digest of the file at an address, which is kept, so that it need not come twice."""
+    make_ignored((root / FOLDER).parent)
+    unknown = Download(url=url)
+    part = _place(root, unknown)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.unlink(missing_ok=True)  # of another day
+    _download(unknown, part)
+    digest = file_digest(part)
+    path = _place(root, Download(url=url, sha256=digest))
+    path.parent.mkdir(exist_ok=True)
+    part.replace(path)
+    return digest
 
 
 def fetched(root: Path, wanted: Download) -> Path:
@@ -159,17 +192,18 @@ def fetched(root: Path, wanted: Download) -> Path:
         part.unlink()
         raise InputError.of(
             "E357",
-            f"{wanted.url} is another file: its SHA-256 is {found} ({size} bytes), and the spec "
-            f"has {wanted.sha256}",
+            f"{wanted.url} is another file: its SHA-256 is {found} ({size} bytes), and that of "
+            f"the spec or the lock {wanted.sha256}",
             "look at what the address gives: has the file changed, or is it a page about it? If "
-            "it is the file that you want, write its digest",
+            "it is the file that you want, write its digest in the spec; if the spec has none, "
+            "run `bertspec lock --upgrade URL`",
         )
     part.replace(path)
     return path
 
 
 def _place(root: Path, wanted: Download) -> Path:
-    return root / FOLDER / wanted.sha256 / _file_name(wanted.url)
+    return root / FOLDER / (wanted.sha256 or "unknown") / _file_name(wanted.url)
 
 
 def _file_name(url: str) -> str:
@@ -208,9 +242,10 @@ def _download(wanted: Download, part: Path) -> bool:
                 longest = max(longest, _size(part))
                 if tries > len(DELAYS):
                     raise _unreachable(wanted.url, error) from None
-                if isinstance(error, _RangeError):
-                    part.unlink()
-                else:
+                anew = isinstance(error, _RangeError)
+                if anew or wanted.sha256 is None:  # nothing would tell two files in one
+                    part.unlink(missing_ok=True)
+                if not anew:
                     time.sleep(DELAYS[max(tries - 1, 0)])
             else:
                 return resumed

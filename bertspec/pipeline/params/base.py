@@ -1,6 +1,11 @@
 """What base reads."""
 
+from typing import Self
+
+from pydantic import model_validator
+
 from bertspec.catalog.bases import OneBase
+from bertspec.catalog.floating import refuse_floating
 from bertspec.core.model import Model
 
 
@@ -8,3 +13,8 @@ class BaseParams(Model):
     """Params of a base stage."""
 
     base: OneBase
+
+    @model_validator(mode="after")
+    def _nothing_floats(self) -> Self:
+        refuse_floating(self.base.floating())
+        return self

@@ -1,7 +1,10 @@
 """What fetch reads."""
 
-from pydantic import Field
+from typing import Self
 
+from pydantic import Field, model_validator
+
+from bertspec.catalog.floating import refuse_floating
 from bertspec.catalog.sources import OneSource
 from bertspec.core.model import Model
 
@@ -10,3 +13,8 @@ class FetchParams(Model):
     """Params of a fetch stage."""
 
     source: OneSource = Field(description="Where the rows come from.")
+
+    @model_validator(mode="after")
+    def _nothing_floats(self) -> Self:
+        refuse_floating(self.source.floating())
+        return self

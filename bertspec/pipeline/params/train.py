@@ -1,8 +1,9 @@
 """What train reads: the head and the training."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, Tag
+from pydantic import Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.tasks import OneTask
@@ -291,10 +292,11 @@ class Training(Model):
     early_stopping: EarlyStopping | None = Field(
         default=None, description="Stop before the last step; null for never."
     )
-    precision: Literal["fp32", "bf16"] = Field(
+    precision: Literal["fp32", "bf16", "auto"] = Field(
         default="fp32",
         description="Arithmetic of the forward pass, in training and in its measurements on "
-        "validation; weights stay 32-bit, and the stages after it compute in fp32.",
+        "validation; weights stay 32-bit, and the stages after it compute in fp32. With `auto`, "
+        "`bertspec lock` writes to the lock which one it is: bf16 where the device multiplies it.",
     )
 
     def packages(self) -> tuple[str, ...]:
@@ -312,3 +314,9 @@ class TrainParams(Model):
     """How the scores of a row's windows become one; None where no metric but the loss is needed,
     or there are no windows.
     """
+
+    @model_validator(mode="after")
+    def _nothing_is_decided_here(self) -> Self:
+        if self.training.precision == "auto":
+            raise PydanticCustomError("floating", "`precision: auto` is decided by the lock")
+        return self

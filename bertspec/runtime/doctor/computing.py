@@ -1,21 +1,27 @@
-"""How the project is computed: threads, device and precision, beside what the machine has."""
+"""How the project is computed: threads, device, precision, beside what the machine has."""
 
 from collections.abc import Iterator, Mapping
 
 from bertspec.core.packages import available_cores
 from bertspec.pipeline.layout import LOCK_FILE
+from bertspec.pipeline.lock import Hardware
 from bertspec.runtime.doctor.line import Line, State
 from bertspec.runtime.doctor.project import Project
 
 
-def computing(project: Project, *, bf16: bool | None, gpu: bool) -> Iterator[Line]:
-    """Lines on threads, device and precision.
+def computing(
+    project: Project, *, bf16: bool | None, gpu: bool, hardware: Hardware | None
+) -> Iterator[Line]:
+    """Lines on threads, device, precision and the class of the machine.
 
-    `bf16` says whether the device has it, and `gpu` whether torch sees one.
+    `bf16` says whether the device has it, and `gpu` whether torch sees one. `hardware` is the
+    machine's class, None when torch cannot tell.
     """
     yield _threads(project)
     yield _device(project, gpu=gpu)
     yield _precision(project.precisions, bf16=bf16)
+    if hardware is not None:
+        yield _hardware(project.lock.hardware if project.lock else None, hardware)
 
 
 def _threads(project: Project) -> Line:
@@ -65,3 +71,17 @@ def _precision(precisions: Mapping[str, str], *, bf16: bool | None) -> Line:
         advice = "it works all the same; `training.precision: fp32` is no slower here"
         return Line("project", "precision", State.NOTE, text, advice, facts)
     return Line("project", "precision", State.GOOD, text, facts=facts)
+
+
+def _hardware(locked: Hardware | None, here: Hardware) -> Line:
+    facts = {"here": here.model_dump(), "locked": locked.model_dump() if locked else None}
+    if locked is None:
+        text = f"{here}, which `bertspec lock` would write"
+        return Line("project", "hardware", State.GOOD, text, facts=facts)
+    if locked == here:
+        text = f"{here}, as {LOCK_FILE} has it"
+        return Line("project", "hardware", State.GOOD, text, facts=facts)
+    text = f"{here}, and {LOCK_FILE} is of {locked}: results may differ in their last bits"
+    advice = "nothing is wrong: `dvc pull` fetches what the other machine made; "
+    advice += "`bertspec lock --upgrade hardware` makes this class the lock's"
+    return Line("project", "hardware", State.NOTE, text, advice, facts)

@@ -10,10 +10,11 @@ from bertspec.runtime.doctor.dvc import dvc
 from bertspec.runtime.doctor.gemm import speeds
 from bertspec.runtime.doctor.git import git
 from bertspec.runtime.doctor.line import Line
-from bertspec.runtime.doctor.processor import has_bf16, processor
+from bertspec.runtime.doctor.processor import processor
 from bertspec.runtime.doctor.project import Project
 from bertspec.runtime.doctor.resources import resources
 from bertspec.runtime.doctor.versions import versions
+from bertspec.runtime.hardware import hardware_class, has_bf16
 from bertspec.runtime.torch_setup import best_device
 
 SECONDS = 10.0
@@ -38,4 +39,5 @@ def examine(root: Path, project: Project, *, measure: bool) -> Iterator[Line]:
     yield from git(root, needed=project.is_one)
     yield from dvc(root, needed=project.is_one)
     yield from project.lines
-    yield from computing(project, bf16=bf16, gpu=gpu)
+    hardware = hardware_class(device) if works else None
+    yield from computing(project, bf16=bf16, gpu=gpu, hardware=hardware)

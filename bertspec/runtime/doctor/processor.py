@@ -1,20 +1,12 @@
 """What torch says of the processor and of GPUs."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from bertspec.core.errors import reason
 from bertspec.runtime.doctor.line import Line, State
-
-BF16_UNITS: Mapping[str, tuple[str, ...]] = {
-    "x86_64": ("avx512_bf16", "amx_bf16"),
-    "arm64": ("bf16", "sve_bf16"),
-}
-"""Of each architecture: the extensions that multiply bf16, as `torch.cpu.get_capabilities` has
-them.
-"""
-_ALIASES = {"aarch64": "arm64", "amd64": "x86_64", "x86": "x86_64"}
+from bertspec.runtime.hardware import architecture, bf16_units, capabilities
 
 
 def processor() -> Iterator[Line]:
@@ -36,34 +28,6 @@ def processor() -> Iterator[Line]:
     yield _gpus(torch)
 
 
-def has_bf16(device: str) -> bool | None:
-    """Whether the device multiplies bf16 itself; None when torch cannot tell. Imports torch."""
-    import torch
-
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    units = _bf16_units(torch)
-    return any(units.values()) if units else None
-
-
-def _bf16_units(torch: Any) -> dict[str, bool]:
-    """The extensions that multiply bf16, and whether they are here; empty when torch is silent."""
-    known = _capabilities(torch)
-    names = BF16_UNITS.get(_architecture(torch), ())
-    return {name: bool(known[name]) for name in names if name in known}
-
-
-def _capabilities(torch: Any) -> Mapping[str, Any]:
-    # A torch of another version than ours may not have it.
-    get = getattr(torch.cpu, "get_capabilities", None)
-    return get() if get is not None else {}
-
-
-def _architecture(torch: Any) -> str:
-    name = str(_capabilities(torch).get("architecture", "")).lower()
-    return _ALIASES.get(name, name)
-
-
 def _broken(error: BaseException) -> Line:
     return Line(
         "machine",
@@ -77,17 +41,17 @@ def _broken(error: BaseException) -> Line:
 
 def _isa(torch: Any) -> Line:
     capability = torch.backends.cpu.get_cpu_capability()
-    name = _capabilities(torch).get("cpu_name")
+    name = capabilities(torch).get("cpu_name")
     facts = {"torch": str(torch.__version__), "cpu": name, "capability": capability}
     text = f"torch computes with {capability}" + (f" on {name}" if name else "")
-    if capability == "DEFAULT" and _architecture(torch) == "x86_64":
+    if capability == "DEFAULT" and architecture(torch) == "x86_64":
         advice = "without AVX2 training is several times slower; a newer machine has it"
         return Line("machine", "ISA", State.NOTE, text, advice, facts)
     return Line("machine", "ISA", State.GOOD, text, facts=facts)
 
 
 def _bf16(torch: Any) -> Line:
-    units = _bf16_units(torch)
+    units = bf16_units(torch)
     here = [name for name, is_here in units.items() if is_here]
     facts = {"hardware": bool(here) if units else None, "units": units}
     if here:

@@ -1,0 +1,170 @@
+"""Branches and tags of the hub: what is built changes with the lock alone, and never by itself."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+
+from bertspec.core.manifest import digest_files
+from bertspec.core.yaml import load_plain
+from tests.hub.server import HubServer
+from tests.projects import SPEC, Project
+
+FILMS, TINY = "datasets/acme/films@v1", "models/acme/tiny@main"
+
+
+def _state(folder: Path, text: str) -> Path:
+    rows = [{"review": f"{text} {n}", "verdict": "good" if n % 2 else "bad"} for n in range(4)]
+    films, tiny = folder / "datasets/acme/films", folder / "models/acme/tiny"
+    films.mkdir(parents=True)
+    tiny.mkdir(parents=True)
+    (films / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tiny / "config.json").write_text(json.dumps({"model_type": "bert", "note": text}))
+    return folder
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A data set with the tag `v1`, and a model with the branch `main`; a second state of both.
+
+    The client of this process asks it, too: HF_ENDPOINT is read as it is imported.
+    """
+    with HubServer(_state(tmp_path / "first", "first")) as running:
+        running.refs["v1"] = running.commit
+        running.refs["later"] = running.add(_state(tmp_path / "second", "second"))
+        monkeypatch.setattr(constants, "ENDPOINT", running.url)
+        yield running
+
+
+def _spec(films: str = "v1", tiny: str = "main") -> dict[str, Any]:
+    spec: dict[str, Any] = json.loads(json.dumps(SPEC))
+    spec["data"]["source"] = {"type": "hub", "id": "acme/films", "revision": films}
+    spec["model"]["base"] = {"type": "hub", "id": "acme/tiny", "revision": tiny}
+    return spec
+
+
+def _hub(project: Project) -> Any:
+    return load_plain((project.root / "bertspec.lock").read_text()).get("hub")
+
+
+def _revisions(project: Project) -> set[str]:
+    """Those that the stages read."""
+    params = load_plain((project.root / "params.yaml").read_text())
+    (base,) = params["bases"].values()
+    return {params["datasets"]["reviews"]["source"]["revision"], base["revision"]}
+
+
+def test_a_tag_moves_in_the_lock_when_that_is_asked_for(
+    project: Project, server: HubServer
+) -> None:
+    first, second = server.commit, server.refs["later"]
+    project.write_spec(_spec())
+    project.bertspec("lock", "--threads", "1")
+    assert _hub(project) == {FILMS: first, TINY: first}
+    project.bertspec("compile")
+    assert _revisions(project) == {first}
+
+    server.refs |= {"v1": second, "main": second}
+    asked = len(server.requests)
+    assert "up to date" in project.bertspec("lock")
+    project.bertspec("lock", "--frozen")
+    assert len(server.requests) == asked, "what is locked is not looked up"
+    project.bertspec("compile", "--check")
+
+    said = project.bertspec("lock", "--upgrade", "acme/films")
+    assert f"{FILMS}: {first} -> {second}" in said
+    assert _hub(project) == {FILMS: second, TINY: first}
+    project.bertspec("compile")
+    assert _revisions(project) == {first, second}
+    project.bertspec("lock", "--upgrade")
+    assert _hub(project) == {FILMS: second, TINY: second}
+
+
+def test_spec_and_lock_give_the_same_artifact_wherever_the_tag_is(
+    project: Project, server: HubServer, tmp_path: Path
+) -> None:
+    project.write_spec(_spec())
+    project.bertspec("lock", "--threads", "1")
+    elsewhere = Project(shutil.copytree(project.root, tmp_path / "elsewhere"))
+    server.refs |= {"v1": server.refs["later"]}
+    found = []
+    for place in (project, elsewhere):
+        place.bertspec("compile")
+        home = str(place.root / "home")
+        place.bertspec("stage", "reviews-fetch", HF_ENDPOINT=server.url, HF_HOME=home)
+        found.append(digest_files(place.root / "data/reviews/raw"))
+        server.refs.pop("v1", None)  # not even the tag is needed
+    assert found[0] == found[1]
+
+
+def test_a_commit_in_the_spec_is_the_same_as_one_in_the_lock(
+    project: Project, server: HubServer
+) -> None:
+    project.write_spec(_spec())
+    project.bertspec("lock", "--threads", "1")
+    project.bertspec("compile")
+    project.write_spec(_spec(server.commit, server.commit))
+    project.bertspec("compile", "--check")
+    said = project.bertspec("lock")
+    assert f"{TINY}: {server.commit} -> none" in said, "what no spec names goes"
+    assert _hub(project) is None
+    project.bertspec("compile", "--check")
+
+
+def test_what_the_hub_has_not_leaves_the_lock_as_it_is(project: Project, server: HubServer) -> None:
+    project.compile()
+    before = (project.root / "bertspec.lock").read_text()
+    project.write_spec(_spec(films="v2"))
+    said = project.bertspec("lock", code=2)
+    assert "E306" in said
+    assert "data set acme/films at v2" in said
+    assert (project.root / "bertspec.lock").read_text() == before
+
+
+def test_what_the_lock_has_not_is_told_at_its_place(project: Project) -> None:
+    project.compile()
+    spec = _spec()
+    spec["data"]["source"] = {"type": "joined", "parts": [{"source": spec["data"]["source"]}]}
+    project.write_spec(spec)
+    said = project.bertspec("compile", code=2)
+    assert said.count("E215") == 2
+    assert f"does not say what {FILMS} is" in said
+    assert '"revision": "v1"' in said, "the line is shown"
+    assert said.count("run `bertspec lock`") == 2
+    frozen = project.call("lock", "--frozen", code=1)
+    assert {f"{FILMS}: none -> to be looked up", f"{TINY}: none -> to be looked up"} <= set(
+        frozen.stdout.splitlines()
+    )
+    offline = project.bertspec("lock", "--offline", code=3)
+    assert "E515" in offline
+    assert FILMS in offline
+    assert TINY in offline
+
+
+def test_a_joined_source_is_locked_in_its_parts(project: Project, server: HubServer) -> None:
+    spec = _spec()
+    spec["data"]["source"] = {"type": "joined", "parts": [{"source": spec["data"]["source"]}]}
+    project.write_spec(spec)
+    project.bertspec("lock", "--threads", "1")
+    project.bertspec("compile")
+    params = load_plain((project.root / "params.yaml").read_text())
+    (part,) = params["datasets"]["reviews"]["source"]["parts"]
+    assert part["source"]["revision"] == server.commit
+
+
+@pytest.mark.parametrize("kind", ["fetch", "base"])
+def test_a_stage_takes_no_branch_from_an_experiment(
+    project: Project, server: HubServer, kind: str
+) -> None:
+    project.write_spec(_spec(server.commit, server.commit))
+    project.compile()
+    params = project.root / "params.yaml"
+    params.write_text(params.read_text().replace(server.commit, "main"))
+    (name,) = [name for name in project.stages() if name.endswith(f"-{kind}")]
+    said = project.bertspec("stage", name, code=2)
+    assert "E203" in said
+    assert "@main` may be another tomorrow" in said
