@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from bertspec.catalog.task import Task
+
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 """Inputs of every exported model, (batch, sequence) int64 each. Its one output is `logits`."""
 
@@ -86,5 +88,8 @@ class Export(Model, ABC):
         """
 
     @abstractmethod
-    def runner(self, path: Path, threads: int) -> Runner:
-        """Load the file in its own runtime."""
+    def runner(self, path: Path, threads: int, task: "Task | None" = None) -> Runner:
+        """Load the file in its own runtime.
+
+        A file that is no more than the model needs the task, which says what its output is.
+        """

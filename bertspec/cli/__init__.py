@@ -19,6 +19,7 @@ COMMANDS = {
     "data": "Show what is in a data set: labels, lengths, samples, findings.",
     "predict": "Label texts with an exported model.",
     "serve": "Serve an exported model over HTTP.",
+    "bench": "Measure each format of an exported model beside PyTorch.",
     "bundle": "Check an exported model, file by file.",
     "push-to-hub": "Send an exported model to a Hugging Face hub.",
     "show": "Show metrics, and where the artifacts are.",

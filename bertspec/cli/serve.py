@@ -31,6 +31,15 @@ PACKAGES = ("fastapi", "fastapi_offline", "prometheus_client", "uvicorn")
     "--max-body", type=click.IntRange(min=1), default=Limits.max_body, show_default=True,
     help="Bytes of a request; a larger one is refused with status 413.",
 )  # fmt: skip
+@click.option(
+    "--export", metavar="NAME",
+    help="Which of several ONNX exports to serve, such as onnx-int8; by default the first of the "
+    "spec.",
+)  # fmt: skip
+@click.option(
+    "--threads", type=click.IntRange(min=1),
+    help="Threads that the model computes with; by default one a core.",
+)  # fmt: skip
 def command(
     model: str,
     host: str,
@@ -39,6 +48,8 @@ def command(
     max_wait_ms: float,
     max_queue: int,
     max_body: int,
+    export: str | None,
+    threads: int | None,
 ) -> None:
     """Serve an exported ONNX model over HTTP.
 
@@ -69,6 +80,7 @@ def command(
     from bertspec.runtime.predict import Predictor
 
     limits = Limits(max_batch, max_wait_ms / 1000, max_queue, max_body)
-    service = Service(model, Predictor(export_folder(model)), host, port, limits)
+    predictor = Predictor(export_folder(model), export, threads)
+    service = Service(model, predictor, host, port, limits)
     click.echo(f"serving {model} at {service.url}; Ctrl-C stops")
     service.run_until_signal()

@@ -1,6 +1,7 @@
 """Predict with an exported model: onnxruntime and tokenizers, without torch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from reprlib import repr as shown
 from typing import Any, TypeVar
@@ -49,19 +50,19 @@ class Predictor:
     It may be used again and again, which is faster than a new one: it remembers words.
 
     `export` is the name of one of the folder's ONNX exports, such as `onnx-int8`; by default it is
-    the first one of the spec.
+    the first one of the spec. onnxruntime computes with `threads`, by default one a core.
     Raises InputError: E451 for a folder that is none, or has no such export, or whose files are
     broken or do not fit together; E457 for a file that is not as it was exported.
     """
 
-    def __init__(self, folder: Path, export: str | None = None) -> None:
+    def __init__(self, folder: Path, export: str | None = None, threads: int | None = None) -> None:
         self._bundle = read_bundle(folder)
         seal = Seal.read(folder)
         seal.require(FILE)
         self.task = _task(self._bundle, folder)
         self._model = folder / _file(self._bundle, folder, export)
         seal.require(self._model.name, TOKENIZER)
-        self._session = _load(self._model, _session)
+        self._session = _load(self._model, partial(_session, threads=threads))
         _require_outputs(self.task, self._session, self._model)
         tokenizer = _load(folder / TOKENIZER, Tokenizer.from_file)
         self._encoder = Encoder(tokenizer, self._bundle.max_length, self._bundle.long_documents)
@@ -236,8 +237,10 @@ def _load(path: Path, load: Callable[[str], T]) -> T:
         raise InputError.of("E451", f"{path} cannot be loaded: {reason(error)}", RESTORE) from None
 
 
-def _session(path: str) -> Any:
+def _session(path: str, threads: int | None) -> Any:
     options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what goes wrong is raised as well
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

@@ -13,7 +13,10 @@ from tests.hub.uploads import READER, WRITER, UploadHub
 from tests.projects import Project
 
 REPO = "acme/tiny"
-FILES = {"bundle.json", "manifest.json", "model.onnx", "model.pt", "tokenizer.json"}
+FILES = {
+    "README.md", "bertspec.lock", "bundle.json", "manifest.json", "model.onnx", "model.pt",
+    "spec.yaml", "tokenizer.json",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ print(json.dumps(snapshot_download({REPO!r}, token={READER!r})))
     repo = hub.repos[REPO]
     head = repo.heads["main"]
     assert said.splitlines()[-1] == f"{hub.url}/{REPO}/commit/{head}"
-    assert "sent 5 of 5 files" in said
+    assert "sent 8 of 8 files" in said
     assert repo.private
     assert [commit.message for commit in repo.commits.values()] == [
         "initial commit",
@@ -79,7 +82,7 @@ def test_only_what_the_hub_has_not_is_sent_and_its_other_files_stay(
     uploads.requests.clear()
     said = exported.bertspec("push-to-hub", "tiny", REPO)
     assert said.splitlines() == [
-        f"{REPO} has all 5 files already: no new commit",
+        f"{REPO} has all 8 files already: no new commit",
         f"{uploads.url}/{REPO}/commit/{head}",
     ]
     assert repo.heads["main"] == head
@@ -131,7 +134,7 @@ def test_a_dry_run_lists_the_files_and_opens_no_socket(
     monkeypatch.delenv("HF_TOKEN")
     said = exported.bertspec("push-to-hub", "tiny", REPO, "--dry-run").splitlines()
     assert {line.split()[-1] for line in said[:-1]} == FILES
-    assert said[-1].startswith("5 files, ")
+    assert said[-1].startswith("8 files, ")
     assert said[-1].endswith(f"would go to {REPO} at main")
     assert uploads.requests == []
 

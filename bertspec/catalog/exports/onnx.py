@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from bertspec.catalog.task import Task
+
 FILES = {
     "none": "model.onnx",
     "fp16": "model_fp16.onnx",
@@ -85,7 +87,7 @@ class Onnx(Export):
         onnx.checker.check_model(model)
         path.write_bytes(model.SerializeToString(deterministic=True))
 
-    def runner(self, path: Path, threads: int) -> Runner:
+    def runner(self, path: Path, threads: int, task: "Task | None" = None) -> Runner:
         session = open_session(path, threads)
 
         def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from bertspec.catalog.task import Task
+
 _ALIGNMENT = 64
 """Offset of each entry's bytes, as PyTorch's own writer has it, so that tensors can be mapped."""
 
@@ -46,7 +48,7 @@ class TorchScript(Export):
             torch.jit.save(traced, buffer)
         path.write_bytes(without_paths(buffer.getvalue()))
 
-    def runner(self, path: Path, threads: int) -> Runner:
+    def runner(self, path: Path, threads: int, task: "Task | None" = None) -> Runner:
         import torch
 
         torch.set_num_threads(threads)

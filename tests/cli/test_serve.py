@@ -1,0 +1,80 @@
+"""`bertspec serve`: options that are of the model, and not of the server."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import onnx
+import psutil
+import pytest
+from onnx.numpy_helper import from_array, to_array
+
+from bertspec.core.packages import available_cores
+from bertspec.runtime.predict import Predictor
+from bertspec.runtime.seal import Seal
+from tests.model.models import edit_json
+from tests.projects import Project
+from tests.serving import client_of, post, same
+
+OTHER = "onnx-int8"
+BODY = {"text": "a dull and clumsy film"}
+
+
+@pytest.fixture(scope="module")
+def two(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export folder with a second ONNX file, to which everything is good."""
+    folder = tmp_path_factory.mktemp("two") / "export"
+    shutil.copytree(built.root / "models/tiny/export", folder)
+    model = onnx.load(folder / "model.onnx")
+    (bias,) = (w for w in model.graph.initializer if w.name == "model.classifier.bias")
+    bias.CopyFrom(from_array(to_array(bias) + np.array([0, 50], np.float32), bias.name))
+    onnx.save(model, folder / "other.onnx")
+    models = json.loads((folder / "bundle.json").read_text())["models"]
+    edit_json(folder / "bundle.json", models=models | {OTHER: "other.onnx"})
+    Seal.of(folder).write()
+    return folder
+
+
+@contextmanager
+def served(folder: Path, *options: str) -> Iterator[tuple[int, httpx2.Client]]:
+    """The process of a server as a user has it, and a client."""
+    program = [str(Path(sys.executable).parent / "bertspec"), "serve", str(folder), "--port", "0"]
+    with subprocess.Popen([*program, *options], text=True, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[3].rstrip(";")
+            with client_of(url) as client:
+                yield process.pid, client
+        finally:
+            process.kill()
+
+
+def test_another_export_is_served_with_so_many_threads(two: Path) -> None:
+    threads = available_cores() + 8
+    with served(two, "--export", OTHER, "--threads", str(threads)) as (process, client):
+        answer = post(client, BODY).json()
+        assert psutil.Process(process).num_threads() > threads
+    assert answer["label"] == "good"
+    assert same(answer, next(Predictor(two, OTHER).predict([BODY])))
+    assert next(Predictor(two).predict([BODY]))["label"] == "bad"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--export", "onnx-int4"), ["E451", "no ONNX export `onnx-int4`", f"mean `{OTHER}`?"]),
+        (("--export", "torchscript"), ["E451", "no ONNX export `torchscript`"]),
+        (("--threads", "0"), ["--threads"]),
+    ],
+)
+def test_what_is_wrong_with_them_is_told(
+    built: Project, two: Path, options: tuple[str, ...], words: list[str]
+) -> None:
+    said = built.bertspec("serve", str(two), *options, code=2)
+    assert all(word in said for word in words), said
