@@ -89,7 +89,7 @@ def test_only_what_the_hub_has_not_is_sent_and_its_other_files_stay(
     assert not any("/commit/" in r or "lfs" in r for r in uploads.requests)
     (_folder(exported) / "README.md").write_text("---\nlicense: mit\n---\n# Tiny\n")
     Seal.of(_folder(exported)).write()
-    assert "sent 2 of 6 files" in exported.bertspec("push-to-hub", "tiny", REPO)
+    assert "sent 2 of 8 files" in exported.bertspec("push-to-hub", "tiny", REPO)
     assert uploads.files(REPO) == _content(exported) | {"notes.txt": b"of somebody"}
     assert len(repo.commits) == 3
 
