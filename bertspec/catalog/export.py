@@ -1,7 +1,7 @@
 """The contract of an export: a model file that another runtime runs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,14 @@ def example_inputs() -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
 Runner = Callable[["Mapping[str, np.ndarray]"], "np.ndarray"]
 """INPUTS by name -> logits, (batch, outputs) float32."""
 
+Batches = Iterable["Mapping[str, np.ndarray]"]
+"""INPUTS by name of one batch after another."""
+
+
+def no_batches(count: int) -> Batches:  # noqa: ARG001 - there are none, however many are asked for
+    """Of a module that has no training rows."""
+    return ()
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -44,6 +52,10 @@ class Shared:
 
     graphs: dict[Any, Any] = field(default_factory=dict)
     """Graphs of the module that one export made and another one may begin with."""
+    training_batches: Callable[[int], Batches] = no_batches
+    """So many sequences of the training split, for an export that is fitted on some."""
+    threads: int = 1
+    """Of what an export runs while it is written: its sums depend on them."""
 
 
 class Export(Model, ABC):

@@ -49,7 +49,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
         ("huggingface_hub", "jinja2", "pyyaml", "torch", "transformers"),
         threaded=True,
     ),
-    "report": StageKind(2, ("jinja2",)),
+    "report": StageKind(3, ("jinja2",)),
 }
 """In the order of a build."""
 

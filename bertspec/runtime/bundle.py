@@ -18,6 +18,9 @@ ONNX = "onnx"
 RESTORE = "get the export folder again: `dvc repro` builds it, `dvc pull` fetches it"
 """What to do about an export folder with a broken file."""
 
+ANOTHER = "use the bertspec that made it, or export it again with this one"
+"""What to do about one that another bertspec made."""
+
 
 class Bundle(Model):
     """bundle.json: how to run the exported model as it was measured."""
@@ -57,11 +60,18 @@ def read_bundle(folder: Path) -> Bundle:
         raise InputError.of("E451", f"{path} cannot be read: {error}", RESTORE) from None
     version = values.get("version") if isinstance(values, dict) else None
     if version != VERSION:
+        newer = isinstance(version, int) and version > VERSION
         raise InputError.of(
             "E451",
-            f"{path} is of bundle version {version}, and this bertspec reads {VERSION}",
-            "export it again, or use the bertspec that made it",
+            f"{path} is of bundle version {version}{', of a newer bertspec' if newer else ''}, "
+            f"and this bertspec reads {VERSION}",
+            ANOTHER,
         )
+    unknown = sorted(set(values) - set(Bundle.model_fields))
+    if unknown:
+        said = ", ".join(f"`{key}`" for key in unknown)
+        what = f"{path} says {said}, as a newer bertspec may: this one does not know it"
+        raise InputError.of("E451", what, ANOTHER)
     try:
         return Bundle.model_validate(values)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.base import TOKENIZER
@@ -12,6 +13,7 @@ from bertspec.core.errors import CheckFailed
 from bertspec.core.progress import progress
 from bertspec.pipeline.params.export import ExportParams
 from bertspec.runtime.bundle import ONNX, VERSION, Bundle
+from bertspec.runtime.calibration import training_batches
 from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
 from bertspec.runtime.inference import Run, infer, model_runner
@@ -51,13 +53,16 @@ def run(context: Context[ExportParams]) -> None:
     module = exported_module(model, task).eval()
     parity: dict[str, Any] = {}
     found: list[Diagnostic] = []
-    shared = Shared()
+    shared = Shared(
+        training_batches=partial(training_batches, tokenized, task, pad_id),
+        threads=context.threads or 1,
+    )
     with progress("export", len(params.export)) as bar:
         for export in params.export:
             export.write(module, folder / export.filename, shared)
-            run_export = _as_torch(export.runner(folder / export.filename, context.threads or 1))
+            run_export = _as_torch(export.runner(folder / export.filename, shared.threads))
             got, _ = infer(run_export, task, examples.tokens, pad_id)
-            compared = compare(export, task, examples, expected, got, decision)
+            compared = compare(task, examples, expected, got, decision)
             parity[export.name] = compared.summary(export)
             found += failures(export, examples, compared)
             bar()

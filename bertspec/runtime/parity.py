@@ -42,29 +42,23 @@ class Compared:
     """Of each row, the largest of any part of its output."""
     flipped: "np.ndarray"
     """Of each row, whether what is predicted differs."""
-    metric: Metric | None
-    """None where the export has no bound on it."""
+    metric: Metric
 
     def summary(self, export: Export) -> dict[str, Any]:
-        """What parity.json says, with the bound of the export."""
-        found = {
+        """What parity.json says: the same of every export, and last the one bound that it has."""
+        metric, bound = self.metric, export.metric_bound
+        values = {"pytorch": metric.pytorch, "exported": metric.exported, "worse": metric.worse}
+        return {
             "rows": len(self.differences),
             "flips": int(self.flipped.sum()),
             "max_difference": float(self.differences.max(initial=0.0)),
-        }
-        metric = self.metric
-        if metric is None:
-            return found | {"tolerance": export.tolerance}
-        values = {"pytorch": metric.pytorch, "exported": metric.exported, "worse": metric.worse}
-        return found | {
             "metric": metric.name,
             **{name: value if math.isfinite(value) else None for name, value in values.items()},
-            "max_metric_delta": export.metric_bound,
+            **({"tolerance": export.tolerance} if bound is None else {"max_metric_delta": bound}),
         }
 
 
 def compare(
-    export: Export,
     task: Task,
     examples: Examples,
     expected: "Sequence[np.ndarray]",
@@ -78,12 +72,9 @@ def compare(
     each = [abs(e - g).max(initial=0.0) for e, g in zip(expected, got, strict=True)]
     np.maximum.at(differences, examples.tokens.examples, each)
     tables = [predicted(task, examples, kept, decision) for kept in (expected, got)]
-    flipped = _flipped(*tables)
-    if export.metric_bound is None:
-        return Compared(differences, flipped, None)
     name = task.headline
     measured = (task.measure([name], table).get(name, math.nan) for table in tables)
-    return Compared(differences, flipped, Metric(name, *measured))
+    return Compared(differences, _flipped(*tables), Metric(name, *measured))
 
 
 def _flipped(expected: "pa.Table", got: "pa.Table") -> "np.ndarray":
@@ -101,9 +92,9 @@ def _flipped(expected: "pa.Table", got: "pa.Table") -> "np.ndarray":
 
 def failures(export: Export, examples: Examples, compared: Compared) -> list[Diagnostic]:
     """E450, with the rows that differ, for an export beyond its bound."""
-    if compared.metric is None:
+    if export.metric_bound is None:
         return _of_numbers(export, examples, compared)
-    return _of_metric(export, compared.metric, examples, compared)
+    return _of_metric(export, export.metric_bound, examples, compared)
 
 
 def _of_numbers(export: Export, examples: Examples, compared: Compared) -> list[Diagnostic]:
@@ -124,11 +115,11 @@ def _of_numbers(export: Export, examples: Examples, compared: Compared) -> list[
 
 
 def _of_metric(
-    export: Export, metric: Metric, examples: Examples, compared: Compared
+    export: Export, bound: float, examples: Examples, compared: Compared
 ) -> list[Diagnostic]:
     import numpy as np
 
-    bound = export.metric_bound or 0.0
+    metric = compared.metric
     advice = f"the bound is {bound:g}; raise `max_metric_delta` of the export, or leave it out"
     broken = (~np.isfinite(compared.differences)).nonzero()[0]
     if len(broken):

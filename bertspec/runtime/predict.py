@@ -19,7 +19,7 @@ from bertspec.catalog.task import Answer, Task
 from bertspec.catalog.tasks import TASKS
 from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.names import did_you_mean
-from bertspec.runtime.bundle import FILE, RESTORE, Bundle, read_bundle
+from bertspec.runtime.bundle import ANOTHER, FILE, RESTORE, Bundle, read_bundle
 from bertspec.runtime.seal import Seal
 from bertspec.runtime.training.batches import batches_by_length
 
@@ -202,6 +202,11 @@ def _file(bundle: Bundle, folder: Path, export: str | None) -> str:
 
 def _task(bundle: Bundle, folder: Path) -> Task:
     path = folder / FILE
+    kind = bundle.task.get("type")
+    if isinstance(kind, str) and kind not in TASKS:
+        raise InputError.of(
+            "E451", f"{path} is of the task `{kind}`, which this bertspec does not know", ANOTHER
+        )
     try:
         task = TASKS[bundle.task["type"]].model_validate(bundle.task)
     except (KeyError, TypeError, ValidationError):

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from bertspec.runtime.seal import Seal
 from tests.projects import Project
@@ -114,6 +117,17 @@ def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
 
 
+def _halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _of_another_model(path: Path) -> None:
+    """A tokenizer with more tokens than the model has embeddings."""
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "film": 5000}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(path))
+
+
 def _in_bundle(**values: object) -> Callable[[Path], None]:
     """Change values of bundle.json."""
 
@@ -131,18 +145,20 @@ def _task(*labels: object) -> dict[str, object]:
     ("name", "damage", "words"),
     [
         ("model.onnx", _truncate, ["model.onnx cannot be loaded"]),
+        ("model.onnx", _halve, ["model.onnx cannot be loaded"]),
         ("model.onnx", Path.unlink, ["model.onnx is missing", "dvc pull"]),
         ("tokenizer.json", _truncate, ["tokenizer.json cannot be loaded"]),
         ("tokenizer.json", Path.unlink, ["tokenizer.json is missing"]),
+        ("tokenizer.json", _of_another_model, ["cannot be run with the tokenizer.json"]),
         ("bundle.json", Path.unlink, ["has no bundle.json"]),
         ("bundle.json", lambda path: path.write_text("{"), ["bundle.json cannot be read"]),
         ("bundle.json", lambda path: path.write_text("[]"), ["bundle.json", "version"]),
         ("bundle.json", _in_bundle(version=1), ["bundle version 1"]),
-        ("bundle.json", _in_bundle(version=3, new=1), ["bundle version 3"]),
-        ("bundle.json", _in_bundle(new=1), ["bundle.json", "new"]),
+        ("bundle.json", _in_bundle(version=3, new=1), ["bundle version 3, of a newer bertspec"]),
+        ("bundle.json", _in_bundle(new=1), ["bundle.json says `new`, as a newer bertspec may"]),
         ("bundle.json", _in_bundle(task=_task("a", "b", "c")), ["3 numbers", "model.onnx"]),
         ("bundle.json", _in_bundle(task=_task(1, 2)), ["bundle.json", "no valid task"]),
-        ("bundle.json", _in_bundle(task={"type": "alchemy"}), ["no valid task"]),
+        ("bundle.json", _in_bundle(task={"type": "alchemy"}), ["`alchemy`, which", "know"]),
         ("bundle.json", _in_bundle(task={"type": []}), ["no valid task"]),
         ("bundle.json", _in_bundle(task={}), ["no valid task"]),
         ("bundle.json", _in_bundle(models={"onnx": "/model.onnx"}), ["no valid models"]),

@@ -200,7 +200,7 @@ CHANGES: dict[str, Any] = {
     "evaluation.fit.max_gap": 0.2, "evaluation.fit.min_gain": 0.2,
     "export": [{"type": "onnx"}], "export.0.tolerance": 0.1, "export.0.opset": 20,
     "export.0.quantize": "int8", "export.0.max_metric_delta": 0.01,
-    "export.0.optimize": True,
+    "export.0.optimize": True, "export.0.calibration_rows": 64,
 }  # fmt: skip
 """For each field, another value for it than it has in the spec below; where the field stands in
 another form there, the path and the value of what holds it.

@@ -77,6 +77,7 @@ def test_parity_is_measured_on_every_test_row(built: Project) -> None:
         assert result["rows"] == _test_rows(built)
         assert result["flips"] == 0
         assert 0 <= result["max_difference"] <= result["tolerance"]
+        assert result["pytorch"] == result["exported"] == built.metrics()["test"][result["metric"]]
 
 
 def _test_rows(project: Project) -> int:

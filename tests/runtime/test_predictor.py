@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,28 @@ def test_inputs_are_texts_or_fields(predictor: Predictor) -> None:
 def test_a_folder_that_is_no_export_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no bundle\.json"):
         bertspec.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code"),
+    [
+        ("model.onnx", lambda text: text[: len(text) // 2], "E457"),
+        ("tokenizer.json", lambda text: text.replace(b"film", b"flim"), "E457"),
+        ("manifest.json", lambda text: text.replace(b"model.onnx", b"other.onnx"), "E457"),
+        ("bundle.json", lambda text: text.replace(b'"version": 2', b'"version": 3'), "E451"),
+    ],
+)
+def test_a_model_is_loaded_as_it_was_exported_or_not_at_all(
+    built: Project, tmp_path: Path, name: str, change: Callable[[bytes], bytes], code: str
+) -> None:
+    """The tokenizer is one that would do, and gives other answers."""
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    before = (folder / name).read_bytes()
+    (folder / name).write_bytes(change(before))
+    assert (folder / name).read_bytes() != before
+    with pytest.raises(InputError) as caught:
+        bertspec.load(folder)
+    assert [d.code for d in caught.value.diagnostics] == [code]
 
 
 DEEP: list[Any] = []

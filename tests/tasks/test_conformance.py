@@ -48,11 +48,12 @@ EXPORTS = [
     {"type": "onnx"},
     {"type": "onnx", "quantize": "fp16"},
     {"type": "onnx", "quantize": "int8"},
+    {"type": "onnx", "quantize": "int8-static"},
     {"type": "torchscript"},
 ]
 """Every form of export."""
 
-ONNX = ("onnx", "onnx-fp16", "onnx-int8")
+ONNX = ("onnx", "onnx-fp16", "onnx-int8", "onnx-int8-static")
 """Those that predict runs."""
 
 
@@ -131,9 +132,12 @@ def test_exports_predict_what_pytorch_predicts(built_task: tuple[str, Project]) 
     kind, project = built_task
     parity = json.loads((project.root / "models/tiny/parity.json").read_text())
     assert set(parity) == {*ONNX, "torchscript"}
+    headline = TASKS[kind].model_validate(case_of(kind).task).headline
     for name, result in parity.items():
         assert result["rows"] == len(case_of(kind).rows)
         assert result["flips"] == 0
+        assert result["metric"] == headline
+        assert result["worse"] == result["pytorch"] - result["exported"]
         if name in ("onnx", "torchscript"):
             assert result["max_difference"] <= result["tolerance"]
         else:

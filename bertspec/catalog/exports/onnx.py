@@ -18,6 +18,7 @@ FILES = {
     "none": "model.onnx",
     "fp16": "model_fp16.onnx",
     "int8": "model_quantized.onnx",
+    "int8-static": "model_int8.onnx",
 }
 """The file of each `quantize`, by the names that Optimum and transformers.js look for."""
 
@@ -27,11 +28,20 @@ class Onnx(Export):
 
     type: Literal["onnx"] = Field(description="ONNX, 32-bit floats where `quantize` is `none`.")
     opset: int = Field(default=18, ge=18, le=23, description="ONNX operator set version.")
-    quantize: Literal["none", "fp16", "int8"] = Field(
+    quantize: Literal["none", "fp16", "int8", "int8-static"] = Field(
         default="none",
         description="Smaller numbers: `fp16` has 16-bit floats, for GPUs, in half the size; `int8` "
-        "has 8-bit weights in a quarter of the size, and multiplies in 8 bits. Each is a file of "
-        "its own (model_fp16.onnx, model_quantized.onnx), and can stand beside the others.",
+        "has 8-bit weights in a quarter of the size, and multiplies in 8 bits, in ranges found in "
+        "each run; `int8-static` in ranges that rows of the training split have shown. Each is a "
+        "file of its own (model_fp16.onnx, model_quantized.onnx, model_int8.onnx), and can stand "
+        "beside the others.",
+        json_schema_extra={"since": 2},
+    )
+    calibration_rows: int = Field(
+        default=256,
+        ge=1,
+        description="With `int8-static`: how many sequences of the training split, evenly spaced, "
+        "show the ranges.",
         json_schema_extra={"since": 2},
     )
     optimize: bool = Field(
@@ -73,12 +83,17 @@ class Onnx(Export):
         from bertspec.catalog.onnx_graphs.exported import exported
 
         model = exported(module, self.opset, shared, fused=self.optimize)
-        if self.optimize and self.quantize != "int8":  # which makes embeddings smaller instead
+        if self.optimize and "int8" not in self.quantize:  # which makes embeddings smaller instead
             fuse_embeddings(model)
         if self.quantize == "int8":
             from bertspec.catalog.onnx_graphs.int8 import dynamic_int8
 
             model = dynamic_int8(model)
+        elif self.quantize == "int8-static":
+            from bertspec.catalog.onnx_graphs.static_int8 import static_int8
+
+            batches = shared.training_batches(self.calibration_rows)
+            model = static_int8(model, batches, shared.threads)
         elif self.quantize == "fp16":
             from bertspec.catalog.onnx_graphs.fp16 import fp16
 

@@ -17,6 +17,15 @@ def dynamic_int8(model: "onnx.ModelProto") -> "onnx.ModelProto":
     products overflow 16 bits on processors without instructions for them (VNNI): they would be
     others there than on the machine that compared them with PyTorch.
     """
+    return _dynamic(model, "MatMul", "Gather")
+
+
+def int8_embeddings(model: "onnx.ModelProto") -> "onnx.ModelProto":
+    """Embeddings alone as `dynamic_int8` has them; nothing is multiplied with them."""
+    return _dynamic(model, "Gather")
+
+
+def _dynamic(model: "onnx.ModelProto", *operators: str) -> "onnx.ModelProto":
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -26,7 +35,7 @@ def dynamic_int8(model: "onnx.ModelProto") -> "onnx.ModelProto":
         quantize_dynamic(
             model,
             path,
-            op_types_to_quantize=["MatMul", "Gather"],
+            op_types_to_quantize=list(operators),
             per_channel=True,
             reduce_range=True,
             weight_type=QuantType.QInt8,
