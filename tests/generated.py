@@ -10,11 +10,17 @@ from typing import Any
 import click
 
 from bertspec.catalog.bases.scratch import keys_of, longest
+from bertspec.catalog.exports import EXPORTS
+from bertspec.catalog.tasks import TASKS
 from bertspec.cli import COMMANDS, cli
 from bertspec.core.explanations import explanation, known_codes
 from bertspec.spec.reference import fields_of
 from bertspec.spec.schema import SCHEMAS, schema_text
 from bertspec.spec.sections import Spec
+from tests.tasks.cases import case_of
+from tests.tasks.export_forms import TOOLS
+
+TABLE, END = "<!-- generated -->", "<!-- end -->"
 
 
 def _fields() -> str:
@@ -54,6 +60,24 @@ def _commands() -> str:
                                   max_content_width=90)  # fmt: skip
             parts.append(f"### {below.command_path}\n\n```\n{inner.get_help(below)}\n```\n")
     return "\n".join(parts)
+
+
+def _exports() -> str:
+    """docs/exports.md with the table of tasks and exports; all else in it is written by hand."""
+    before, begin, rest = Path("docs/exports.md").read_text(encoding="utf-8").partition(TABLE)
+    _, end, after = rest.partition(END)
+    lines = [f"| task | {' | '.join(f'`{kind}`' for kind in EXPORTS)} | runs the folder |"]
+    lines.append("|---" * (len(EXPORTS) + 2) + "|")
+    for kind, task in TASKS.items():
+        cells = [f"`{kind}`"]
+        for name, export in EXPORTS.items():
+            reason = export.model_validate({"type": name}).unfit(
+                task.model_validate(case_of(kind).task)
+            )
+            there = f"`{task.auto_class}`" if name == "transformers" else "yes"
+            cells.append(there if reason is None else f"no: {reason}")
+        lines.append(f"| {' | '.join(cells)} | {TOOLS[kind]} |")
+    return before + begin + "\n" + "\n".join(lines) + "\n" + end + after
 
 
 def _longest(model_type: str, padding: int) -> int:
@@ -102,6 +126,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/fields.md": _fields,
     "docs/codes.md": _codes,
     "docs/commands.md": _commands,
+    "docs/exports.md": _exports,
 } | {f"schema/{name}": lambda what=what: schema_text(what) for what, (_, name) in SCHEMAS.items()}
 
 if __name__ == "__main__" and "--write" in sys.argv:

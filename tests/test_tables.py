@@ -62,6 +62,9 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("tasks", "sentence-embedding"): {},
     ("exports", "onnx"): {},
     ("exports", "torchscript"): {},
+    ("exports", "torch-export"): {},
+    ("exports", "transformers"): {},
+    ("exports", "openvino"): {},
 }
 """The least that each kind must be given."""
 
@@ -107,10 +110,12 @@ def test_a_base_has_a_slug_that_is_a_name(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", TASKS)
-def test_a_task_names_exports_and_metrics_that_exist(kind: str) -> None:
+def test_a_task_names_metrics_and_a_class_of_transformers_that_exist(kind: str) -> None:
+    import transformers
+
     task = _kind("tasks", kind)
-    assert set(task.exports) <= set(EXPORTS)
     assert task.headline in task.metrics
+    assert hasattr(transformers, task.auto_class)
 
 
 @pytest.mark.parametrize("kind", STAGE_KINDS)

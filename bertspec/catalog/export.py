@@ -47,6 +47,17 @@ def no_batches(count: int) -> Batches:  # noqa: ARG001 - there are none, however
 
 
 @dataclass(frozen=True)
+class Trained:
+    """The trained model that a module runs."""
+
+    task: "Task"
+    folder: Path
+    """With its tokenizer."""
+    max_length: int
+    """Most tokens of what it reads."""
+
+
+@dataclass(frozen=True)
 class Shared:
     """What the exports of one module have in common."""
 
@@ -56,6 +67,8 @@ class Shared:
     """So many sequences of the training split, for an export that is fitted on some."""
     threads: int = 1
     """Of what an export runs while it is written: its sums depend on them."""
+    trained: Trained | None = None
+    """For an export that is more than the module's graph."""
 
 
 class Export(Model, ABC):
@@ -77,7 +90,7 @@ class Export(Model, ABC):
     @property
     @abstractmethod
     def filename(self) -> str:
-        """Name of the file in the export folder."""
+        """Name of the file in the export folder, or of the folder there."""
 
     @property
     def metric_bound(self) -> float | None:
@@ -85,6 +98,10 @@ class Export(Model, ABC):
 
         None for one that is: `tolerance` holds for each number, and no prediction may differ.
         """
+        return None
+
+    def unfit(self, task: "Task") -> str | None:
+        """Why there is no such export of the task's models; None where there is."""
         return None
 
     @abstractmethod

@@ -111,8 +111,8 @@ class Task(Model, ABC):
     families: ClassVar[tuple[str, ...]] = ()
     """The `model_type` of each family that transformers has this task's head for; none for all."""
 
-    exports: ClassVar[tuple[str, ...]] = ("onnx", "torchscript")
-    """Kinds of export that this task has."""
+    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    """The class of transformers that builds and loads models of this task."""
 
     loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weights", "focal_gamma")
     """Options of `training` that the loss of this task takes."""
@@ -236,6 +236,12 @@ class Task(Model, ABC):
         """The model's output for (batch, sequence) inputs, (batch, ...): what is exported."""
         logits: torch.Tensor = model(**inputs).logits
         return logits
+
+    def complete_folder(self, folder: Path, max_length: int) -> None:
+        """Write what else those read of a folder that transformers loads who use such models.
+
+        Model and tokenizer are there; `max_length` is the most tokens that the model is given.
+        """
 
     def forward_for_loss(self, model: "PreTrainedModel", batch: Batch) -> "torch.Tensor":
         """What `loss` takes: the model's output, or what of it the targets of the batch need."""

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -8,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from bertspec.core.errors import Interrupted
 
@@ -23,6 +24,12 @@ def write_if_changed(path: Path, text: str) -> bool:
         return False
     write_atomic(path, content)
     return True
+
+
+def write_json(path: Path, values: Any) -> None:
+    """As transformers writes its own."""
+    text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_atomic(path: Path, content: bytes) -> None:

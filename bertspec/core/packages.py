@@ -7,6 +7,9 @@ from importlib import metadata
 
 from bertspec.core.errors import EnvironmentFault
 
+EXTRAS = {"openvino": "'bertspec[openvino]'"}
+"""What to install for a package that one kind of a choice needs and no stage else."""
+
 
 def distribution_name(package: str) -> str:
     """The normalised name of a distribution (PEP 503)."""
@@ -32,7 +35,9 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
             missing.append(package)
     if missing:
         raise EnvironmentFault.of(
-            "E502", f"not installed: {', '.join(missing)}", f"pip install {' '.join(missing)}"
+            "E502",
+            f"not installed: {', '.join(missing)}",
+            f"pip install {' '.join(EXTRAS.get(package, package) for package in missing)}",
         )
     return versions
 

@@ -36,7 +36,7 @@ class Bundle(Model):
     """How scores become predictions, see `Task.decide`."""
     pad_id: int = Field(ge=0)
     models: dict[str, Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")]]
-    """Name of an export -> its file, in the folder itself: another may not be named."""
+    """Name of an export -> its file, or its folder, in the folder itself: no other may be named."""
     default: str = Field(default=ONNX, json_schema_extra={"since": 2})
     """Which of them predict runs when none is named: the first ONNX one of the spec."""
 

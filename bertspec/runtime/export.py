@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.base import TOKENIZER
-from bertspec.catalog.export import INPUTS, Runner, Shared
+from bertspec.catalog.export import INPUTS, Runner, Shared, Trained
 from bertspec.catalog.task import Task
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import CheckFailed
@@ -56,11 +56,13 @@ def run(context: Context[ExportParams]) -> None:
     shared = Shared(
         training_batches=partial(training_batches, tokenized, task, pad_id),
         threads=context.threads or 1,
+        trained=Trained(task, trained, about.tokenization["max_length"]),
     )
     with progress("export", len(params.export)) as bar:
         for export in params.export:
             export.write(module, folder / export.filename, shared)
-            run_export = _as_torch(export.runner(folder / export.filename, shared.threads))
+            runner = export.runner(folder / export.filename, shared.threads, task)
+            run_export = _as_torch(runner)
             got, _ = infer(run_export, task, examples.tokens, pad_id)
             compared = compare(task, examples, expected, got, decision)
             parity[export.name] = compared.summary(export)

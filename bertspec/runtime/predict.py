@@ -193,6 +193,12 @@ def _file(bundle: Bundle, folder: Path, export: str | None) -> str:
             "add `{type: onnx}` to `export` and build it again",
         )
     name = bundle.default if export is None else export
+    if name in bundle.models and name not in runnable:
+        raise InputError.of(
+            "E451",
+            f"predict runs ONNX models, and the export `{name}` is {bundle.models[name]}",
+            f"name one of: {', '.join(runnable)}",
+        )
     if name not in runnable:
         raise InputError.of(
             "E451", f"{folder} has no ONNX export `{name}`", did_you_mean(name, runnable)

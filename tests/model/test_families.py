@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bertspec.catalog.batch import Batch, Tokens
-from bertspec.catalog.export import INPUTS, Runner, Shared
+from bertspec.catalog.export import INPUTS, Runner, Shared, Trained
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.exports.onnx import Onnx
 from bertspec.catalog.task import LossOptions
@@ -102,13 +102,20 @@ def test_each_layer_has_a_share_of_the_rate_of_the_one_above_it(model: Any) -> N
     assert len(rates) == len(list(model.parameters()))
 
 
+@pytest.fixture(scope="module")
+def shared(model: Any) -> Shared:
+    """So that the ONNX graph is made once."""
+    return Shared(trained=Trained(TASK, Path(model.name_or_path), 128))
+
+
 @pytest.mark.parametrize("kind", EXPORTS)
 def test_an_export_gives_what_pytorch_gives_at_any_size(
-    model: Any, kind: str, tmp_path: Path
+    model: Any, shared: Shared, kind: str, tmp_path: Path
 ) -> None:
     export = EXPORTS[kind].model_validate({"type": kind})
-    export.write(exported_module(model, TASK).eval(), tmp_path / "model", Shared())
-    _compare(model, export.runner(tmp_path / "model", 1))
+    path = tmp_path / export.filename
+    export.write(exported_module(model, TASK).eval(), path, shared)
+    _compare(model, export.runner(path, 1, TASK))
 
 
 def _compare(model: Any, run: Runner) -> None:

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from huggingface_hub import ModelCard, ModelCardData
+from transformers import AutoConfig, AutoTokenizer
 
+from bertspec.catalog.bases.scratch import longest
 from bertspec.catalog.batch import Draw
+from bertspec.catalog.export import INPUTS
 from bertspec.catalog.source import SPLITS
 from bertspec.catalog.task import Task
 from bertspec.catalog.tasks import TASKS
@@ -20,16 +24,30 @@ from bertspec.core.errors import BertspecError
 from bertspec.core.manifest import digest_files
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.stage import run_stage
+from bertspec.runtime.trained import load_trained
 from bertspec.runtime.training.batches import collate, read_tokens
 from bertspec.runtime.training.gradients import backward
 from bertspec.runtime.training.objective import Objective
 from bertspec.runtime.training.packing import packing
 from tests.browser import Browser
+from tests.model.models import inputs as made_inputs
 from tests.projects import SPEC, Project
 from tests.release.inputs import described
 from tests.serving import serving
 from tests.tasks.cases import TRAINING, Case, case_of
+from tests.tasks.export_forms import (
+    FOLDER,
+    FORMS,
+    NO_TOOL,
+    ONNX,
+    form,
+    forms_of,
+    reduced,
+    said_by_others,
+    texts_of,
+)
 from tests.tasks.page import ask, bars, marks
+from tests.tasks.tiny import encoder_of
 
 EXECUTION = {"checkpoint_seconds": 1e-9, "gradient_checkpointing": True}
 """A checkpoint after each step, and less memory: neither may change a bit."""
@@ -42,19 +60,6 @@ RULES_OFF = dict.fromkeys(
     "off",
 )  # fmt: skip
 """The splits are the same rows on purpose."""
-
-
-EXPORTS = [
-    {"type": "onnx"},
-    {"type": "onnx", "quantize": "fp16"},
-    {"type": "onnx", "quantize": "int8"},
-    {"type": "onnx", "quantize": "int8-static"},
-    {"type": "torchscript"},
-]
-"""Every form of export."""
-
-ONNX = ("onnx", "onnx-fp16", "onnx-int8", "onnx-int8-static")
-"""Those that predict runs."""
 
 
 def make_project(root: Path, case: Case, **changes: Any) -> Project:
@@ -91,7 +96,9 @@ def built_task(
     """A project of each task, built to the end: `require` holds on rows learned by heart."""
     kind: str = request.param
     folder = tmp_path_factory.mktemp("task") / kind
-    project = make_project(folder, case_of(kind), export=EXPORTS)
+    case = case_of(kind)
+    forms = forms_of(TASKS[kind].model_validate(case.task))
+    project = make_project(folder, case, export=forms)
     for name in project.stages():
         run_stage(name, project.root)
     return kind, project
@@ -131,18 +138,74 @@ def test_metrics_are_those_of_the_predictions_file(built_task: tuple[str, Projec
 def test_exports_predict_what_pytorch_predicts(built_task: tuple[str, Project]) -> None:
     kind, project = built_task
     parity = json.loads((project.root / "models/tiny/parity.json").read_text())
-    assert set(parity) == {*ONNX, "torchscript"}
-    headline = TASKS[kind].model_validate(case_of(kind).task).headline
+    case = case_of(kind)
+    task = TASKS[kind].model_validate(case.task)
+    assert len(parity) == len(forms_of(task))
     for name, result in parity.items():
-        assert result["rows"] == len(case_of(kind).rows)
+        assert result["rows"] == len(case.rows)
         assert result["flips"] == 0
-        assert result["metric"] == headline
+        assert result["metric"] == task.headline
         assert result["worse"] == result["pytorch"] - result["exported"]
-        if name in ("onnx", "torchscript"):
+        if form(name).metric_bound is None:
             assert result["max_difference"] <= result["tolerance"]
         else:
             assert result["max_difference"] > 0
             assert result["worse"] <= result["max_metric_delta"]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_an_export_gives_what_pytorch_gives_at_any_size(
+    built_task: tuple[str, Project], name: str
+) -> None:
+    kind, project = built_task
+    task, export = TASKS[kind].model_validate(case_of(kind).task), form(name)
+    path = project.root / "models/tiny/export" / export.filename
+    if reason := export.unfit(task):
+        assert not path.exists(), reason
+        return
+    run, model = export.runner(path, 1, task), load_trained(project.root / "models/tiny/trained")
+    for rows, length in ((1, 1), (64, 1), (1, longest(model)), (63, longest(model))):
+        inputs = made_inputs(rows, length)
+        inputs["input_ids"] %= model.config.vocab_size
+        with torch.no_grad():
+            expected = task.forward(model, {n: torch.from_numpy(inputs[n]) for n in INPUTS}).numpy()
+        found = run(inputs)
+        assert found.shape == expected.shape
+        if expected.ndim == 3:  # of tokens: what is said of padding is nothing
+            real = inputs["attention_mask"] == 1
+            found, expected = found[real], expected[real]
+        exact = export.metric_bound is None
+        close = 1e-4 if exact else 0.3 * abs(expected).max()
+        np.testing.assert_allclose(found, expected, atol=close, rtol=1e-4)
+
+
+def test_transformers_takes_the_folder_for_what_it_is(built_task: tuple[str, Project]) -> None:
+    """The labels, and the tokens that we make ourselves; `runner` holds that weights are whole."""
+    kind, project = built_task
+    task, export = TASKS[kind].model_validate(case_of(kind).task), project.root / FOLDER
+    config = AutoConfig.from_pretrained(export)
+    if names := task.output_names():
+        assert config.id2label == dict(enumerate(names))
+        assert config.label2id == {name: i for i, name in enumerate(names)}
+    columns = texts_of(case_of(kind).inputs)
+    mine = encoder_of(export.parent, 64).encode(*map(pa.array, columns))
+    theirs = AutoTokenizer.from_pretrained(export)(*columns)
+    end = -1 if kind == "causal-lm" else None  # what is behind a text is for the model to say
+    assert [ids[:end] for ids in mine.input_ids.to_pylist()] == theirs["input_ids"]
+    assert [ids[:end] for ids in mine.token_type_ids.to_pylist()] == theirs["token_type_ids"]
+
+
+def test_others_say_of_the_folder_what_predict_says(built_task: tuple[str, Project]) -> None:
+    """The pipeline of transformers, or sentence-transformers."""
+    kind, project = built_task
+    if kind in NO_TOOL:
+        return
+    inputs = case_of(kind).inputs
+    if kind == "multi-label-classification":  # of which some are read in windows
+        inputs = inputs[: len(inputs) // 2]
+    answers = Predictor(project.root / "models/tiny/export").predict(inputs)
+    said = said_by_others(kind, project.root / FOLDER, inputs)
+    assert _rounded(said) == _rounded([reduced(kind, answer) for answer in answers])
 
 
 @pytest.mark.parametrize("name", ONNX)
@@ -274,7 +337,8 @@ def test_a_second_build_that_is_interrupted_is_the_same_to_the_bit(
     """In another folder, stopped in the middle of training and begun again."""
     kind, project = built_task
     training = TRAINING | case_of(kind).training | {"execution": EXECUTION}
-    other = make_project(tmp_path / kind, case_of(kind), training=training, export=EXPORTS)
+    exports = forms_of(TASKS[kind].model_validate(case_of(kind).task))
+    other = make_project(tmp_path / kind, case_of(kind), training=training, export=exports)
     stages = [s for s in other.stages() if not s.endswith(("-export", "-report"))]
     *before, _, _ = stages
     for name in before:

@@ -10,6 +10,9 @@ EXPORTS: Kinds[Export] = Kinds(
     {
         "onnx": "onnx:Onnx",
         "torchscript": "torchscript:TorchScript",
+        "torch-export": "torch_export:TorchExport",
+        "transformers": "transformers:Transformers",
+        "openvino": "openvino:OpenVino",
     },
 )
 

@@ -1,9 +1,7 @@
 """TorchScript, through torch.jit.trace; run by torch.jit.load."""
 
-import hashlib
 import io
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,19 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from bertspec.catalog.export import INPUTS, Export, Runner, Shared, example_inputs
+from bertspec.catalog.torch_archive import rewritten
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
     from bertspec.catalog.task import Task
-
-_ALIGNMENT = 64
-"""Offset of each entry's bytes, as PyTorch's own writer has it, so that tensors can be mapped."""
-
-
-_ID = "/.data/serialization_id"
-_ID_DIGITS = 40
 
 
 class TorchScript(Export):
@@ -64,29 +56,7 @@ class TorchScript(Export):
 
 
 def without_paths(archive: bytes) -> bytes:
-    """The archive without the paths of this installation.
-
-    They are in `.debug_pkl` entries, which are left out, and so in PyTorch's hash of all that it
-    wrote, which becomes one of what is left.
-    """
-    with zipfile.ZipFile(io.BytesIO(archive)) as old:
-        names = [name for name in old.namelist() if not name.endswith(".debug_pkl")]
-        contents = {name: old.read(name) for name in names}
-    hashed = hashlib.sha256()
-    for name, content in contents.items():
-        if not name.endswith(_ID):
-            hashed.update(content)
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as new:
-        for name, content in contents.items():
-            entry = zipfile.ZipInfo(name)  # its date is 1980, whatever the clock says
-            header = 30 + len(name.encode()) + 4
-            padding = -(target.tell() + header) % _ALIGNMENT
-            entry.extra = b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
-            new.writestr(entry, _digits(hashed) if name.endswith(_ID) else content)
-    return target.getvalue()
-
-
-def _digits(hashed: "hashlib._Hash") -> bytes:
-    """A hash as PyTorch writes one: in decimal digits."""
-    return f"{int(hashed.hexdigest(), 16) % 10**_ID_DIGITS:0{_ID_DIGITS}}".encode()
+    """The archive without the paths of this installation, which are in `.debug_pkl` entries."""
+    return rewritten(
+        archive, lambda name, content: None if name.endswith(".debug_pkl") else content
+    )

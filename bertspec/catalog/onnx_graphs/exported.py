@@ -1,11 +1,12 @@
 """A module as an ONNX graph of 32-bit floats, through torch.onnx.export."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.export import INPUTS, Shared, example_inputs
 from bertspec.catalog.onnx_graphs.attention import fuse_attention
 from bertspec.catalog.onnx_graphs.silence import silence
 from bertspec.catalog.onnx_graphs.translations import translations
+from bertspec.catalog.torch_program import program
 
 if TYPE_CHECKING:
     import onnx
@@ -23,20 +24,26 @@ def exported(
 
     key = ("onnx", opset, fused)
     if key not in shared.graphs:
-        shared.graphs[key] = _export(module, opset, fused=fused).SerializeToString()
+        shared.graphs[key] = _export(module, opset, shared, fused=fused).SerializeToString()
     model = onnx.load_model_from_string(shared.graphs[key])
     if fused:
         fuse_attention(model)
     return model
 
 
-def _export(module: "torch.nn.Module", opset: int, *, fused: bool) -> "onnx.ModelProto":
+def _export(
+    module: "torch.nn.Module", opset: int, shared: Shared, *, fused: bool
+) -> "onnx.ModelProto":
     import torch
 
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     with silence():
-        program = torch.onnx.export(
-            module,
+        try:
+            source: Any = program(module, shared)
+        except Exception:  # noqa: BLE001 - of many kinds; torch.onnx.export tries other ways
+            source = module
+        found = torch.onnx.export(
+            source,
             example_inputs(),
             dynamo=True,
             input_names=list(INPUTS),
@@ -47,6 +54,6 @@ def _export(module: "torch.nn.Module", opset: int, *, fused: bool) -> "onnx.Mode
             verbose=False,
             custom_translation_table=dict(translations()) if fused else None,
         )
-    if program is None:
+    if found is None:
         raise ValueError("torch.onnx.export gave no program")
-    return program.model_proto
+    return found.model_proto

@@ -232,7 +232,7 @@ def language_model(
             "a language model's head has no dropout of its own",
             "remove `model.head.dropout`",
         )
-    return sequence_model(base, None, auto, **config)
+    return sequence_model(auto, base, None, **config)
 
 
 def shown(text: str) -> str:

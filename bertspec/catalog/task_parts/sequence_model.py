@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 def sequence_model(
+    auto: str,
     base: Path,
     dropout: float | None,
-    auto: str = "AutoModelForSequenceClassification",
     **config: Any,
 ) -> "PreTrainedModel":
-    """A base with the head that a class of transformers puts on it. See `Task.build_model`."""
+    """A base with the head that `auto`, a class of transformers, puts on it. See
+    `Task.build_model`.
+    """
     from transformers import AutoConfig
 
     options = AutoConfig.from_pretrained(base, local_files_only=True, **config)

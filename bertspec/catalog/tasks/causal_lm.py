@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.base import CONFIG
+from bertspec.catalog.base import CONFIG, TOKENIZER
 from bertspec.catalog.batch import EXAMPLE, IGNORED, Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.task import Answer, Decision, RunTokens
 from bertspec.catalog.task_parts.language_model import (
@@ -44,6 +44,7 @@ class CausalLm(LanguageModel):
 
     families: ClassVar[tuple[str, ...]] = FAMILIES
     hub_task: ClassVar[str] = "text-generation"
+    auto_class: ClassVar[str] = "AutoModelForCausalLM"
 
     type: Literal["causal-lm"] = Field(description="Say the next token of a text.")
     max_new_tokens: int = affecting(
@@ -90,9 +91,18 @@ class CausalLm(LanguageModel):
                 f"take a base of one of these: {', '.join(FAMILIES)}",
             )
         # What it would cache is for a caller who goes on, and no part of what is exported.
-        return language_model(
-            "AutoModelForCausalLM", base, dropout, is_decoder=True, use_cache=False
-        )
+        return language_model(self.auto_class, base, dropout, is_decoder=True, use_cache=False)
+
+    def complete_folder(self, folder: Path, max_length: int) -> None:
+        """How transformers' generation goes on behind a text."""
+        from tokenizers import Tokenizer
+
+        from bertspec.catalog.encoding.encoder import Encoder
+        from bertspec.catalog.task_parts.generation import write_generation
+
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        before, after = _frame(Encoder(tokenizer, max_length))
+        write_generation(folder, before, after, self.max_new_tokens)
 
     def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
         """The target at each place is the token at the next."""

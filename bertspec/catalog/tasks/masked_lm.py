@@ -40,6 +40,7 @@ class MaskedLm(LanguageModel):
     constant_inputs: ClassVar[bool] = False
     hub_task: ClassVar[str] = "fill-mask"
     example: ClassVar[str] = "A text with a [MASK] of yours."
+    auto_class: ClassVar[str] = "AutoModelForMaskedLM"
 
     type: Literal["masked-lm"] = Field(description="Say which words are masked in a text.")
     probability: float = affecting(
@@ -124,7 +125,7 @@ class MaskedLm(LanguageModel):
         """
         from tokenizers import Tokenizer
 
-        model = language_model("AutoModelForMaskedLM", base, dropout)
+        model = language_model(self.auto_class, base, dropout)
         largest = max(Tokenizer.from_file(str(base / TOKENIZER)).get_vocab().values())
         if largest >= model.config.vocab_size:
             raise InputError.of(

@@ -117,6 +117,7 @@ class MultiLabelClassification(Task):
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
         return sequence_model(
+            self.auto_class,
             base,
             dropout,
             **of_labels(self.labels),

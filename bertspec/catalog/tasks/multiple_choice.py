@@ -49,6 +49,7 @@ class MultipleChoice(Task):
     checked_with: ClassVar[tuple[str, ...]] = ("choices",)
     long_documents: ClassVar[tuple[str, ...]] = ("truncate", "head-tail")
     together: ClassVar[bool] = True
+    auto_class: ClassVar[str] = "AutoModelForMultipleChoice"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     headline: ClassVar[str] = "accuracy"
     hub_task: ClassVar[str] = "multiple-choice"
@@ -136,7 +137,7 @@ class MultipleChoice(Task):
         return pa.table(columns)
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
-        return sequence_model(base, dropout, "AutoModelForMultipleChoice")
+        return sequence_model(self.auto_class, base, dropout)
 
     def forward(
         self, model: "PreTrainedModel", inputs: "Mapping[str, torch.Tensor]"

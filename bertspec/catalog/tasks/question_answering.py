@@ -55,6 +55,7 @@ class QuestionAnswering(Task):
     long_documents: ClassVar[tuple[str, ...]] = ("truncate", "windows")
     aggregates: ClassVar[tuple[Any, ...]] = ()
     loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weights")
+    auto_class: ClassVar[str] = "AutoModelForQuestionAnswering"
     headline: ClassVar[str] = "f1"
     metrics: ClassVar[tuple[str, ...]] = METRICS
     hub_task: ClassVar[str] = "question-answering"
@@ -155,7 +156,7 @@ class QuestionAnswering(Task):
                 "E403", "the head for answers has no dropout of its own",
                 "remove `model.head.dropout`",
             )  # fmt: skip
-        return sequence_model(base, None, "AutoModelForQuestionAnswering", num_labels=2)
+        return sequence_model(self.auto_class, base, None, num_labels=2)
 
     def forward(
         self, model: "PreTrainedModel", inputs: "Mapping[str, torch.Tensor]"

@@ -58,6 +58,7 @@ class SentenceEmbedding(Task):
     loss_options: ClassVar[tuple[str, ...]] = ()
     together: ClassVar[bool] = True
     adds_head: ClassVar[bool] = False
+    auto_class: ClassVar[str] = "AutoModel"
     metrics: ClassVar[tuple[str, ...]] = (*CORRELATIONS, *RETRIEVAL, *TRIPLETS)
     metric_columns: ClassVar[Mapping[str, str]] = dict.fromkeys(TRIPLETS, "negative")
     hub_task: ClassVar[str] = "sentence-similarity"
@@ -177,7 +178,13 @@ class SentenceEmbedding(Task):
                 "remove `model.head.dropout`",
             )  # fmt: skip
         config = AutoConfig.from_pretrained(base, local_files_only=True)
-        return load_model("AutoModel", base, config)
+        return load_model(self.auto_class, base, config)
+
+    def complete_folder(self, folder: Path, max_length: int) -> None:
+        """Pooling and normalisation as sentence-transformers reads them."""
+        from bertspec.catalog.task_parts.sentence_folder import write_sentence_folder
+
+        write_sentence_folder(folder, max_length, self.pooling, normalize=self.normalize)
 
     def forward(
         self, model: "PreTrainedModel", inputs: "Mapping[str, torch.Tensor]"

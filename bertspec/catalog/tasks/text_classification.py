@@ -152,6 +152,7 @@ class TextClassification(Task):
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
         return sequence_model(
+            self.auto_class,
             base,
             dropout,
             **of_labels(self.labels),

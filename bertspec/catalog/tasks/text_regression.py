@@ -139,6 +139,7 @@ class TextRegression(Task):
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
         return sequence_model(
+            self.auto_class,
             base,
             dropout,
             **of_labels(self.names),

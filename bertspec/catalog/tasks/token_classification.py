@@ -45,6 +45,7 @@ class TokenClassification(Task):
     aggregates: ClassVar[tuple[Any, ...]] = ()
     loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing", "focal_gamma")
     distillation_options: ClassVar[tuple[str, ...] | None] = ("temperature",)
+    auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     headline: ClassVar[str] = "f1"
     metrics: ClassVar[tuple[str, ...]] = METRICS
     hub_task: ClassVar[str] = "token-classification"
@@ -169,7 +170,7 @@ class TokenClassification(Task):
 
     def build_model(self, base: Path, dropout: float | None) -> "PreTrainedModel":
         config = of_labels(self._tagging.names)
-        return sequence_model(base, dropout, "AutoModelForTokenClassification", **config)
+        return sequence_model(self.auto_class, base, dropout, **config)
 
     def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
         import torch

@@ -1,4 +1,4 @@
-"""E122: the task can be exported to the formats asked for."""
+"""E122: the task's models can be exported to the formats asked for."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +11,12 @@ from bertspec.spec.load import LoadedSpec
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     task = loaded.spec.task
     for index, export in enumerate(loaded.spec.export):
-        if export.type not in task.exports:
+        reason = export.unfit(task)
+        if reason is not None:
             yield finding(
                 "E122",
                 loaded,
                 ("export", index, "type"),
-                f"{task.type} has no export to `{export.type}`",
-                f"one of: {', '.join(task.exports)}",
+                f"{task.type} has no export to `{export.name}`: {reason}",
+                "leave it out, or take another kind",
             )

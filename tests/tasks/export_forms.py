@@ -1,0 +1,105 @@
+"""Every form of export that the table has, and what tools of others say of what was exported."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+from bertspec.catalog.export import Export
+from bertspec.catalog.exports import EXPORTS
+from bertspec.catalog.task import Task
+
+
+def _forms() -> dict[str, dict[str, Any]]:
+    found = {}
+    for kind, export in EXPORTS.items():
+        field = export.model_fields.get("quantize")
+        for value in get_args(field.annotation) if field else [None]:
+            options = {"type": kind} | ({} if value is None else {"quantize": value})
+            found[export.model_validate(options).name] = options
+    return found
+
+
+FORMS = _forms()
+"""Name of an export -> its options: each kind, and each kind of numbers that it has."""
+
+ONNX = [name for name, options in FORMS.items() if options["type"] == "onnx"]
+"""Those that predict runs."""
+
+FOLDER = "models/tiny/export/transformers"
+
+
+def forms_of(task: Task) -> list[dict[str, Any]]:
+    """Those that the task's models have."""
+    return [options for name, options in FORMS.items() if form(name).unfit(task) is None]
+
+
+def form(name: str) -> Export:
+    options = FORMS[name]
+    return EXPORTS[options["type"]].model_validate(options)
+
+
+PIPELINES = {
+    "text-classification": "text-classification",
+    "multi-label-classification": "text-classification",
+    "text-regression": "text-classification",
+    "token-classification": "token-classification",
+    "masked-lm": "fill-mask",
+    "causal-lm": "text-generation",
+}
+"""Of transformers, for each task that it has one for."""
+
+TOOLS = {
+    **{kind: f'`pipeline("{name}")`' for kind, name in PIPELINES.items()},
+    "question-answering": "transformers 5 has no pipeline",
+    "multiple-choice": "transformers has no pipeline",
+    "sentence-embedding": "sentence-transformers",
+}
+"""What runs a folder with a model of each task, so that its user need not put it together."""
+
+NO_TOOL = [kind for kind, tool in TOOLS.items() if tool.endswith("no pipeline")]
+
+
+def texts_of(inputs: list[dict[str, Any]]) -> list[list[str]]:
+    """The columns of texts of some inputs; words are one."""
+    if "tokens" in inputs[0]:
+        return [[" ".join(value["tokens"]) for value in inputs]]
+    names = [name for name, value in inputs[0].items() if isinstance(value, str)]
+    return [[value[name] for value in inputs] for name in names]
+
+
+def said_by_others(kind: str, folder: Path, inputs: list[dict[str, Any]]) -> list[Any]:
+    """What tools of others say of inputs, in the form of `reduced` answers."""
+    import transformers
+
+    (texts,) = texts_of(inputs)
+    if kind == "sentence-embedding":
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(str(folder), device="cpu").encode(texts).tolist()
+    pipeline: Any = transformers.pipeline  # its overloads name each task
+    pipe = pipeline(PIPELINES[kind], str(folder), device="cpu")
+    if kind == "token-classification":
+        each = zip(texts, pipe(texts, aggregation_strategy="first"), strict=True)
+        return [
+            [[e["entity_group"], text[e["start"] : e["end"]]] for e in found]
+            for text, found in each
+        ]
+    if kind == "masked-lm":
+        return [[found[0]["token_str"], found[0]["score"]] for found in pipe(texts)]
+    if kind == "causal-lm":
+        said = pipe(texts, return_full_text=False)
+        return [found["generated_text"].strip() for (found,) in said]
+    return [{e["label"]: e["score"] for e in found} for found in pipe(texts, top_k=None)]
+
+
+def reduced(kind: str, answer: dict[str, Any]) -> Any:
+    """Of an answer of ours what these say, too."""
+    if kind == "sentence-embedding":
+        return answer["embedding"]
+    if kind == "token-classification":
+        return [[entity["label"], entity["text"]] for entity in answer["entities"]]
+    if kind == "masked-lm":
+        ((fill,),) = answer["fills"]
+        return [fill["token"], fill["score"]]
+    if kind == "causal-lm":
+        return answer["continuation"].strip()
+    return answer.get("probabilities", answer)
