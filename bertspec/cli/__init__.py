@@ -15,6 +15,8 @@ COMMANDS = {
     "validate": "Check specs; show everything that is wrong in them.",
     "lock": "Fix in bertspec.lock what specs leave open.",
     "compile": "Write dvc.yaml and params.yaml from specs.",
+    "plan": "Tell what would run, why, and how long it may take.",
+    "explain": "Tell where an artifact comes from, and why it was last made anew.",
     "stage": "Run one compiled stage; DVC calls this.",
     "data": "Show what is in a data set: labels, lengths, samples, findings.",
     "predict": "Label texts with an exported model.",
@@ -71,13 +73,15 @@ def cli(options: dict[str, bool], debug: bool) -> None:  # noqa: FBT001 - click 
       bertspec validate          show everything that is wrong in the specs
       bertspec lock              fix what specs leave open
       bertspec compile           write dvc.yaml and params.yaml
+      bertspec plan              tell what would run, and why
       dvc repro                  build what has changed
       bertspec show              show metrics, and where the artifacts are
       bertspec predict NAME ...  label texts
 
     \b
     Exit codes: 0 good, 1 a check failed, 2 wrong input, 3 the machine,
-    4 a defect of bertspec, 130 interrupted.
+    4 a defect of bertspec, 130 interrupted. For plan, 2 is that there is something
+    to run, and 1 wrong input.
     """  # noqa: D301 - click wants the character
     options["debug"] = debug
 

@@ -43,16 +43,7 @@ def emit_params(pipeline: Pipeline, existing: str | None) -> str:
     Raises InputError for a present file that cannot be read or kept (E209) or that has a key of
     ours (E210).
     """
-    own: dict[str, Any] = dict(sorted(pipeline.params.items()))
-    stages = sorted(pipeline.stages, key=lambda s: s.name)
-    records = {stage.name: stage.record for stage in stages}
-    execution = {stage.name: dict(stage.execution) for stage in stages if stage.execution}
-    about: dict[str, Any] = {"compiled": [RECORDS, *own], "stages": records}
-    if execution:
-        about[EXECUTION] = execution
-    if pipeline.hardware:
-        about[HARDWARE] = pipeline.hardware.model_dump(mode="json")
-    own = {RECORDS: about, **own}
+    own = compiled_params(pipeline)
     present = Present.read(existing or "", PARAMS_FILE)
     previous = _compiled(present)
     theirs = {key: value for key, value in present.content.items() if key not in previous}
@@ -69,6 +60,20 @@ def emit_params(pipeline: Pipeline, existing: str | None) -> str:
     return _unless_same(present, text)
 
 
+def compiled_params(pipeline: Pipeline) -> dict[str, Any]:
+    """The keys of params.yaml that are ours."""
+    own: dict[str, Any] = dict(sorted(pipeline.params.items()))
+    stages = sorted(pipeline.stages, key=lambda s: s.name)
+    records = {stage.name: stage.record for stage in stages}
+    execution = {stage.name: dict(stage.execution) for stage in stages if stage.execution}
+    about: dict[str, Any] = {"compiled": [RECORDS, *own], "stages": records}
+    if execution:
+        about[EXECUTION] = execution
+    if pipeline.hardware:
+        about[HARDWARE] = pipeline.hardware.model_dump(mode="json")
+    return {RECORDS: about, **own}
+
+
 def emit_dvc(pipeline: Pipeline, existing: str | None) -> str:
     """The text of dvc.yaml. `existing` is its present text; what we did not write stays in it.
 
@@ -77,16 +82,12 @@ def emit_dvc(pipeline: Pipeline, existing: str | None) -> str:
     """
     present = Present.read(existing or "", DVC_FILE)
     stages = _stages(present)
-    generated = {name: stage for name, stage in stages.items() if _is_generated(name, stage)}
+    generated = {name: stage for name, stage in stages.items() if is_generated(name, stage)}
     theirs = {name: stage for name, stage in stages.items() if name not in generated}
     _refuse_changed({stage.name for stage in pipeline.stages}, theirs)
     _refuse_clash(f"{DVC_FILE} has a stage", {s.name for s in pipeline.stages} & theirs.keys())
     values = load_plain(present.text)["stages"] if generated else {}
-    own = {
-        stage.name: _dvc_stage(stage)
-        | (_kept(values[stage.name]) if stage.name in generated else {})
-        for stage in pipeline.stages
-    }
+    own = compiled_stages(pipeline, {name: values[name] for name in generated})
     text = _with_stages(_without(present, generated.keys()), own)
     compiled = Present.read(dump(own), DVC_FILE).content
     for name in own.keys() & generated.keys():
@@ -94,6 +95,16 @@ def emit_dvc(pipeline: Pipeline, existing: str | None) -> str:
     wanted = {"stages": compiled | theirs}
     check_kept(text, DVC_FILE, present.content | wanted, {"stages": {}})
     return _unless_same(present, text)
+
+
+def compiled_stages(
+    pipeline: Pipeline, present: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The stages of dvc.yaml that are ours. `present` are those that an earlier run wrote."""
+    return {
+        stage.name: _dvc_stage(stage) | _kept(present.get(stage.name, {}))
+        for stage in pipeline.stages
+    }
 
 
 def _kept(stage: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,5 +223,6 @@ def _plot(output: Output) -> dict[str, Any]:
     return {output.path: {"cache": False, **output.plot}}
 
 
-def _is_generated(name: Content, stage: Content) -> bool:
+def is_generated(name: Content, stage: Content) -> bool:
+    """Whether a stage of dvc.yaml is ours."""
     return isinstance(stage, dict) and isinstance(name, str) and stage.get("cmd") == COMMAND + name

@@ -1,6 +1,7 @@
 """Run one stage: read its record, check the machine, call its runner, publish what it made."""
 
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module, metadata
@@ -25,6 +26,7 @@ from bertspec.pipeline.lock import Hardware
 from bertspec.pipeline.params.execution import Execution
 from bertspec.pipeline.stage import EXECUTION, HARDWARE, MANIFEST, RECORDS, StageRecord
 from bertspec.runtime.context import Context
+from bertspec.runtime.durations import note_duration
 from bertspec.runtime.hardware import tell_of_another_class
 from bertspec.runtime.reuse import Reuse
 from bertspec.runtime.torch_setup import let_waiting_threads_sleep
@@ -45,6 +47,7 @@ def run_stage(name: str, root: Path) -> None:
     an unknown stage; EnvironmentFault for a package of another version than locked; CheckFailed,
     after publishing, for a requirement that does not hold.
     """
+    start = time.perf_counter()
     params = read_params(root)
     record = _record(params, name)
     values = values_of(params, record)
@@ -76,6 +79,7 @@ def run_stage(name: str, root: Path) -> None:
             name, model, root, inputs, outputs, record.threads, identity, reuse, record.device,
             execution, record.packages,
         )  # fmt: skip
+        goes_on = context.checkpoints.exists()
         found = runner(context)
         if manifest is not None:
             artifact = next(path for path in outputs.values() if path.is_dir())
@@ -92,6 +96,8 @@ def run_stage(name: str, root: Path) -> None:
         publish({work / r / Path(p).name: root / p for r, p in record.outputs.items()})
         reuse.keep_used()
         remove(context.checkpoints)
+        if not goes_on:  # it would be the time of a part
+            note_duration(root, name, time.perf_counter() - start)
     finally:
         remove(work)
     if found and record.seed is not None:

@@ -31,8 +31,11 @@ def test_help_imports_no_pydantic_and_nothing_heavy(project: Project) -> None:
     assert not modules & {"pydantic", "yaml", *HEAVY}
 
 
-@pytest.mark.parametrize("arguments", [("validate",), ("compile",), ("compile", "--check")])
-def test_validate_and_compile_import_nothing_heavy(
+@pytest.mark.parametrize(
+    "arguments",
+    [("validate",), ("compile",), ("compile", "--check"), ("explain", "tiny-train")],
+)
+def test_what_looks_at_specs_imports_nothing_heavy(
     project: Project, arguments: tuple[str, ...]
 ) -> None:
     project.compile()

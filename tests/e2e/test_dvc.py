@@ -61,8 +61,26 @@ def _would_run(project: Project) -> set[str]:
 
 
 def _ran(project: Project, *targets: str) -> set[str]:
+    """Kinds of the stages that ran; when all were asked for, it is as planned."""
+    planned = _planned(project)
     lines = project.run("dvc", "repro", *targets).stdout.splitlines()
-    return {line.split("'")[1].rpartition("-")[2] for line in lines if line.startswith("Running")}
+    ran = {line.split("'")[1] for line in lines if line.startswith("Running")}
+    if not targets:
+        cached = {line.split("'")[1] for line in lines if "is cached" in line}
+        assert planned["run"] <= ran | cached, "or the run cache had them after all"
+        assert planned["restore"] <= cached
+        assert ran | cached <= planned["run"] | planned["restore"] | planned["follow"]
+        assert not any(_planned(project).values())
+    return {name.rpartition("-")[2] for name in ran}
+
+
+def _planned(project: Project) -> dict[str, set[str]]:
+    """Stages by what a plan says of them."""
+    told = json.loads(project.call("plan", "--format", "json", code=None).stdout)
+    return {
+        action: {step["name"] for step in told["stages"] if step["action"] == action}
+        for action in ("run", "restore", "follow")
+    }
 
 
 def test_a_second_repro_has_nothing_to_do(clone: Project) -> None:

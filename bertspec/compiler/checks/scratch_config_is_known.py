@@ -32,9 +32,9 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             "`config` has no `model_type`",
             "write the architecture's name in transformers, such as `model_type: bert`",
         )
-    # Another transformers may know keys that this one does not.
-    is_ours = _installed() == table_version()
     for key, message, advice in base.unknown_keys():
+        # Another transformers may know keys that this one does not. To ask takes milliseconds.
+        is_ours = _installed() == table_version()
         yield finding(
             "E112",
             loaded,

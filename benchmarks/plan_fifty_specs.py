@@ -1,0 +1,111 @@
+"""Wall time of `bertspec plan` on fifty specs from a cold process, beside DVC's own commands.
+
+No stage runs: what lies in outputs changes nothing here, so files of some size are written in their
+places, and `dvc commit` takes them for built. That takes minutes.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bertspec.core.yaml import load_plain
+
+SPECS, DATA_SETS, RUNS = 50, 5, 5
+FILES, FILE_BYTES = 3, 200_000
+
+DATA = {
+    "bertspec": 1,
+    "columns": {"text": "review", "label": "verdict"},
+    "split": {"type": "hash", "validation": 0.2, "test": 0.3},
+}
+SPEC: dict[str, Any] = {
+    "bertspec": 1,
+    "task": {"type": "text-classification", "labels": ["bad", "good"]},
+    "model": {"base": {"type": "scratch", "config": {"model_type": "bert", "hidden_size": 32,
+                       "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
+                       "tokenizer": {"type": "wordpiece", "vocab_size": 200}}},
+    "evaluation": {"metrics": ["accuracy"]},
+    "export": [{"type": "onnx"}],
+}  # fmt: skip
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        _write_specs(root)
+        _call(root, "git", "init", "--quiet")
+        _call(root, "dvc", "init", "--quiet")
+        _call(root, "bertspec", "lock", "--threads", "1", "--device", "cpu")
+        _call(root, "bertspec", "compile")
+        _write_outputs(root)
+        _call(root, "dvc", "commit", "--force", "--quiet")
+        print(f"{'seconds':34} {'first':>7} {'median':>7} {'max':>7}")
+        plan, dvc = ["bertspec", "plan"], ["dvc", "repro", "--dry"]
+        _measure(root, "plan, nothing changed", plan, 0)
+        _measure(root, "peer: dvc repro --dry", dvc, 0)
+        spec = root / "specs" / "s07.yaml"
+        spec.write_text(spec.read_text().replace("epochs: 1\n", "epochs: 2\n"))
+        _measure(root, "plan, a field changed", plan, 2)
+        _call(root, "bertspec", "compile")
+        _measure(root, "plan, and compiled", plan, 2)
+        _measure(root, "peer: dvc repro --dry", dvc, 0)
+
+
+def _write_specs(root: Path) -> None:
+    from bertspec.core.yaml import dump
+
+    (root / "specs" / "datasets").mkdir(parents=True)
+    (root / "data").mkdir()
+    for number in range(DATA_SETS):
+        file = f"data/reviews-{number}.csv"
+        source = {"type": "csv", "files": {"train": file}}
+        (root / file).write_text(f"review,verdict\nnumber {number},good\n")
+        (root / f"specs/datasets/d{number}.yaml").write_text(dump(DATA | {"source": source}))
+    for number in range(SPECS):
+        spec = {
+            "name": f"s{number:02}",
+            "data": f"d{number % DATA_SETS}",
+            "training": {"epochs": 1, "learning_rate": 0.0001 * (number + 1)},
+        }
+        (root / f"specs/s{number:02}.yaml").write_text(dump(SPEC | spec))
+
+
+def _write_outputs(root: Path) -> None:
+    stages = load_plain((root / "dvc.yaml").read_text())["stages"]
+    outs = [o for s in stages.values() for k in ("outs", "metrics", "plots") for o in s.get(k, ())]
+    for path in (out if isinstance(out, str) else next(iter(out)) for out in outs):
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.suffix:
+            place.write_text(json.dumps({"of": path}))
+            continue
+        place.mkdir()
+        for number in range(FILES):
+            (place / f"part-{number}").write_bytes(os.urandom(FILE_BYTES))
+    print(f"{len(stages)} stages, {len(outs)} outputs", file=sys.stderr)
+
+
+def _call(root: Path, *command: str) -> None:
+    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
+
+
+def _measure(root: Path, name: str, command: Sequence[str], code: int) -> None:
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        result = subprocess.run(command, cwd=root, capture_output=True, check=False)
+        times.append(time.perf_counter() - start)
+        if result.returncode != code:
+            sys.exit(f"{' '.join(command)}: exit code {result.returncode}\n{result.stderr!r}")
+    print(f"{name:34} {times[0]:7.3f} {statistics.median(times):7.3f} {max(times):7.3f}")
+
+
+if __name__ == "__main__":
+    main()

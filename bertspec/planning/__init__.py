@@ -1,0 +1,1 @@
+"""What `dvc repro` would run, and why: DVC's own rules, without starting DVC."""

@@ -1,0 +1,128 @@
+"""Where an artifact comes from: stages, fields of specs and files, all the way to raw data."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bertspec.core.diagnostics import Position
+from bertspec.core.errors import InputError
+from bertspec.core.names import did_you_mean
+from bertspec.pipeline.layout import PARAMS_FILE
+from bertspec.pipeline.stage import RECORDS
+from bertspec.planning.entry import Entry
+from bertspec.planning.order import Makers
+from bertspec.planning.params import ABSENT, value_at
+from bertspec.planning.sources import Sources, dotted, position_of
+from bertspec.spec.document import Path_
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a spec that a stage reads."""
+
+    name: str
+    value: Any
+    position: Position | None
+    """Without a line where its default holds."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A stage, and what stands before it."""
+
+    stage: str
+    depth: int
+    kind: str | None
+    """None for a stage of the user's own."""
+    artifacts: tuple[str, ...]
+    """Which of its outputs are read, or asked for."""
+    files: tuple[str, ...]
+    """Inputs that no stage makes: the user's own."""
+    fields: tuple[Field, ...]
+    locked: Mapping[str, str]
+    """Packages, threads and device that bertspec.lock has for it."""
+
+
+def entry_of(target: str, entries: Mapping[str, Entry]) -> Entry:
+    """The stage of this name, or the one that makes the file or folder.
+
+    Raises InputError (E220) for what is neither.
+    """
+    if target in entries:
+        return entries[target]
+    path = target.rstrip("/").removeprefix("./")
+    made = {entry.place(out.path): entry for entry in entries.values() for out in entry.outs}
+    parts = path.split("/")
+    for end in range(len(parts), 0, -1):
+        if entry := made.get("/".join(parts[:end])):
+            return entry
+    raise InputError.of(
+        "E220",
+        f"no stage makes `{target}`, nor is called so",
+        did_you_mean(path, {*entries, *made}),
+    )
+
+
+def origins(
+    entry: Entry,
+    entries: Mapping[str, Entry],
+    makers: Makers,
+    params: Mapping[str, Any],
+    sources: Sources,
+) -> Iterator[Origin]:
+    """The stage and all before it, each once, below the first one that reads it."""
+    waiting = [(entry, 0, tuple(entry.place(out.path) for out in entry.outs))]
+    seen = set()
+    while waiting:
+        here, depth, artifacts = waiting.pop()
+        if here.name in seen:
+            continue
+        seen.add(here.name)
+        found = makers[here.name]
+        yield Origin(
+            stage=here.name,
+            depth=depth,
+            kind=here.compiled.kind if here.compiled else None,
+            artifacts=artifacts,
+            files=tuple(here.place(dep) for dep in here.deps if not found[dep]),
+            fields=tuple(_fields(here, params, sources)),
+            locked=_locked(here),
+        )
+        read: dict[str, list[str]] = {}
+        for dep in here.deps:
+            for maker in found[dep]:
+                read.setdefault(maker, []).append(here.place(dep))
+        waiting += [(entries[m], depth + 1, tuple(paths)) for m, paths in reversed(read.items())]
+
+
+def _fields(entry: Entry, params: Mapping[str, Any], sources: Sources) -> Iterator[Field]:
+    for key in entry.params.get(PARAMS_FILE, ()):
+        if entry.compiled is None:
+            yield Field(key, value_at(params, key), Position(PARAMS_FILE))
+        elif not key.startswith(f"{RECORDS}."):
+            loaded, section = sources.place(key)
+            value = value_at(params, key)
+            for path, leaf in _flat(value, section) if value is not ABSENT else ():
+                position = position_of(loaded.document, path) if loaded else None
+                yield Field(dotted(path), leaf, position)
+
+
+def _flat(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
+    """The values in a value, with where they are; a list of plain values is one."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, (*path, key))
+    elif isinstance(value, list) and any(isinstance(inner, Mapping | list) for inner in value):
+        for index, inner in enumerate(value):
+            yield from _flat(inner, (*path, index))
+    else:
+        yield path, value
+
+
+def _locked(entry: Entry) -> dict[str, str]:
+    stage = entry.compiled
+    if stage is None:
+        return {}
+    about = dict(stage.packages)
+    about |= {"threads": str(stage.threads)} if stage.threads is not None else {}
+    return about | ({"device": stage.device} if stage.device else {})

@@ -1,0 +1,82 @@
+"""The DVC repository that a project is in, as its settings have it: cache, remote, .dvcignore."""
+
+import configparser
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from bertspec.core.errors import InputError
+
+_Settings = dict[tuple[str, str], tuple[str, Path]]
+"""Section and option -> value, and the folder that a path in it is relative to."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Where things are."""
+
+    folder: Path
+    cache: Path
+    settings: _Settings
+
+    @classmethod
+    def around(cls, root: Path) -> "Repository | None":
+        """The repository of a folder, or None. Raises InputError (E218) for broken settings."""
+        folder = next((p for p in (root, *root.parents) if (p / ".dvc").is_dir()), None)
+        if folder is None:
+            return None
+        settings = _read(folder / ".dvc")
+        value, place = settings.get(("cache", "dir"), ("cache", folder / ".dvc"))
+        return cls(folder, place / Path(value).expanduser(), settings)
+
+    def remote(self) -> Path:
+        """The folder of the default remote.
+
+        Raises InputError (E219) where there is none, or where it is no folder here.
+        """
+        name, _ = self.settings.get(("core", "remote"), ("", self.folder))
+        if not name:
+            raise InputError.of("E219", "no remote is the default", "`dvc remote default NAME`")
+        url, place = self.settings.get((f'remote "{name}"', "url"), ("", self.folder))
+        folder = place / Path(url.removeprefix("file://")).expanduser()
+        if not url or not folder.is_dir():
+            raise InputError.of(
+                "E219",
+                f"the remote `{name}` is no folder of this machine",
+                "`dvc fetch --run-cache` brings what it has; then plan without it",
+            )
+        return folder
+
+    def ignores(self) -> bool:
+        """Whether .dvcignore has patterns of its own."""
+        try:
+            lines = (self.folder / ".dvcignore").read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return False
+        return any(line.strip() and not line.startswith("#") for line in lines)
+
+
+def _read(dvc: Path) -> _Settings:
+    found: _Settings = {}
+    for file in _files(dvc):
+        config = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            config.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            reason = str(error).splitlines()[0]
+            advice = "put it right; `dvc config --list` says what DVC reads"
+            raise InputError.of(
+                "E218", f"{file.name} of DVC cannot be read: {reason}", advice
+            ) from None
+        for section in config.sections():
+            for option, value in config[section].items():
+                found[section.strip("'"), option] = (value.strip("'\""), file.parent)
+    return found
+
+
+def _files(dvc: Path) -> list[Path]:
+    """In the order in which one hides what those before it say."""
+    system = os.environ.get("DVC_SYSTEM_CONFIG_DIR") or "/etc/xdg/dvc"
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    user = os.environ.get("DVC_GLOBAL_CONFIG_DIR") or Path(home) / "dvc"
+    return [Path(system) / "config", Path(user) / "config", dvc / "config", dvc / "config.local"]
