@@ -65,6 +65,7 @@ def command(
       bertspec compare small large --require no-worse --margin 0.01
     """  # noqa: D301 - click wants the character
     from bertspec.core.errors import CheckFailed
+    from bertspec.core.files import removed_on_sigterm
     from bertspec.core.terminal import json_text
     from bertspec.pipeline.params.evaluate import Intervals
     from bertspec.runtime.comparing.paired import compare
@@ -72,7 +73,8 @@ def command(
 
     if margin is not None and require != "no-worse":
         raise click.UsageError("--margin is of --require no-worse")
-    sides = [read_side(name, Path.cwd()) for name in (first, second)]
+    with removed_on_sigterm():
+        sides = [read_side(name, Path.cwd()) for name in (first, second)]
     compared = compare(sides[0], sides[1], Intervals(resamples=resamples, level=level, seed=seed))
     if fmt == "json":
         click.echo(json_text(_as_json(sides, compared)).encode("utf-8"))  # in any locale
@@ -97,7 +99,9 @@ def _show(sides: "list[Side]", compared: "Compared", level: float, console: "Con
     from rich.table import Table
 
     first, second = (side.name for side in sides)
-    table = Table("metric", first, second, "difference", f"{level:.0%} interval", "p", "verdict")
+    table = Table(
+        "metric", first, second, "difference", f"{100 * level:g}% interval", "p", "verdict"
+    )
     for d in compared.differences:
         table.add_row(
             d.metric, f"{d.first:.4f}", f"{d.second:.4f}", f"{d.difference:+.4f}",

@@ -21,12 +21,13 @@ def command(target: str, paths: tuple[Path, ...], fmt: str) -> None:
     they stand, and locked versions: all that can change it. With that, what `bertspec plan` says of
     it, and why it was last made anew, as the versions of dvc.lock in git tell.
     """
-    from bertspec.cli.plan import compiled
+    from bertspec.cli.compile import lowered
     from bertspec.core.terminal import json_text
     from bertspec.planning.explain import explain
     from bertspec.planning.origin_text import as_json, as_text
 
-    found = explain(target, Path.cwd(), *compiled(paths, Path.cwd()))
+    loaded, pipeline = lowered(paths, Path.cwd())
+    found = explain(target, Path.cwd(), loaded.specs, pipeline)
     if fmt == "json":
         click.echo(json_text(as_json(found)).encode("utf-8"))  # in any locale
     else:

@@ -6,11 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bertspec.pipeline.stage import Pipeline
     from bertspec.planning.plan import Plan
-    from bertspec.spec.load import LoadedSpec
 
 _CANNOT_SAY = 1
 _CHANGES = 2
@@ -67,30 +63,8 @@ def command(paths: tuple[Path, ...], remote: bool, fmt: str) -> int:  # noqa: FB
 
 
 def _plan(paths: tuple[Path, ...], root: Path, *, with_remote: bool) -> "Plan":
+    from bertspec.cli.compile import lowered
     from bertspec.planning.make import make_plan
 
-    specs, pipeline = compiled(paths, root)
-    return make_plan(root, specs, pipeline, with_remote=with_remote).plan
-
-
-def compiled(paths: tuple[Path, ...], root: Path) -> "tuple[Sequence[LoadedSpec], Pipeline]":
-    """The specs, and what they compile to; warnings are told.
-
-    Raises InputError for wrong specs, and for a lock that is not there or cannot be read.
-    """
-    from bertspec.compiler.checks import load_checked
-    from bertspec.compiler.lower import lower
-    from bertspec.core.diagnostics import Severity, render
-    from bertspec.core.errors import InputError
-    from bertspec.pipeline.layout import LOCK_FILE
-    from bertspec.pipeline.lock import read_lock
-
-    loaded = load_checked(paths or (Path("specs"),), root)
-    if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
-        raise InputError(loaded.diagnostics)
-    if loaded.diagnostics:
-        click.echo(render(loaded.diagnostics, "text"), err=True)
-    lock = read_lock(root)
-    if lock is None:
-        raise InputError.of("E207", f"there is no {LOCK_FILE} here", "run `bertspec lock`")
-    return loaded.specs, lower(loaded.specs, lock)
+    loaded, pipeline = lowered(paths, root)
+    return make_plan(root, loaded.specs, pipeline, with_remote=with_remote).plan

@@ -27,7 +27,7 @@ def ask(*command: str, folder: Path, seconds: float | None = 60) -> Answer:
     try:
         result = subprocess.run(
             command, cwd=folder, env=os.environ | {"LC_ALL": "C"}, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, errors="replace", check=False, timeout=seconds,
+            capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return Answer(-1, "", f"it did not end within {seconds} seconds")

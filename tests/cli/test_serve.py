@@ -69,7 +69,7 @@ def test_another_export_is_served_with_so_many_threads(two: Path) -> None:
     ("options", "words"),
     [
         (("--export", "onnx-int4"), ["E451", "no ONNX export `onnx-int4`", f"mean `{OTHER}`?"]),
-        (("--export", "torchscript"), ["E451", "no ONNX export `torchscript`"]),
+        (("--export", "torchscript"), ["E451", "the export `torchscript` is model.pt"]),
         (("--threads", "0"), ["--threads"]),
     ],
 )

@@ -198,6 +198,9 @@ def test_what_cannot_be_compared_is_told(project: Project) -> None:
     apart = Side("apart", TASK, [], [_table([True], 5000)])
     with pytest.raises(InputError, match="no test row in common"):
         compare(_side(_table([True])), apart, ONCE)
+    turned = TASKS["text-classification"].model_validate(SPEC["task"] | {"labels": ["good", "bad"]})
+    with pytest.raises(InputError, match="labels of model are bad, good, and those of turned good"):
+        compare(_side(_table([True])), Side("turned", turned, [], [_table([True])]), ONCE)
     predictions = project.root / "models/worse/evaluation/predictions.parquet"
     predictions.rename(predictions.with_suffix(".away"))
     assert "E206" in project.bertspec("compare", "tiny", "worse", code=2)

@@ -10,12 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bertspec.core.manifest import Manifest
+from bertspec.core.manifest import Manifest, digest_files
 from bertspec.runtime.tables import read_parquet, write_parquet
 from bertspec.runtime.verifying.difference import differences
+from bertspec.runtime.verifying.rebuild import copy_sources
 from tests.projects import SPEC, Project
-
-pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +36,14 @@ def copied(project: Project, tmp_path: Path) -> Project:
     return Project(shutil.copytree(project.root, tmp_path / "copy", symlinks=True))
 
 
+@pytest.mark.e2e
 def test_every_file_is_the_same_in_a_rebuild(project: Project) -> None:
     before = {p: p.stat().st_mtime_ns for p in project.root.rglob("*") if p.is_file()}
     told = json.loads(project.call("verify", "tiny", "--format", "json").stdout)
     assert set(told["same"]) == {n for n in project.stages() if not n.startswith("second-")}
     assert told["differences"] == told["causes"] == []
-    stage, count = next(item for item in told["same"].items() if item[0] == "tiny-train")
     outputs = [project.root / "models/tiny" / name for name in ("trained", "plots")]
-    assert stage
-    assert count == sum(p.name not in ("confusion.csv", "reliability.csv")
+    assert told["same"]["tiny-train"] == sum(p.name not in ("confusion.csv", "reliability.csv")
                         for o in outputs for p in o.iterdir())  # fmt: skip
     assert {p: p.stat().st_mtime_ns for p in project.root.rglob("*") if p.is_file()} == before
 
@@ -53,6 +51,22 @@ def test_every_file_is_the_same_in_a_rebuild(project: Project) -> None:
 def test_what_is_not_built_or_not_there_is_told(project: Project) -> None:
     assert "models/second/trained is missing" in project.bertspec("verify", code=2)
     assert "did you mean `tiny`" in project.bertspec("verify", "tinny", code=2)
+
+
+def test_a_stage_that_fails_in_the_rebuild_ends_as_it_does(copied: Project) -> None:
+    (copied.root / "data/reviews.csv").unlink()
+    said = copied.bertspec("verify", "tiny", code=2)
+    assert "error[E481]: reviews-fetch fails in the rebuild" in said
+    assert "error[E301]" in said
+
+
+def test_a_folder_is_copied_around_a_file_that_is_there(tmp_path: Path) -> None:
+    here, there = _pair(tmp_path)
+    (here / "raw").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (here / "raw" / name).write_text(name)
+    copy_sources(["raw/a.csv", "raw", "nothing"], here, there)
+    assert digest_files(here) == digest_files(there)
 
 
 def _edit_rows(root: Path) -> None:
@@ -131,10 +145,13 @@ def test_tables_and_json_are_compared_by_what_they_hold(tmp_path: Path) -> None:
     write_parquet(table.set_column(1, "score", [[0.5, 0.25]]), there / "t.parquet")
     (found,) = differences("t.parquet", here, there)
     assert found.what == "`score` of row 2 is null, and 0.25 in the rebuild"
+    (there / "t.parquet").write_bytes((here / "t.parquet").read_bytes()[:-9])
+    (found,) = differences("t.parquet", here, there)
+    assert "bytes differ from" in found.what, "of a file that is damaged"
     (here / "a").mkdir()
     (there / "a").mkdir()
-    (here / "a/m.json").write_text('{"test": {"f1": [1, 0.5]}}')
-    (there / "a/m.json").write_text('{"test":{"f1":[1,0.75]}}')
+    (here / "a/m.json").write_text('{"test": {"f1": [1, 0.5], "ok": true}}')
+    (there / "a/m.json").write_text('{"test":{"f1":[1,0.75],"ok":true}}')
     (here / "a/x.bin").write_bytes(b"abcd")
     (there / "a/x.bin").write_bytes(b"abc")
     (there / "a/y").write_bytes(b"")

@@ -75,8 +75,16 @@ def compare(first: Side, second: Side, options: Intervals) -> Compared:
             f"{first.name} is of task {task.type}, and {second.name} of {second.task.type}",
             "compare models of one task",
         )
+    if task.known_labels() != second.task.known_labels():
+        raise InputError.of(
+            "E491",
+            f"the labels of {first.name} are {', '.join(task.known_labels())}, and those of "
+            f"{second.name} {', '.join(second.task.known_labels())}",
+            "a metric such as f1 is another one with other labels, or in another order",
+        )
     ids, only = _in_common(first, second)
-    names = [n for n in dict.fromkeys([task.headline, *first.metrics]) if n in second.task.metrics]
+    wanted = dict.fromkeys([task.headline, *first.metrics])
+    names = [n for n in wanted if n in second.metrics or n == second.task.headline]
     sides = [
         [side.task.measurer(names, _rows(table, ids)) for table in side.tables]
         for side in (first, second)

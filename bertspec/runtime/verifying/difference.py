@@ -56,15 +56,24 @@ def _files(path: Path) -> dict[str, str]:
 
 
 def _difference(path: str, here: Path, there: Path) -> Difference:
-    if here.suffix == ".safetensors":
-        what = _of_tensors(here, there)
-    elif here.suffix in TABLES:
-        what = _of_tables(_table(here), _table(there))
-    elif here.suffix == ".json":
-        what = _of_json(json.loads(here.read_bytes()), json.loads(there.read_bytes()))
-    else:
+    try:
+        what = _of_content(here, there)
+    except Exception:  # noqa: BLE001 - each format has errors of its own for a file that is damaged
+        what = None
+    if what is None:
         return Difference(path, _of_bytes(here.read_bytes(), there.read_bytes()))
     return Difference(path, what or "the same content in other bytes", same_content=not what)
+
+
+def _of_content(here: Path, there: Path) -> str | None:
+    """What differs, empty for nothing; None for files of which only bytes can be compared."""
+    if here.suffix == ".safetensors":
+        return _of_tensors(here, there)
+    if here.suffix in TABLES:
+        return _of_tables(_table(here), _table(there))
+    if here.suffix == ".json":
+        return _of_json(json.loads(here.read_bytes()), json.loads(there.read_bytes()))
+    return None
 
 
 def _of_tensors(here: Path, there: Path) -> str:
@@ -107,7 +116,10 @@ def _of_tables(mine: "pa.Table", theirs: "pa.Table") -> str:
     for name in mine.column_names:
         if not mine[name].equals(theirs[name]):
             rows = zip(mine[name].to_pylist(), theirs[name].to_pylist(), strict=True)
-            row, one, other = next((i, a, b) for i, (a, b) in enumerate(rows, 1) if a != b)
+            # NaN is not equal to itself.
+            row, one, other = next(
+                (i, a, b) for i, (a, b) in enumerate(rows, 1) if repr(a) != repr(b)
+            )
             return f"`{name}` of row {row:,} is {_short(one)}, and {_short(other)} in the rebuild"
     return ""
 
@@ -121,7 +133,7 @@ def _of_json(mine: Any, theirs: Any, path: str = "") -> str:
     elif isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
         pairs = zip(mine, theirs, strict=True)
         inner = ((f"{path}{i}.", a, b) for i, (a, b) in enumerate(pairs))
-    elif mine == theirs:
+    elif type(mine) is type(theirs) and mine == theirs:
         return ""
     else:
         where = path.rstrip(".") or "the value"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bertspec.core.errors import CheckFailed
+from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError, InternalError
 
 CIRCUMSTANCES = {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
 """Other than most users have: locale, time zone, order of sets. The umask is another one, too."""
@@ -19,22 +19,26 @@ def copy_sources(sources: Iterable[str], root: Path, folder: Path) -> None:
     """Copy the user's own files, as the project has them, to where stages read them."""
     for source in sources:
         target = folder / source
-        if target.exists() or not (root / source).exists():  # the stage says what is missing
-            continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        if (root / source).is_dir():
-            shutil.copytree(root / source, target)
-        else:
+        if (root / source).is_dir():  # of which another stage may have files already
+            shutil.copytree(root / source, target, dirs_exist_ok=True)
+        elif (root / source).is_file():  # what is missing the stage tells
             shutil.copyfile(root / source, target)
 
 
 def rebuild(stage: str, folder: Path) -> None:
-    """Run a stage in a process of its own. Raises CheckFailed (E480) when it fails."""
-    program = [sys.executable, "-c", "from bertspec.cli import main; main()"]
+    """Run a stage in a process of its own.
+
+    Raises the kind of error that the stage ends with (E481), with what it says.
+    """
+    # -P: what is in the folder is not in the way of imports.
+    program = [sys.executable, "-P", "-c", "from bertspec.cli import main; main()"]
     result = subprocess.run(
         [*program, "stage", stage], cwd=folder, env=os.environ | CIRCUMSTANCES, umask=_UMASK,
-        capture_output=True, text=True, errors="replace", check=False,
+        capture_output=True, encoding="utf-8", errors="replace", check=False,
     )  # fmt: skip
     if result.returncode:
+        kinds = (CheckFailed, InputError, EnvironmentFault)
+        kind = next((k for k in kinds if k.exit_code == result.returncode), InternalError)
         said = result.stderr.strip() or f"it ended with {result.returncode}"
-        raise CheckFailed.of("E480", f"{stage} fails in the rebuild:\n{said}")
+        raise kind.of("E481", f"{stage} fails in the rebuild:\n{said}")
