@@ -1,5 +1,6 @@
 """Fixtures that several areas use: an empty project, and a tiny one that trains in seconds."""
 
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from tests.projects import Project
 let_waiting_threads_sleep()  # two processes of pytest share the machine
 # A shell has what it runs in the background ignore Ctrl-C, which tests send and programs inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Servers of tests are on this machine, whatever proxy the user has; programs inherit it.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared" / "data"

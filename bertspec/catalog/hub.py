@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints
@@ -12,6 +13,7 @@ from pydantic import StringConstraints
 from bertspec.catalog.floating import Floating
 from bertspec.catalog.hub_client import bounded_client
 from bertspec.core.errors import BertspecError, EnvironmentFault, InputError, reason
+from bertspec.core.terminal import one_line
 
 HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
 """`name` or `owner/name`."""
@@ -27,6 +29,11 @@ REVISION = (
 )
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+
+STRANGE = (JSONDecodeError, UnicodeDecodeError, KeyError, TypeError)
+"""What the client raises for an answer that is none of a hub, such as a page for logging in."""
+
+NO_HUB = "does HF_ENDPOINT name a hub, and not a page before it?"
 
 _DISK = (errno.ENOSPC, errno.EDQUOT)
 
@@ -50,28 +57,42 @@ def _commit(kind: str, id: str, revision: str) -> str:
     from huggingface_hub import HfApi
 
     type_, what = ("model", "model") if kind == "models" else ("dataset", "data set")
-    with hub_faults(f"{what} {id}", revision):
-        found = HfApi().repo_info(id, repo_type=type_, revision=revision)
+    what = f"{what} {id}"
+    with hub_faults(what, revision, advice=_LOOKED_UP):
+        try:
+            found = HfApi().repo_info(id, repo_type=type_, revision=revision)
+        except STRANGE as error:
+            raise _no_hub(what, reason(error)) from None
+        if not _COMMIT.fullmatch(str(found.sha)):
+            raise _no_hub(what, f"{one_line(str(found.sha))[:_LONGEST]} is no commit")
     return str(found.sha)
 
 
+_CACHED = "check the network, the proxy and HF_ENDPOINT; what is cached already needs none"
+_LOOKED_UP = (
+    "check the network, the proxy and HF_ENDPOINT; a commit in the spec or the lock is not looked "
+    "up, and `bertspec lock` without `--upgrade` asks for nothing that the lock has"
+)
+_LONGEST = 100
+
+
 @contextmanager
-def hub_faults(what: str, revision: str) -> Iterator[None]:
+def hub_faults(what: str, revision: str, *, advice: str = _CACHED) -> Iterator[None]:
     """Raise InputError (E306) for what the hub has not, EnvironmentFault (E505) for no hub.
 
-    It is not waited for for ever, nor followed to another host (E477).
+    It is not waited for for ever, nor followed to another host (E477). `advice` is for no hub.
     """
     try:
         with bounded_client():
             yield
     except Exception as error:
-        told = _fault(what, revision, error)
+        told = _fault(what, revision, error, advice)
         if told is None:
             raise
         raise told from None
 
 
-def _fault(what: str, revision: str, error: Exception) -> BertspecError | None:
+def _fault(what: str, revision: str, error: Exception, advice: str) -> BertspecError | None:
     from huggingface_hub import errors
 
     cause: BaseException | None = error
@@ -81,7 +102,7 @@ def _fault(what: str, revision: str, error: Exception) -> BertspecError | None:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, errors.LocalEntryNotFoundError):
         # It is an EntryNotFoundError, and means that the hub was not reached.
-        return _unreachable(what, error)
+        return _unreachable(what, error, advice)
     if isinstance(
         error,
         (
@@ -105,16 +126,17 @@ def _fault(what: str, revision: str, error: Exception) -> BertspecError | None:
     if isinstance(error, (OSError, transport)):
         if getattr(error, "filename", None) or getattr(error, "errno", None) in _DISK:
             return None  # the disk is at fault, not the hub
-        return _unreachable(what, error)
+        return _unreachable(what, error, advice)
     return None
 
 
-def _unreachable(what: str, error: Exception) -> BertspecError:
-    return EnvironmentFault.of(
-        "E505",
-        f"{what} cannot be fetched: {reason(error)}",
-        "check the network, the proxy and HF_ENDPOINT; what is cached already needs none",
-    )
+def _unreachable(what: str, error: Exception, advice: str) -> BertspecError:
+    return EnvironmentFault.of("E505", f"{what} cannot be fetched: {reason(error)}", advice)
+
+
+def _no_hub(what: str, said: str) -> BertspecError:
+    text = f"{what} cannot be looked up, the answer is none of a hub: {said}"
+    return EnvironmentFault.of("E505", text, NO_HUB)
 
 
 def quiet_unless_terminal(silence: Callable[[], object]) -> None:

@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from bertspec.core.errors import EnvironmentFault
+from bertspec.core.errors import BertspecError, EnvironmentFault, reason
 from bertspec.core.redaction import without_secrets
 
 if TYPE_CHECKING:
@@ -31,10 +31,12 @@ def bounded_client() -> Iterator[None]:
     has no passwords and signatures.
     """
     from huggingface_hub import set_client_factory
-    from huggingface_hub.utils._http import default_client_factory
+    from huggingface_hub.utils import _http
+
+    before = _http._GLOBAL_CLIENT_FACTORY  # noqa: SLF001 - it can be set only
 
     def make() -> "httpx2.Client":
-        client = default_client_factory()
+        client = before()
         hooks = client.event_hooks
         client.event_hooks = {
             "request": [*hooks["request"], _bound],
@@ -49,7 +51,7 @@ def bounded_client() -> Iterator[None]:
     try:
         yield
     finally:
-        set_client_factory(default_client_factory)
+        set_client_factory(before)
         for handler in handlers:
             handler.removeFilter(_hide_secrets)
 
@@ -69,25 +71,37 @@ def _bound(request: "httpx2.Request") -> None:
 def _refuse_other_host(response: "httpx2.Response") -> None:
     from huggingface_hub import constants
 
-    asked = str(response.request.url)
-    if not response.has_redirect_location or _origin(asked) != _origin(constants.ENDPOINT):
+    if not response.has_redirect_location:
         return
-    told = urljoin(asked, response.headers["Location"])
-    (scheme, host, _), (new_scheme, new_host, _) = _origin(asked), _origin(told)
-    plain, encrypted = scheme == "http", new_scheme == "https"
-    if _origin(told) == _origin(asked) or (host == new_host and plain and encrypted):
-        return
-    if _FILE in urlsplit(asked).path and (plain or encrypted):
-        return
-    raise EnvironmentFault.of(
+    asked, hub = str(response.request.url), _origin(constants.ENDPOINT)
+    host = _origin(asked)[1]
+    try:
+        told = _origin(urljoin(asked, response.headers["Location"]))
+    except ValueError as error:  # such as a port that is none
+        raise _refusal(f"{host} leads to no address: {reason(error)}") from None
+    new_scheme, new_host, _ = told
+    encrypted = new_scheme == "https"
+    if hub[0] == "https" and not encrypted:  # wherever its files have led before
+        raise _refusal(f"{host} leads to {new_scheme}://{new_host}, without encryption")
+    moves_up = host == new_host and hub[0] == "http" and encrypted
+    if _origin(asked) == hub and told != hub and not moves_up and _FILE not in urlsplit(asked).path:
+        raise _refusal(
+            f"the hub at {host} leads to another host, {new_scheme}://{new_host}, which is not "
+            "asked"
+        )
+
+
+def _refusal(text: str) -> BertspecError:
+    return EnvironmentFault.of(
         "E477",
-        f"the hub at {host} leads to another host, {new_scheme}://{new_host}, which is not asked",
+        text,
         "is HF_ENDPOINT right, and is there a login page or a proxy between? If the hub has moved, "
         "set HF_ENDPOINT to its new address",
     )
 
 
-def _origin(url: str) -> tuple[str, str, Any]:
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Raises ValueError for an address that is none."""
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, (parts.hostname or "").lower(), port

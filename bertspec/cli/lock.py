@@ -49,14 +49,15 @@ def command(
 ) -> int:
     """Write bertspec.lock: what specs leave open, as it is now.
 
-    PATHS are all specs of the project, by default those in `specs`. With the specs the lock
-    determines every artifact. Commit it. It has the commit of each branch or tag of the hub, the
-    digest of each file on the web that a spec gives none for, what `precision: auto` is, the
-    installed version of each package that a stage uses, the number of threads, the device, and
-    the class of the machine.
+    PATHS are specs, by default all in `specs`; with PATHS, what none of them uses stays as it is.
+    With the specs the lock determines every artifact. Commit it. It has the commit of each branch
+    or tag of the hub, the digest of each file on the web that a spec gives none for, what
+    `precision: auto` is, the installed version of each package that a stage uses, the number of
+    threads, the device, and the class of the machine.
 
     What is in the lock stays until `--upgrade`, except for versions of packages, which are those
-    that are installed: no others could be run. What changes is shown.
+    that are installed: no others could be run. With another torch, the class of the machine is
+    looked up again. What changes is shown.
 
     A lock that cannot be read, such as after a merge, is written anew.
     """
@@ -69,7 +70,7 @@ def command(
     if frozen and upgrade is not None:
         raise click.UsageError("--frozen and --upgrade exclude each other")
     root = Path.cwd()
-    left = _left_open(paths or (Path("specs"),), root)
+    left = _left_open(paths, root)
     if frozen:
         lock = read_lock(root)
         if lock is None:
@@ -93,6 +94,9 @@ def command(
     click.echo(f"{LOCK_FILE} {did}: {len(lock.packages)} packages, {how}")
     for line in changes(old, lock) if old else ():
         click.echo(f"  {line}")
+    if lock.hardware is None:
+        told = "hardware is left open, as torch sees no GPU here: run `bertspec lock` where it is"
+        click.echo(told, err=True)
     return 0
 
 
@@ -106,15 +110,16 @@ def _left_open(paths: tuple[Path, ...], root: Path) -> "Open":
     from bertspec.core.errors import InputError
     from bertspec.runtime.locking import Open
 
-    loaded = load_checked(paths, root)
+    loaded = load_checked(paths or (Path("specs"),), root)
     if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
         raise InputError(loaded.diagnostics)
     for spec in (each.spec for each in loaded.specs):
         if isinstance(spec.model.base, PackageBase):
             spec.model.base.check_distribution()
     return Open(
-        packages_used(loaded.specs), floating_of(loaded.specs), has_auto_precision(loaded.specs)
-    )
+        packages_used(loaded.specs), floating_of(loaded.specs), has_auto_precision(loaded.specs),
+        is_all=not paths,
+    )  # fmt: skip
 
 
 def _old_lock(root: Path) -> "Lock | None":

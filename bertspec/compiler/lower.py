@@ -12,7 +12,7 @@ from bertspec.compiler.passes.shared import (
     lower_tokenization,
     tokenization_name,
 )
-from bertspec.compiler.pins import pinned
+from bertspec.compiler.pins import all_pinned
 from bertspec.core.packages import distribution_name
 from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.pipeline.lock import Lock
@@ -26,7 +26,7 @@ def lower(specs: Sequence[LoadedSpec], lock: Lock) -> Pipeline:
     Raises InputError for what the lock has not: E207 for a package that a stage uses, E215 for what
     a spec leaves open.
     """
-    ordered = sorted(pinned(specs, lock), key=lambda loaded: loaded.spec.name)
+    ordered = sorted(all_pinned(specs, lock), key=lambda loaded: loaded.spec.name)
     data_sets = {s.dataset_name: s for s in reversed(ordered)}
     bases = {base_name(s): s for s in reversed(ordered)}
     tokenizations: dict[str, list[LoadedSpec]] = {}

@@ -39,7 +39,7 @@ def with_pins(loaded: LoadedSpec, lock: Lock) -> LoadedSpec:
     return replace(loaded, spec=spec)
 
 
-def pinned(specs: Sequence[LoadedSpec], lock: Lock) -> list[LoadedSpec]:
+def all_pinned(specs: Sequence[LoadedSpec], lock: Lock) -> list[LoadedSpec]:
     """The specs with nothing left open. Raises InputError (E215) for what the lock has not."""
     fixed = [with_pins(loaded, lock) for loaded in specs]
     found = [missing for loaded in fixed for missing in _missing(loaded)]

@@ -1,4 +1,6 @@
-"""bertspec.lock: what would float, fixed: packages, hub commits, threads, device, precision."""
+"""bertspec.lock, what would float, fixed: hub commits, file digests, package versions, threads,
+device, precision, hardware class.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +45,7 @@ class Lock(Model):
     precision: Literal["fp32", "bf16"] | None = _later("What `precision: auto` is.")
     hardware: Hardware | None = _later(
         "The class of the machine that the bits are those of. Another class rebuilds nothing: "
-        "it is told of."
+        "it is told of. Null where it is still open: for a GPU, where none was there to ask."
     )
     hub: dict[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]] = _later(
         "Commit of each branch or tag of the hub, such as `models/acme/tiny@main`.", {}

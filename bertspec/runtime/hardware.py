@@ -38,9 +38,14 @@ def hardware_class(device: str) -> Hardware:
 def other_class(locked: Hardware, device: str) -> Hardware | None:
     """That of this machine where it is another than the locked one. Imports torch."""
     here = hardware_class(device)
+    return None if is_same_class(locked, here, device) else here
+
+
+def is_same_class(locked: Hardware, here: Hardware, device: str) -> bool:
+    """Whether what is computed on the device has the same bits on both."""
     # What is computed on the processor does not depend on the GPU.
-    same = here == (locked if device == "cuda" else locked.model_copy(update={"gpu": None}))
-    return None if same else here
+    on_processor = {"gpu": None} if device == "cpu" else {}
+    return here.model_copy(update=on_processor) == locked.model_copy(update=on_processor)
 
 
 def tell_of_another_class(stage: str, locked: Hardware, device: str) -> None:

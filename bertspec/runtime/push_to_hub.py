@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bertspec import __version__
 from bertspec.catalog.hub import quiet_unless_terminal
 from bertspec.catalog.hub_client import bounded_client
+from bertspec.core.digest import file_digest
 from bertspec.core.errors import CheckFailed, InputError
 from bertspec.core.redaction import without_secrets
 from bertspec.core.terminal import one_line
@@ -136,7 +137,9 @@ class _Push:
                 continue
             path = self.seal.folder / there.path
             if there.lfs is not None:
-                equal = there.lfs.sha256 == self.seal.files.get(there.path)
+                # FILE is not among those that it lists.
+                known = self.seal.files.get(there.path)
+                equal = there.lfs.sha256 == (known or file_digest(path))
             else:
                 equal = there.size == path.stat().st_size and there.blob_id == _blob_id(path)
             if equal:

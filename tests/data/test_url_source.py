@@ -87,10 +87,9 @@ class Server(ThreadingHTTPServer):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(url_module, "DELAYS", (0.0, 0.0, 0.0))
     with Server() as made:
-        thread = Thread(target=made.serve_forever, daemon=True)
+        thread = Thread(target=made.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield made
         made.shutdown()

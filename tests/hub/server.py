@@ -94,7 +94,11 @@ class HubServer:
 
 def blob_id(path: Path) -> str:
     """A file's id as git has it; the hub's ETag of a file that is not in LFS."""
-    content = path.read_bytes()
+    return git_id(path.read_bytes())
+
+
+def git_id(content: bytes) -> str:
+    """How git names a content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324 - as git
 
 

@@ -110,6 +110,8 @@ def test_a_hub_that_says_nothing_is_a_fault_of_the_machine(
         ("https://hub.example/a/b/resolve/main/f", "http://cdn.example/f", True),
         ("https://hub.example/a/b.git/info/lfs/verify", "https://other.example/f", True),
         ("https://cdn.example/f", "https://cdn-2.example/f", False),
+        ("https://cdn.example/f", "http://cdn-2.example/f", True),
+        ("https://hub.example/a/b/resolve/main/f", "https://cdn.example:99999/f", True),
     ],
 )
 def test_where_a_request_may_be_led(
@@ -123,3 +125,24 @@ def test_where_a_request_may_be_led(
     answer = httpx2.Response(302, headers={"Location": told}, request=httpx2.Request("GET", asked))
     with pytest.raises(EnvironmentFault) if refused else nullcontext():
         hub_client._refuse_other_host(answer)
+
+
+def test_the_client_of_a_program_is_put_back() -> None:
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.utils import _http
+
+    made: list[httpx2.Client] = []
+
+    def own() -> httpx2.Client:
+        made.append(httpx2.Client())
+        return made[-1]
+
+    before = _http._GLOBAL_CLIENT_FACTORY
+    set_client_factory(own)
+    try:
+        with hub_client.bounded_client():
+            inside = _http.get_session()
+        assert [inside] == made, "its settings hold while it is bounded"
+        assert _http.get_session() is made[-1] is not inside
+    finally:
+        set_client_factory(before)

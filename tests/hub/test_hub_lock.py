@@ -11,7 +11,7 @@ from huggingface_hub import constants
 
 from bertspec.core.manifest import digest_files
 from bertspec.core.yaml import load_plain
-from tests.hub.server import HubServer
+from tests.hub.server import HubServer, Trouble
 from tests.projects import SPEC, Project
 
 FILMS, TINY = "datasets/acme/films@v1", "models/acme/tiny@main"
@@ -123,6 +123,37 @@ def test_what_the_hub_has_not_leaves_the_lock_as_it_is(project: Project, server:
     assert "E306" in said
     assert "data set acme/films at v2" in said
     assert (project.root / "bertspec.lock").read_text() == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Log in, please</html>", b"{}", b"[]", b"null", b"\xff", b'{"id": "acme/films"}',
+        b'{"id": "acme/films", "sha": "%s"}' % (b"a" * 64),
+        b'{"id": "acme/films", "sha": ["main"]}',
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_none_of_a_hub_is_told(
+    project: Project, server: HubServer, body: bytes
+) -> None:
+    project.write_spec(_spec())
+    server.troubles.append(Trouble("GET /api/datasets", 200, body=body))
+    said = project.bertspec("lock", code=3)
+    assert "E505" in said
+    assert "data set acme/films cannot be looked up, the answer is none of a hub" in said
+    assert "does HF_ENDPOINT name a hub" in said
+    assert not (project.root / "bertspec.lock").exists()
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999/x", "http://[x/", "http://a:b/"])
+def test_a_hub_that_leads_nowhere_is_told(
+    project: Project, server: HubServer, address: str
+) -> None:
+    project.write_spec(_spec())
+    server.troubles.append(Trouble("GET /api", 307, headers={"Location": address}))
+    said = project.bertspec("lock", code=3)
+    assert "E477" in said
+    assert "127.0.0.1 leads to no address" in said
 
 
 def test_what_the_lock_has_not_is_told_at_its_place(project: Project) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import bertspec
 from bertspec.runtime.seal import Seal
+from tests.hub import uploads as uploads_module
 from tests.hub.test_server import run_client
 from tests.hub.uploads import READER, WRITER, UploadHub
 from tests.projects import Project
@@ -71,6 +72,16 @@ print(json.dumps(snapshot_download({REPO!r}, token={READER!r})))
     assert list(there.predict(texts)) == list(here.predict(texts))
     assert WRITER not in said
     assert hub.sent_to_store == [], "the store signs its addresses and is given no token"
+
+
+def test_a_hub_may_keep_any_file_as_a_large_one(
+    exported: Project, uploads: UploadHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest, too, which does not list itself."""
+    monkeypatch.setattr(uploads_module, "LARGE", ("*.onnx", "*.pt", "*.json"))
+    exported.bertspec("push-to-hub", "tiny", REPO)
+    assert uploads.files(REPO) == _content(exported)
+    assert "no new commit" in exported.bertspec("push-to-hub", "tiny", REPO)
 
 
 def test_only_what_the_hub_has_not_is_sent_and_its_other_files_stay(

@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from bertspec.core.yaml import load_plain
-from tests.hub.server import Handler, HubServer, NotFoundError
+from tests.hub.server import Handler, HubServer, NotFoundError, git_id
 
-WRITER, READER = "hf_writerwriterwriter", "hf_readerreaderreader"
+WRITER, READER = "hf_" + "Writer" * 6, "hf_" + "Reader" * 6
 OWNER = "acme"
 SIGNATURE = "signed-and-secret"
 """In the address of a large file: whoever has it may write there."""
@@ -191,7 +191,7 @@ class UploadHandler(Handler):
         found: dict[str, Any] = {"path": path, "uploadMode": "lfs" if large else "regular"}
         found["shouldIgnore"] = any(fnmatch(path, pattern) for pattern in ignored)
         if (digest := head.files.get(path)) is not None:
-            found["oid"] = digest if large else _git_id(self.hub.contents[digest])
+            found["oid"] = digest if large else git_id(self.hub.contents[digest])
         return found
 
     def _commit(
@@ -280,7 +280,7 @@ class UploadHandler(Handler):
         files = self.hub.repos[match["repo"]].at(unquote(match["revision"])).files
         for entry in found:
             if any(fnmatch(entry["path"], pattern) for pattern in LARGE):
-                entry["oid"] = _git_id(_pointer(files[entry["path"]], entry["size"]))
+                entry["oid"] = git_id(_pointer(files[entry["path"]], entry["size"]))
                 about = {"oid": files[entry["path"]], "pointerSize": 134}
                 entry["lfs"] = about | {"size": entry["size"]}
         return found
@@ -297,10 +297,6 @@ class UploadHandler(Handler):
             "Location": f"{self.hub.store}/store/{digest}?Signature={SIGNATURE}",
         }
         self.send(302, b"", headers)
-
-
-def _git_id(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324 - as git
 
 
 def _pointer(oid: str, size: int) -> bytes:

@@ -138,6 +138,30 @@ def test_a_kernel_of_the_hub_is_refused(
     assert "evil/kernel" in message
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "taken"),
+    [
+        ("attn_implementation", "eager", True),
+        ("_attn_implementation", {"": "sdpa", "text_config": None}, True),
+        ("experts_implementation", "grouped_mm", True),
+        ("attn_implementation", "flash_attention_2", False),
+        ("_attn_implementation", {"": "paged|flash_attention_3"}, False),
+        ("experts_implementation", "sonicmoe", False),
+    ],
+)
+def test_only_attention_of_torch_itself_is_taken(
+    key: str, value: Any, taken: bool, tiny: Path, tmp_path: Path
+) -> None:
+    folder = copy(tiny, tmp_path / "attention")
+    edit_json(folder / "config.json", **{key: value})
+    if taken:
+        assert json.loads((_take(folder) / "config.json").read_text())[key] == value
+    else:
+        code, message = _refused(folder)
+        assert code == "E414"
+        assert key in message
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
 def test_a_config_that_is_none_is_an_error(content: str, tiny: Path, tmp_path: Path) -> None:
     folder = copy(tiny, tmp_path / "broken")

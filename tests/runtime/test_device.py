@@ -12,6 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from bertspec.core.errors import EnvironmentFault
 from bertspec.core.manifest import digest_files
 from bertspec.core.yaml import load_plain
+from bertspec.pipeline.lock import Lock
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.training import packing as packing_module
 from bertspec.runtime.training.packing import FAMILIES, packing
@@ -46,6 +47,43 @@ def test_the_lock_says_where_models_are_computed(project: Project) -> None:
 @without_gpu
 def test_without_a_gpu_a_new_lock_has_the_processor(project: Project) -> None:
     assert "device: cpu" in project.bertspec("lock")
+
+
+@without_gpu
+def test_what_only_a_gpu_can_tell_is_not_guessed(project: Project) -> None:
+    path = project.root / "bertspec.lock"
+    said = project.bertspec("lock", "--device", "cuda")
+    assert "hardware is left open" in said
+    assert load_plain(path.read_text()).get("hardware") is None
+    project.bertspec("lock", "--frozen")
+    assert "E509" in project.bertspec("lock", "--upgrade", "hardware", code=3)
+    project.write_spec(SPEC | {"training": {"epochs": 1, "precision": "auto"}})
+    said = project.bertspec("lock", code=3)
+    assert "E509" in said
+    assert "`precision: bf16`" in said
+
+    of_gpu = {"isa": "avx2", "blas": "mkl", "gpu": "H100"}
+    values = load_plain(path.read_text()) | {"precision": "bf16", "hardware": of_gpu}
+    path.write_text(Lock.model_validate(values).to_text())
+    assert "up to date" in project.bertspec("lock"), "what a GPU has told stays"
+    project.bertspec("lock", "--frozen")
+    assert "E509" in project.bertspec("lock", "--upgrade", code=3)
+    values["hardware"] = {"isa": "avx2", "blas": "mkl"}
+    path.write_text(Lock.model_validate(values).to_text())
+    project.bertspec("lock", "--frozen", code=1)
+    assert "hardware: avx2, mkl -> none" in project.bertspec("lock"), "as a GPU was not asked"
+    project.bertspec("lock", "--frozen")
+
+
+@on_gpu
+def test_a_gpu_is_in_the_lock(project: Project) -> None:
+    project.bertspec("lock", "--device", "cuda")
+    path = project.root / "bertspec.lock"
+    now = load_plain(path.read_text())
+    assert now["hardware"]["gpu"] == torch.cuda.get_device_name()
+    path.write_text(Lock.model_validate(now | {"hardware": None}).to_text())
+    project.bertspec("lock")
+    assert load_plain(path.read_text()) == now
 
 
 @without_gpu

@@ -26,13 +26,18 @@ WANTED = (CONFIG, WEIGHTS, INDEX, "model-*.safetensors", TOKENIZER, *EXTRAS)
 """Patterns of what is taken. Neither pickles nor code are among them."""
 
 
-_FETCHED = (
-    "attn_implementation",
-    "_attn_implementation",
-    "experts_implementation",
-    "_experts_implementation",
-)
-"""Keys of a configuration in which `owner/name` has transformers fetch a kernel and run it."""
+_ATTENTION = (None, "eager", "sdpa")
+_EXPERTS = (None, "eager", "batched_mm", "grouped_mm")
+_IMPLEMENTATIONS: Mapping[str, tuple[str | None, ...]] = {
+    "attn_implementation": _ATTENTION,
+    "_attn_implementation": _ATTENTION,
+    "experts_implementation": _EXPERTS,
+    "_experts_implementation": _EXPERTS,
+}
+"""Keys of a configuration that choose a program, and those of torch alone. For others, such as
+`owner/name` and `flash_attention_2`, transformers fetches a kernel from the hub and runs it, or
+takes a package that no lock has.
+"""
 
 
 def read_config(folder: Path) -> Mapping[str, Any] | None:
@@ -57,8 +62,9 @@ def take_folder(source: Path, target: Path, name: str) -> None:
     if named := next(_kernels(config), None):
         raise InputError.of(
             "E414",
-            f"{CONFIG} of {name} names code on the hub, {one_line(named)}, which is never run",
-            "remove the key from it, and transformers takes an attention of its own",
+            f"{CONFIG} of {name} names code that is never run, {one_line(named)}",
+            "remove the key from a copy of the folder, and take that with `type: local`: the "
+            "weights are the same, and torch computes it by itself",
         )
     _write_without_code(config, target / CONFIG)
     _take_weights(source, target, name)
@@ -69,11 +75,11 @@ def take_folder(source: Path, target: Path, name: str) -> None:
 
 
 def _kernels(config: Any) -> Iterator[str]:
-    """Kernels on the hub that a configuration, or one within it, has transformers fetch."""
+    """Programs that a configuration, or one within it, chooses and that are not torch's own."""
     for key, value in config.items() if isinstance(config, dict) else ():
-        if key in _FETCHED:
+        if (own := _IMPLEMENTATIONS.get(key)) is not None:
             chosen = value.values() if isinstance(value, dict) else (value,)
-            yield from (f"{key}: {one}" for one in chosen if "/" in str(one))
+            yield from (f"{key}: {one}" for one in chosen if one not in own)
         else:
             yield from _kernels(value)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial, reduce
 from operator import or_
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import unquote, urlsplit
 
@@ -152,22 +153,24 @@ class Url(Source):
 
 def cached(root: Path, wanted: Download) -> Path | None:
     """The file where it has been fetched; None where it has not, or is another."""
-    path = _place(root, wanted)
+    if wanted.sha256 is None:
+        return None
+    path = _place(root, wanted.url, wanted.sha256)
     return path if path.is_file() and file_digest(path) == wanted.sha256 else None
 
 
 def _look_up(url: str, root: Path) -> str:
     """The digest of the file at an address, which is kept, so that it need not come twice."""
     make_ignored((root / FOLDER).parent)
-    unknown = Download(url=url)
-    part = _place(root, unknown)
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.unlink(missing_ok=True)  # of another day
-    _download(unknown, part)
-    digest = file_digest(part)
-    path = _place(root, Download(url=url, sha256=digest))
-    path.parent.mkdir(exist_ok=True)
-    part.replace(path)
+    (root / FOLDER).mkdir(exist_ok=True)
+    # A folder of its own: another `bertspec lock` may look up the same address.
+    with TemporaryDirectory(prefix="unknown-", dir=root / FOLDER) as folder:
+        part = Path(folder) / _file_name(url)
+        _download(Download(url=url), part)
+        digest = file_digest(part)
+        path = _place(root, url, digest)
+        path.parent.mkdir(exist_ok=True)
+        part.replace(path)
     return digest
 
 
@@ -179,7 +182,7 @@ def fetched(root: Path, wanted: Download) -> Path:
     """
     if (here := cached(root, wanted)) is not None:
         return here
-    path = _place(root, wanted)
+    path = _place(root, wanted.url, str(wanted.sha256))
     path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
@@ -202,8 +205,8 @@ def fetched(root: Path, wanted: Download) -> Path:
     return path
 
 
-def _place(root: Path, wanted: Download) -> Path:
-    return root / FOLDER / (wanted.sha256 or "unknown") / _file_name(wanted.url)
+def _place(root: Path, url: str, sha256: str) -> Path:
+    return root / FOLDER / sha256 / _file_name(url)
 
 
 def _file_name(url: str) -> str:
@@ -241,7 +244,7 @@ def _download(wanted: Download, part: Path) -> bool:
                 tries = 0 if _size(part) > longest else tries + 1
                 longest = max(longest, _size(part))
                 if tries > len(DELAYS):
-                    raise _unreachable(wanted.url, error) from None
+                    raise _unreachable(wanted, error) from None
                 anew = isinstance(error, _RangeError)
                 if anew or wanted.sha256 is None:  # nothing would tell two files in one
                     part.unlink(missing_ok=True)
@@ -296,9 +299,10 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _unreachable(url: str, error: Exception) -> Exception:
+def _unreachable(wanted: Download, error: Exception) -> Exception:
+    kept = ": what has come is kept" if wanted.sha256 else ""
     return EnvironmentFault.of(
         "E358",
-        f"{url} cannot be fetched: {reason(error)}",
-        "check the network and the proxy, and run it again: what has come is kept",
+        f"{wanted.url} cannot be fetched: {reason(error)}",
+        f"check the network and the proxy, and run it again{kept}",
     )

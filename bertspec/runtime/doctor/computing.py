@@ -7,6 +7,7 @@ from bertspec.pipeline.layout import LOCK_FILE
 from bertspec.pipeline.lock import Hardware
 from bertspec.runtime.doctor.line import Line, State
 from bertspec.runtime.doctor.project import Project
+from bertspec.runtime.hardware import is_same_class
 
 
 def computing(
@@ -21,7 +22,7 @@ def computing(
     yield _device(project, gpu=gpu)
     yield _precision(project.precisions, bf16=bf16)
     if hardware is not None:
-        yield _hardware(project.lock.hardware if project.lock else None, hardware)
+        yield _hardware(project, hardware, gpu=gpu)
 
 
 def _threads(project: Project) -> Line:
@@ -73,12 +74,16 @@ def _precision(precisions: Mapping[str, str], *, bf16: bool | None) -> Line:
     return Line("project", "precision", State.GOOD, text, facts=facts)
 
 
-def _hardware(locked: Hardware | None, here: Hardware) -> Line:
+def _hardware(project: Project, here: Hardware, *, gpu: bool) -> Line:
+    locked, device = project.lock.hardware if project.lock else None, project.device(gpu=gpu)
     facts = {"here": here.model_dump(), "locked": locked.model_dump() if locked else None}
+    if locked is None and device == "cuda" and not gpu:
+        text = f"{here}; {LOCK_FILE} leaves it to the machine with the GPU"
+        return Line("project", "hardware", State.GOOD, text, facts=facts)
     if locked is None:
         text = f"{here}, which `bertspec lock` would write"
         return Line("project", "hardware", State.GOOD, text, facts=facts)
-    if locked == here:
+    if is_same_class(locked, here, device):
         text = f"{here}, as {LOCK_FILE} has it"
         return Line("project", "hardware", State.GOOD, text, facts=facts)
     text = f"{here}, and {LOCK_FILE} is of {locked}: results may differ in their last bits"

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from bertspec.core.errors import BertspecError
+from bertspec.core.redaction import without_secrets
 
 
 class State(StrEnum):
@@ -20,7 +21,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """What was found out about one thing."""
+    """What was found out about one thing. Passwords in what is told are hidden."""
 
     group: str
     name: str
@@ -29,6 +30,10 @@ class Line:
     help: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The same for machines: values of JSON, sizes in bytes; None for what is not known."""
+
+    def __post_init__(self) -> None:
+        for name in ("text", "help"):
+            object.__setattr__(self, name, without_secrets(getattr(self, name)))
 
 
 def of_error(group: str, name: str, error: BertspecError, **facts: Any) -> Line:

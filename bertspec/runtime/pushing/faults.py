@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from json import JSONDecodeError
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bertspec.catalog.hub import NO_HUB, STRANGE
 from bertspec.core.errors import BertspecError, EnvironmentFault, InputError
 from bertspec.core.redaction import without_secrets
 from bertspec.core.terminal import one_line
@@ -59,9 +59,8 @@ def _fault(repo: str, token: str, error: Exception) -> BertspecError | None:
             f"the connection to the hub failed: {said}",
             advice if "xet" in said else _AGAIN,
         )
-    if isinstance(cause, (JSONDecodeError, KeyError, TypeError)):
-        advice = "does HF_ENDPOINT name a hub, and not a page before it?"
-        return InputError.of("E475", f"the answer is none of a hub: {said}", advice)
+    if isinstance(cause, STRANGE):
+        return InputError.of("E475", f"the answer is none of a hub: {said}", NO_HUB)
     if isinstance(cause, ValueError):
         return InputError.of("E475", f"the hub does not take {repo}: {said}", _advice(400))
     return None
