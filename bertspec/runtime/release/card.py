@@ -101,7 +101,7 @@ def _content(
         "groups": list(groups(metrics)),
         "parity": parity,
         "of_exports": list(of_exports),
-        "files": {name: _bytes(folder / file) for name, file in bundle.models.items()},
+        "files": {name: _bytes(folder / file) for name, file in sorted(bundle.models.items())},
         "limits": list(limits(origin, bundle, metrics, inputs["tokenized"], rows["test"])),
         "lock": origin.lock(),
         "training": origin.spec["training"],
