@@ -100,9 +100,15 @@ class Export(Model, ABC):
         """
         return None
 
-    def unfit(self, task: "Task") -> str | None:
-        """Why there is no such export of the task's models; None where there is."""
-        return None
+    @classmethod
+    def files(cls, path: Path) -> list[Path]:
+        """What an export with this file or folder consists of."""
+        return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+
+    @classmethod
+    def size(cls, path: Path) -> int:
+        """Bytes of its files."""
+        return sum(file.stat().st_size for file in cls.files(path))
 
     @abstractmethod
     def packages(self) -> tuple[str, ...]:

@@ -46,8 +46,8 @@ def _svg(_context: click.Context, _option: click.Parameter, path: Path | None) -
     help="How long a turn is; it has three runs at least.",
 )  # fmt: skip
 @click.option(
-    "--format", "fmt", type=click.Choice(["table", "json"]), default="table",
-    help="Tables to read, which is the default, or one JSON object.",
+    "--format", "fmt", type=click.Choice(["text", "json"]), default="text",
+    help="Tables to read, or one JSON object.",
 )  # fmt: skip
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Write the JSON object to a file, too."

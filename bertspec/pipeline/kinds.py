@@ -45,8 +45,10 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     "seeds": StageKind(1),
     "export": StageKind(
         7,
-        # The first three write the model card.
-        ("huggingface_hub", "jinja2", "pyyaml", "torch", "transformers"),
+        (
+            *("huggingface_hub", "jinja2", "pyyaml"),  # write the model card
+            *("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "transformers"),
+        ),
         threaded=True,
     ),
     "report": StageKind(3, ("jinja2",)),

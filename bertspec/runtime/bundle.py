@@ -1,14 +1,19 @@
 """The bundle: what leaves the pipeline, and what `predict` needs to know of it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationError
 
 from bertspec.catalog.long_documents import LongDocuments
-from bertspec.core.errors import InputError
+from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.model import Model
+
+if TYPE_CHECKING:
+    from bertspec.catalog.task import Task
 
 FILE = "bundle.json"
 VERSION = 2
@@ -77,3 +82,36 @@ def read_bundle(folder: Path) -> Bundle:
     except ValidationError as error:
         wrong = ", ".join(dict.fromkeys(str(e["loc"][0]) for e in error.errors()))
         raise InputError.of("E451", f"{path} has no valid {wrong}", RESTORE) from None
+
+
+def task_of(bundle: Bundle, folder: Path) -> "Task":
+    """The task of the folder's bundle. Raises InputError (E451) for one that is none here."""
+    from bertspec.catalog.tasks import TASKS
+
+    path = folder / FILE
+    kind = bundle.task.get("type")
+    if isinstance(kind, str) and kind not in TASKS:
+        raise InputError.of(
+            "E451", f"{path} is of the task `{kind}`, which this bertspec does not know", ANOTHER
+        )
+    try:
+        task = TASKS[bundle.task["type"]].model_validate(bundle.task)
+    except (KeyError, TypeError, ValidationError):
+        raise InputError.of("E451", f"{path} has no valid task", RESTORE) from None
+    known = task.input_columns()
+    if not {c for c in known if c in task.required_columns} <= set(bundle.fields) <= set(known):
+        raise InputError.of("E451", f"{path} has no valid fields for its task", RESTORE)
+    return task
+
+
+@contextmanager
+def loading(path: Path) -> Iterator[None]:
+    """Raise InputError (E451) for a file that is missing, and for whatever a library says of it."""
+    if not path.exists():
+        raise InputError.of("E451", f"{path} is missing", RESTORE)
+    try:
+        yield
+    except (BertspecError, ModuleNotFoundError):
+        raise
+    except Exception as error:  # noqa: BLE001 - their errors share no class
+        raise InputError.of("E451", f"{path} cannot be loaded: {reason(error)}", RESTORE) from None

@@ -17,7 +17,7 @@ from bertspec.runtime.calibration import training_batches
 from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
 from bertspec.runtime.inference import Run, infer, model_runner
-from bertspec.runtime.parity import compare, failures
+from bertspec.runtime.parity import Expected, compare, failures
 from bertspec.runtime.release.card import FILE as CARD
 from bertspec.runtime.release.card import card
 from bertspec.runtime.release.origin import Origin
@@ -48,7 +48,8 @@ def run(context: Context[ExportParams]) -> None:
     policy = about.tokenization["long_documents"]
     decision = json.loads(context.inputs["decision"].read_text(encoding="utf-8"))
     examples = read_examples(context.inputs["prepared"], tokenized, "test", params.aggregate)
-    expected, _ = infer(model_runner(model, task), task, examples.tokens, pad_id)
+    outputs, _ = infer(model_runner(model, task), task, examples.tokens, pad_id)
+    expected = Expected.of(task, examples, outputs, decision)
     # An exporter puts a module back into the mode that it found: the wrapper's must be eval, too.
     module = exported_module(model, task).eval()
     parity: dict[str, Any] = {}

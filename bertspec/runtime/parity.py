@@ -35,6 +35,23 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What PyTorch says of a split."""
+
+    outputs: "Sequence[np.ndarray]"
+    predictions: "pa.Table"
+    metric: float
+    """The headline one."""
+
+    @classmethod
+    def of(
+        cls, task: Task, examples: Examples, outputs: "Sequence[np.ndarray]", decision: Decision
+    ) -> "Expected":
+        predictions = predicted(task, examples, outputs, decision)
+        return cls(outputs, predictions, _headline(task, predictions))
+
+
+@dataclass(frozen=True)
 class Compared:
     """An export's outputs against PyTorch's."""
 
@@ -61,20 +78,23 @@ class Compared:
 def compare(
     task: Task,
     examples: Examples,
-    expected: "Sequence[np.ndarray]",
+    expected: Expected,
     got: "Sequence[np.ndarray]",
     decision: Decision,
 ) -> Compared:
-    """PyTorch's outputs of a split beside an export's."""
+    """What PyTorch says of a split beside the outputs of an export."""
     import numpy as np
 
     differences = np.zeros(len(examples))
-    each = [abs(e - g).max(initial=0.0) for e, g in zip(expected, got, strict=True)]
+    each = [abs(e - g).max(initial=0.0) for e, g in zip(expected.outputs, got, strict=True)]
     np.maximum.at(differences, examples.tokens.examples, each)
-    tables = [predicted(task, examples, kept, decision) for kept in (expected, got)]
-    name = task.headline
-    measured = (task.measure([name], table).get(name, math.nan) for table in tables)
-    return Compared(differences, _flipped(*tables), Metric(name, *measured))
+    predictions = predicted(task, examples, got, decision)
+    metric = Metric(task.headline, expected.metric, _headline(task, predictions))
+    return Compared(differences, _flipped(expected.predictions, predictions), metric)
+
+
+def _headline(task: Task, predictions: "pa.Table") -> float:
+    return task.measure([task.headline], predictions).get(task.headline, math.nan)
 
 
 def _flipped(expected: "pa.Table", got: "pa.Table") -> "np.ndarray":

@@ -1,29 +1,24 @@
 """Predict with an exported model: onnxruntime and tokenizers, without torch."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from reprlib import repr as shown
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import onnxruntime
 import pyarrow as pa
-from pydantic import ValidationError
 from tokenizers import Tokenizer
 
 from bertspec.catalog.base import TOKENIZER
 from bertspec.catalog.batch import Tokens, padded
 from bertspec.catalog.encoding.encoder import Encoder, column, text_column
+from bertspec.catalog.onnx_graphs.session import open_session
 from bertspec.catalog.task import Answer, Task
-from bertspec.catalog.tasks import TASKS
 from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.names import did_you_mean
-from bertspec.runtime.bundle import ANOTHER, FILE, RESTORE, Bundle, read_bundle
+from bertspec.runtime.bundle import FILE, RESTORE, Bundle, loading, read_bundle, task_of
 from bertspec.runtime.seal import Seal
 from bertspec.runtime.training.batches import batches_by_length
-
-T = TypeVar("T")
 
 CHUNK = 1024
 """Inputs held at once: enough to sort by length, few enough for any number of inputs."""
@@ -59,12 +54,14 @@ class Predictor:
         self._bundle = read_bundle(folder)
         seal = Seal.read(folder)
         seal.require(FILE)
-        self.task = _task(self._bundle, folder)
+        self.task = task_of(self._bundle, folder)
         self._model = folder / _file(self._bundle, folder, export)
         seal.require(self._model.name, TOKENIZER)
-        self._session = _load(self._model, partial(_session, threads=threads))
+        with loading(self._model):
+            self._session = open_session(self._model, threads)
         _require_outputs(self.task, self._session, self._model)
-        tokenizer = _load(folder / TOKENIZER, Tokenizer.from_file)
+        with loading(folder / TOKENIZER):
+            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._encoder = Encoder(tokenizer, self._bundle.max_length, self._bundle.long_documents)
 
     @property
@@ -206,23 +203,6 @@ def _file(bundle: Bundle, folder: Path, export: str | None) -> str:
     return bundle.models[name]
 
 
-def _task(bundle: Bundle, folder: Path) -> Task:
-    path = folder / FILE
-    kind = bundle.task.get("type")
-    if isinstance(kind, str) and kind not in TASKS:
-        raise InputError.of(
-            "E451", f"{path} is of the task `{kind}`, which this bertspec does not know", ANOTHER
-        )
-    try:
-        task = TASKS[bundle.task["type"]].model_validate(bundle.task)
-    except (KeyError, TypeError, ValidationError):
-        raise InputError.of("E451", f"{path} has no valid task", RESTORE) from None
-    known = task.input_columns()
-    if not {c for c in known if c in task.required_columns} <= set(bundle.fields) <= set(known):
-        raise InputError.of("E451", f"{path} has no valid fields for its task", RESTORE)
-    return task
-
-
 def _require_outputs(task: Task, session: Any, model: Path) -> None:
     outputs = {output.name: output.shape for output in session.get_outputs()}
     wanted = task.outputs()
@@ -237,23 +217,6 @@ def _require_outputs(task: Task, session: Any, model: Path) -> None:
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join(f"`{name}`" for name in names) or "nothing"
-
-
-def _load(path: Path, load: Callable[[str], T]) -> T:
-    if not path.is_file():
-        raise InputError.of("E451", f"{path} is missing", RESTORE)
-    try:
-        return load(str(path))
-    except Exception as error:  # noqa: BLE001 - nor have those of tokenizers
-        raise InputError.of("E451", f"{path} cannot be loaded: {reason(error)}", RESTORE) from None
-
-
-def _session(path: str, threads: int | None) -> Any:
-    options = onnxruntime.SessionOptions()
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # what goes wrong is raised as well
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _column(values: Sequence[Any]) -> Any:

@@ -17,7 +17,7 @@ from bertspec.runtime.bundle import RESTORE
 
 FILE = "manifest.json"
 
-_OF_A_HUB = (".gitattributes", ".cache/huggingface/")
+_OF_A_HUB, _FOLDER_OF_A_HUB = ".gitattributes", ".cache/huggingface/"
 """What is in a folder that comes from a hub, and is no part of the model."""
 
 
@@ -37,7 +37,12 @@ class Seal:
     def of(cls, folder: Path) -> "Seal":
         """That of the files as they are now."""
         found = digest_files(folder)
-        files = {n: found[n] for n in found if n != FILE and not n.startswith(_OF_A_HUB)}
+        others = (FILE, _OF_A_HUB)
+        files = {
+            name: found[name]
+            for name in found
+            if name not in others and not name.startswith(_FOLDER_OF_A_HUB)
+        }
         return cls(folder, files)
 
     @classmethod

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bertspec.catalog.exports import EXPORTS
 from bertspec.compiler.checks import PROJECT_RULES, RULES, load_checked, scratch_config_is_known
 from bertspec.core.diagnostics import Severity
 from tests.projects import SPEC, Project
@@ -203,9 +202,8 @@ def test_every_rule_is_broken_by_a_case_above() -> None:
     for module in modules:
         doc = __import__(module, fromlist=["x"]).__doc__ or ""
         codes.add(doc[:4])
-    # E122 cannot be broken yet: each task has every export there is; see below. Those of several
-    # specs are broken elsewhere.
-    assert codes - {code for code, _, _ in BROKEN} == {"E122", "E125", "E126", "E138"}
+    # Those of several specs are broken elsewhere.
+    assert codes - {code for code, _, _ in BROKEN} == {"E125", "E126", "E138"}
 
 
 GOOD: list[dict[str, Any]] = [
@@ -284,16 +282,6 @@ def test_a_tuned_threshold_without_validation_is_a_warning(project: Project) -> 
 def test_what_breaks_no_rule(project: Project, changes: dict[str, Any]) -> None:
     project.write_spec(_with(changes))
     assert load_checked([Path("specs")], project.root).diagnostics == ()
-
-
-def test_an_export_that_the_task_has_not_is_refused_with_the_reason(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is none, so one says that it is."""
-    monkeypatch.setattr(EXPORTS["torchscript"], "unfit", lambda _self, task: f"no {task.type}")
-    (found,) = load_checked([Path("specs")], project.root).diagnostics
-    assert found.code == "E122"
-    assert "to `torchscript`: no text-classification" in found.message
 
 
 def test_warnings_do_not_fail(project: Project) -> None:

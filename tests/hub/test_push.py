@@ -35,6 +35,13 @@ def _content(project: Project) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in _folder(project).iterdir()}
 
 
+def test_only_what_a_hub_adds_is_no_part_of_the_model(tmp_path: Path) -> None:
+    for name in (".gitattributes", ".gitattributes.bin", ".cache/huggingface/a", "model.onnx"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert set(Seal.of(tmp_path).files) == {".gitattributes.bin", "model.onnx"}
+
+
 def test_what_is_pushed_comes_back_to_the_byte_and_predicts_the_same(
     exported: Project, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from bertspec.runtime.release.card import FILE, card
 from bertspec.runtime.release.origin import ROLES, Origin
 from bertspec.runtime.reuse import Reuse
 from bertspec.runtime.shards import Index, ShardFile
-from bertspec.runtime.stage import read_params
+from bertspec.runtime.stage import read_params, values_of
 from bertspec.runtime.tables import write_arrow
 from bertspec.spec.load import load
 from tests.projects import SPEC, Project
@@ -59,16 +59,9 @@ def compiled(root: Path) -> Pipeline:
     return lower(loaded.specs, Lock(threads=2, packages=versions))
 
 
-def values_of(keys: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
+def _values(stage: Stage, pipeline: Pipeline) -> dict[str, Any]:
     """The params of a stage, as its runner reads them from params.yaml."""
-
-    def at(key: str) -> Any:
-        value: Any = params
-        for part in key.split("."):
-            value = value[part]
-        return value
-
-    return {role: at(key) for role, key in keys.items()}
+    return values_of(pipeline.params, StageRecord.model_validate(stage.record))
 
 
 def described(project: Project, exported: Path, target: Path) -> None:
@@ -77,7 +70,7 @@ def described(project: Project, exported: Path, target: Path) -> None:
     record = StageRecord.model_validate(params["bertspec"]["stages"]["tiny-export"])
     context = Context(
         "tiny-export",
-        ExportParams.model_validate(values_of(record.params, params)),
+        ExportParams.model_validate(values_of(params, record)),
         project.root,
         {role: project.root / path for role, path in record.inputs.items()},
         {"export": target},
@@ -107,7 +100,7 @@ def manifests(pipeline: Pipeline) -> dict[str, Manifest]:
             found[role] = Manifest(
                 stage=stage.name,
                 version=stage.version,
-                params=values_of(stage.params, pipeline.params),
+                params=_values(stage, pipeline),
                 packages=stage.packages,
                 threads=stage.threads,
                 inputs={path: digest(path) for path in stage.inputs.values()},
@@ -119,7 +112,7 @@ def manifests(pipeline: Pipeline) -> dict[str, Manifest]:
 
 def origin_of(pipeline: Pipeline) -> Origin:
     stage = export_stage(pipeline)
-    params = ExportParams.model_validate(values_of(stage.params, pipeline.params))
+    params = ExportParams.model_validate(_values(stage, pipeline))
     name = stage.name.removesuffix("-export")
     return Origin(name, manifests(pipeline), params, stage.threads, stage.packages)
 
@@ -150,7 +143,7 @@ def write_made(root: Path, spec: Mapping[str, Any] = SPEC, **changes: Any) -> Ma
     for role, manifest in manifests(pipeline).items():
         inputs[f"{role}_manifest"].parent.mkdir(parents=True, exist_ok=True)
         manifest.write(inputs[f"{role}_manifest"])
-    params = ExportParams.model_validate(values_of(stage.params, pipeline.params))
+    params = ExportParams.model_validate(_values(stage, pipeline))
     labels = params.task.known_labels() or ("",)
     write_shards(
         inputs["prepared"],
@@ -167,7 +160,7 @@ def write_made(root: Path, spec: Mapping[str, Any] = SPEC, **changes: Any) -> Ma
     for export in params.export:
         (folder / export.filename).write_bytes(bytes(1234 if export.type == "onnx" else 5_678_901))
     (tokenize,) = [stage for stage in pipeline.stages if stage.kind == "tokenize"]
-    tokenization = values_of(tokenize.params, pipeline.params)["tokenization"]
+    tokenization = _values(tokenize, pipeline)["tokenization"]
     bundle = Bundle(
         version=VERSION,
         task=params.task.model_dump(mode="json"),

@@ -17,6 +17,7 @@ from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.exports.torchscript import without_paths
 from bertspec.core.errors import CheckFailed
 from bertspec.core.manifest import digest_files
+from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.runtime.export import exported_module
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.trained import load_trained
@@ -71,6 +72,11 @@ def test_no_export_tells_of_the_machine(built: Project) -> None:
         "batch",
         "sequence",
     }
+
+
+def test_what_changes_a_metric_makes_an_export_anew() -> None:
+    """Parity and the card have the metric of each."""
+    assert {*STAGE_KINDS["evaluate"].packages} <= {*STAGE_KINDS["export"].packages}
 
 
 def test_parity_is_measured_on_every_test_row(built: Project) -> None:

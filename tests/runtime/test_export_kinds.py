@@ -18,11 +18,15 @@ import torch
 from bertspec.catalog.export import Export, Shared, Trained
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.exports.openvino import load_openvino
+from bertspec.catalog.tasks.text_classification import TextClassification
 from bertspec.core.errors import CheckFailed, EnvironmentFault
 from bertspec.core.manifest import digest_files
+from bertspec.runtime.benching.formats import PYTORCH, Format
+from bertspec.runtime.benching.loading import load
 from bertspec.runtime.export import exported_module
+from bertspec.runtime.seal import Seal
 from bertspec.runtime.trained import load_trained
-from tests.model.models import TASK, copy, edit_weights, python
+from tests.model.models import TASK, copy, edit_json, edit_weights, python
 from tests.model.models import inputs as made_inputs
 from tests.projects import SPEC, Project
 
@@ -166,11 +170,56 @@ def test_weights_that_are_not_all_the_models_are_refused(folder: Path, tmp_path:
 
 def test_a_changed_file_of_a_folder_is_noticed(project: Project, tmp_path: Path) -> None:
     copied = Project(Path(shutil.copytree(project.root, tmp_path / "copy", symlinks=True)))
-    assert "10 files" in copied.bertspec("bundle", "verify", "tiny")
+    assert "13 files" in copied.bertspec("bundle", "verify", "tiny")
     path = copied.root / "models/tiny/export/transformers/config.json"
     path.write_text(path.read_text() + "\n")
     said = copied.bertspec("bundle", "verify", "tiny", code=1)
     assert os.path.join("transformers", "config.json") in said  # noqa: PTH118 - as it is printed
+
+
+def test_bench_measures_each_with_all_its_files(
+    folder: Path, project: Project, tmp_path: Path
+) -> None:
+    alone = copy(folder, tmp_path / "export", "model.onnx")
+    edit_json(alone / "bundle.json", models={kind: _export(kind).filename for kind in KINDS})
+    Seal.of(alone).write()
+    options = ("--threads", "1", "--rounds", "1", "--seconds", "0", "--batch", "1", "--tokens", "8")
+    found = json.loads(project.call("bench", str(alone), *options, "--format", "json").stdout)
+    assert [each["name"] for each in found["formats"]] == list(KINDS)
+    assert [each["name"] for each in found["not_measured"]] == ["pytorch"]
+    sizes = {each["name"]: each["bytes"] for each in found["formats"]}
+    files = {name: (folder / name).stat().st_size for name in digest_files(folder)}
+    assert sizes == {
+        "torch-export": files["model.pt2"],
+        "transformers": sum(n for name, n in files.items() if name.startswith("transformers/")),
+        "openvino": files["openvino_model.xml"] + files["openvino_model.bin"],
+    }
+    card = (folder / "README.md").read_text()
+    for kind, size in sizes.items():
+        (row,) = [line for line in card.splitlines() if line.startswith(f"| {kind} |")]
+        assert f"| {size / 1e3:,.1f} kB |" in row
+    weights = alone / "openvino_model.bin"
+    weights.write_bytes(weights.read_bytes()[::-1])
+    said = project.bertspec("bench", str(alone), *options, code=2)
+    assert "E457" in said
+    assert "openvino_model.bin is not as it was exported" in said
+
+
+def test_what_is_not_measured_of_pytorch_is_the_same_for_all(folder: Path, built: Project) -> None:
+    """Whether autograd looks on, which takes time."""
+    seen = []
+
+    class Looking(TextClassification):
+        def forward(self, model: Any, inputs: Any) -> torch.Tensor:
+            seen.append(torch.is_inference_mode_enabled())
+            return super().forward(model, inputs)
+
+    task = Looking.model_validate(TASK.model_dump())
+    trained = Format(PYTORCH, PYTORCH, built.root / "models/tiny/trained")
+    exported = Format("transformers", "transformers", folder / "transformers")
+    for form in (trained, exported):
+        load(form, task, 1)(made_inputs(1, 3))
+    assert seen == [True, True]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from bertspec.catalog.exports.onnx import open_session
 from bertspec.catalog.onnx_graphs.attention import fuse_attention
+from bertspec.catalog.onnx_graphs.session import open_session
 from bertspec.catalog.onnx_graphs.translations import MARKERS
 from tests.model.models import operators
 

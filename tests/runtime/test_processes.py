@@ -17,6 +17,7 @@ import torch
 from bertspec.core.errors import EnvironmentFault, InputError
 from bertspec.core.manifest import digest_files
 from bertspec.pipeline.params.train import Training
+from bertspec.runtime.child import Child
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.training.batches import Units, in_parts
 from bertspec.runtime.training.gradients import backward
@@ -31,6 +32,14 @@ from tests.stages import run_kinds
 from tests.tasks.tiny import DRAW, batch_of, encoder_of, tiny_base, tokens_of
 
 STAGE = ("stage", "tiny-train")
+
+
+def test_how_a_process_has_ended_is_said(tmp_path: Path) -> None:
+    for module, how in (("tabnanny", "exit code 0: "), ("no.such", "exit code 1: ")):
+        child = Child(module, tmp_path / "log.txt", {})
+        assert child.hear() == ""
+        assert child.how().startswith(how)
+        child.end()
 
 
 def _compile(project: Project, shards: int = 4, **execution: Any) -> None:

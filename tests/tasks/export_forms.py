@@ -5,7 +5,6 @@ from typing import Any, get_args
 
 from bertspec.catalog.export import Export
 from bertspec.catalog.exports import EXPORTS
-from bertspec.catalog.task import Task
 
 
 def _forms() -> dict[str, dict[str, Any]]:
@@ -25,11 +24,6 @@ ONNX = [name for name, options in FORMS.items() if options["type"] == "onnx"]
 """Those that predict runs."""
 
 FOLDER = "models/tiny/export/transformers"
-
-
-def forms_of(task: Task) -> list[dict[str, Any]]:
-    """Those that the task's models have."""
-    return [options for name, options in FORMS.items() if form(name).unfit(task) is None]
 
 
 def form(name: str) -> Export:

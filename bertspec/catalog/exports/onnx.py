@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -103,20 +103,11 @@ class Onnx(Export):
         path.write_bytes(model.SerializeToString(deterministic=True))
 
     def runner(self, path: Path, threads: int, task: "Task | None" = None) -> Runner:
+        from bertspec.catalog.onnx_graphs.session import open_session
+
         session = open_session(path, threads)
 
         def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":
             return session.run(["logits"], dict(inputs))[0]
 
         return run
-
-
-def open_session(path: Path, threads: int | None = None) -> Any:
-    """An onnxruntime session on the CPU, which says only errors."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -40,6 +40,10 @@ class OpenVino(Export):
     def filename(self) -> str:
         return "openvino_model.xml"
 
+    @classmethod
+    def files(cls, path: Path) -> list[Path]:
+        return [path, path.with_suffix(".bin")]
+
     def packages(self) -> tuple[str, ...]:
         return ("onnx", "onnx-ir", "onnxscript", "openvino")
 

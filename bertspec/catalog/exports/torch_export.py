@@ -12,6 +12,7 @@ from pydantic import Field
 from bertspec.catalog.export import INPUTS, Export, Runner, Shared
 from bertspec.catalog.onnx_graphs.silence import silence
 from bertspec.catalog.torch_archive import rewritten
+from bertspec.catalog.torch_graph import GRAPH, SAMPLES, load_program
 from bertspec.catalog.torch_program import program
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     import torch
 
     from bertspec.catalog.task import Task
-
-GRAPH = "/models/model.json"
-SAMPLES = "/data/sample_inputs/model.pt"
 
 OF_THE_MACHINE = ("stack_trace", "from_node")
 """What is said of a node that names files of this installation, or nodes that are no more."""
@@ -55,14 +53,15 @@ class TorchExport(Export):
         path.write_bytes(rewritten(buffer.getvalue(), _of_the_model))
 
     def runner(self, path: Path, threads: int, task: "Task | None" = None) -> Runner:
+        """Raises InputError (E451) for an archive with more than its model."""
         import torch
 
         torch.set_num_threads(threads)
-        with silence(), path.open("rb") as file:
-            module = torch.export.load(file).module()
+        with silence():
+            module = load_program(path).module()
 
         def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":
-            with torch.no_grad():
+            with torch.inference_mode():
                 return module(*(torch.from_numpy(inputs[name]) for name in INPUTS)).numpy()
 
         return run

@@ -49,7 +49,7 @@ class TorchScript(Export):
             module = torch.jit.load(str(path), map_location="cpu")
 
         def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":
-            with torch.no_grad():
+            with torch.inference_mode():
                 return module(*(torch.from_numpy(inputs[name]) for name in INPUTS)).numpy()
 
         return run

@@ -71,7 +71,7 @@ class Transformers(Export):
 
         def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":
             tensors = {name: torch.from_numpy(inputs[name]) for name in INPUTS}
-            with torch.no_grad():
+            with torch.inference_mode():
                 return task.forward(model, tensors).numpy()
 
         return run

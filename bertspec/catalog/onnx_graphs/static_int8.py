@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.onnx_graphs.int8 import int8_embeddings
+from bertspec.catalog.onnx_graphs.session import open_session
 from bertspec.catalog.onnx_graphs.silence import silence
 
 if TYPE_CHECKING:
@@ -127,17 +128,11 @@ def best_range(
 def _session(model: "onnx.ModelProto", names: Sequence[str], threads: int) -> Any:
     """Of the model, with these values among its outputs."""
     import onnx
-    import onnxruntime
 
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
     shown.graph.output.extend(_floats(names))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(
-        shown.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return open_session(shown.SerializeToString(), threads)
 
 
 def _floats(names: Sequence[str]) -> "list[onnx.ValueInfoProto]":

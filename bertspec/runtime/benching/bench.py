@@ -4,16 +4,13 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from bertspec.catalog.tasks import TASKS
 from bertspec.core.errors import EnvironmentFault, InputError
 from bertspec.core.packages import available_cores
 from bertspec.runtime.benching.formats import Format, formats_of
 from bertspec.runtime.benching.ids import Vocabulary
 from bertspec.runtime.benching.measure import Plan, Size, measure
 from bertspec.runtime.benching.results import Results, load_average
-from bertspec.runtime.bundle import FILE, RESTORE, Bundle, read_bundle
+from bertspec.runtime.bundle import Bundle, read_bundle, task_of
 
 TOKENS = 128
 """Where no other number is asked for, and the model reads so many."""
@@ -37,7 +34,7 @@ def bench(
     EnvironmentFault (E502) when no format can run here.
     """
     bundle = read_bundle(folder)
-    _require_task(folder, bundle)
+    task_of(bundle, folder)
     sizes = [Size(*pair) for pair in product(batches, _tokens(tokens, bundle))]
     plan = Plan(sizes, threads or available_cores(), rounds, seconds)
     load = load_average()
@@ -49,13 +46,6 @@ def bench(
             "E502", f"none of the formats can run here: {said}", "pip install 'bertspec[predict]'"
         )
     return Results(model, plan, load, measured, absent)
-
-
-def _require_task(folder: Path, bundle: Bundle) -> None:
-    try:
-        TASKS[bundle.task["type"]].model_validate(bundle.task)
-    except (KeyError, TypeError, ValidationError):
-        raise InputError.of("E451", f"{folder / FILE} has no valid task", RESTORE) from None
 
 
 def _tokens(tokens: Sequence[int], bundle: Bundle) -> Sequence[int]:

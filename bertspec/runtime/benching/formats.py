@@ -29,11 +29,10 @@ class Format:
 
     @property
     def size(self) -> int:
-        """Bytes on disk: of a folder those of its weights, as other formats have no tokenizer."""
-        if not self.path.is_dir():
-            return sum(path.stat().st_size for path in (self.path, *_beside(self.path)))
-        files = list(self.path.rglob(WEIGHTS)) or list(self.path.rglob("*"))
-        return sum(path.stat().st_size for path in files if path.is_file())
+        """Bytes on disk: of PyTorch those of its weights, as nothing else in the folder is run."""
+        if self.kind == PYTORCH:
+            return sum(path.stat().st_size for path in self.path.glob(WEIGHTS))
+        return EXPORTS[self.kind].size(self.path)
 
 
 @dataclass(frozen=True)
@@ -71,17 +70,10 @@ def _exported(folder: Path, bundle: Bundle, seal: Seal) -> Iterator[Format | Abs
             continue
         if not path.exists():
             raise InputError.of("E451", f"{path} is missing", RESTORE)
-        inside = [known for known in seal.files if known.startswith(f"{file}/")]
-        seal.require(file, *inside, *(other.name for other in _beside(path)))
+        seal.require(*(f.relative_to(folder).as_posix() for f in EXPORTS[kind].files(path)))
         yield Format(name, kind, path)
 
 
 def kind_of(name: str) -> str | None:
     """The kind of an export, by which its name begins: `onnx` of `onnx-int8`; None for none."""
     return max((k for k in EXPORTS if f"{name}-".startswith(f"{k}-")), key=len, default=None)
-
-
-def _beside(path: Path) -> list[Path]:
-    """The files that a model's own file is loaded with: OpenVINO has weights in a second one."""
-    weights = path.with_suffix(".bin")
-    return [weights] if path.suffix == ".xml" and weights.is_file() else []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bertspec.catalog.base import TOKENIZER
 from bertspec.catalog.export import INPUTS
-from bertspec.runtime.benching.loading import loading
+from bertspec.runtime.bundle import loading
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,16 +1,14 @@
 """A format in its own runtime, as one function from token ids to logits."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.export import INPUTS, Runner
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.task import Task
-from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.runtime.benching.formats import PYTORCH, Format
-from bertspec.runtime.bundle import RESTORE
+from bertspec.runtime.bundle import loading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,19 +25,6 @@ def load(format: Format, task: Task, threads: int) -> Runner:
     export = EXPORTS[format.kind].model_validate({"type": format.kind})
     with loading(format.path):
         return export.runner(format.path, threads, task)
-
-
-@contextmanager
-def loading(path: Path) -> Iterator[None]:
-    """Raise InputError (E451) for a file that is missing, and for whatever a library says of it."""
-    if not path.exists():
-        raise InputError.of("E451", f"{path} is missing", RESTORE)
-    try:
-        yield
-    except (BertspecError, ModuleNotFoundError):
-        raise
-    except Exception as error:  # noqa: BLE001 - their errors share no class
-        raise InputError.of("E451", f"{path} cannot be loaded: {reason(error)}", RESTORE) from None
 
 
 def _pytorch(trained: Path, task: Task, threads: int) -> Runner:

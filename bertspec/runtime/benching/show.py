@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-MIB = 2**20
+MB = 10**6
 
 _UNBOUNDED = 1000
 """Columns where nobody looks: no number is cut off."""
@@ -30,7 +30,7 @@ def _parts(results: Results) -> Iterator["Table | str"]:
         for one, cell in results.cells(size):
             table.add_row(one.format.name, *_times(cell))
         yield table
-    table = _table("to have it", "on disk MiB", "memory MiB", "load s")
+    table = _table("to have it", "on disk MB", "memory MB", "load s")
     for one in results.measured:
         table.add_row(one.format.name, *_costs(one))
     yield table
@@ -71,5 +71,5 @@ def _times(cell: Cell) -> list[str]:
 
 
 def _costs(one: Measured) -> list[str]:
-    memory = "-" if one.peak is None else f"{one.peak / MIB:,.0f}"
-    return [f"{one.format.size / MIB:,.1f}", memory, f"{one.load:,.2f}"]
+    memory = "-" if one.peak is None else f"{one.peak / MB:,.0f}"
+    return [f"{one.format.size / MB:,.1f}", memory, f"{one.load:,.2f}"]

@@ -22,7 +22,8 @@ from bertspec.runtime.benching.ids import Vocabulary
 from bertspec.runtime.benching.loading import load
 from bertspec.runtime.benching.memory import peak_memory
 from bertspec.runtime.bundle import RESTORE
-from bertspec.runtime.training.processes import tell
+from bertspec.runtime.child import tell
+from bertspec.runtime.torch_setup import let_waiting_threads_sleep
 
 WARM_RUNS, WARM_SECONDS = 2, 0.05
 """Not counted, at the begin of each turn: caches have what other formats left in them, and threads
@@ -37,6 +38,7 @@ def main() -> NoReturn:
 
     It ends when the process that started it is gone, in the middle of whatever it does.
     """
+    let_waiting_threads_sleep()  # as those of an export do when it is compared
     # What libraries print is no answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -101,7 +101,10 @@ def _content(
         "groups": list(groups(metrics)),
         "parity": parity,
         "of_exports": list(of_exports),
-        "files": {name: _bytes(folder / file) for name, file in sorted(bundle.models.items())},
+        "sizes": {
+            e.name: e.size(folder / e.filename)
+            for e in sorted(origin.export.export, key=lambda e: e.name)
+        },
         "limits": list(limits(origin, bundle, metrics, inputs["tokenized"], rows["test"])),
         "lock": origin.lock(),
         "training": origin.spec["training"],
@@ -125,12 +128,6 @@ def _number(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4f}" if value == 0 or abs(value) >= _SMALL else f"{value:.1e}"
-
-
-def _bytes(path: Path) -> int:
-    """Those of a file, or of all in a folder."""
-    files = path.rglob("*") if path.is_dir() else (path,)
-    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _size(count: int) -> str:

@@ -5,19 +5,15 @@ stage's own process is the first, and alone writes anything.
 """
 
 import contextlib
-import json
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
-from bertspec.core import errors
 from bertspec.core.errors import BertspecError, EnvironmentFault, InputError, reason
 from bertspec.pipeline.params.train import TrainParams
+from bertspec.runtime.child import Child, told
 from bertspec.runtime.context import Context
 from bertspec.runtime.training.team import ALONE, Member, Team
 
@@ -26,6 +22,8 @@ READY = "ready\n"
 
 LOST = 75
 """Its exit code when it ends because another one is gone."""
+
+_WORKER = "bertspec.runtime.training.worker"
 
 _GRACE = 10.0
 """Seconds for the cause to be seen, when a connection is closed."""
@@ -55,52 +53,26 @@ class First(Member):
         raise gone(f"a training process has lost the others: {why}")
 
 
-class _Other:
-    """A process that was started; its standard input tells it when this one is gone."""
+class _Other(Child):
+    """A process that was started."""
 
     def __init__(self, rank: int, job: Mapping[str, Any], folder: Path) -> None:
-        self._rank, self._log = rank, folder / f"{rank}.txt"
-        self._said = ""
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                # -P: what is in the project's folder is not in the way of imports.
-                [sys.executable, "-P", "-m", "bertspec.runtime.training.worker"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                encoding="utf-8", start_new_session=True,
-            )  # fmt: skip
-        with contextlib.suppress(OSError):  # then it has ended, which is told later
-            _pipe(self._process.stdin).write(json.dumps({**job, "rank": rank}) + "\n")
-            _pipe(self._process.stdin).flush()
+        self._rank, self._said = rank, ""
+        super().__init__(_WORKER, folder / f"{rank}.txt", {**job, "rank": rank})
 
     def is_ready(self) -> bool:
         """Wait for it to say so; False when it has said or done something else."""
-        self._said = _pipe(self._process.stdout).readline()
+        self._said = self.hear()
         return self._said == READY
 
     def error(self) -> BertspecError | None:
         """Why it has ended; None when it has not, or because of another one."""
-        code = self._process.poll()
-        if code is None or code == LOST:
+        if self.code() in (None, LOST):
             return None
-        lines = [self._said, *_pipe(self._process.stdout)]
-        if lines[-1] and lines[-1] != READY:
-            return told(lines[-1])
-        last = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-        how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
-        return gone(": ".join([f"training process {self._rank + 1} has ended with {how}", *last]))
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):  # what it never read
-                _pipe(pipe).close()
-
-
-def _pipe(pipe: IO[str] | None) -> IO[str]:
-    if pipe is None:
-        raise AssertionError("it was started with pipes")
-    return pipe
+        *_, last = (self._said, *iter(self.hear, ""))
+        if last and last != READY:
+            return told(last)
+        return gone(f"training process {self._rank + 1} has ended with {self.how()}")
 
 
 def gone(message: str) -> BertspecError:
@@ -111,23 +83,6 @@ def gone(message: str) -> BertspecError:
         "run it again: it goes on from the last checkpoint; if memory was short, lower "
         "`training.execution.processes`, which changes no result",
     )
-
-
-def tell(error: BertspecError) -> str:
-    """A line for `told`."""
-    about = [{"code": d.code, "message": d.message, "help": d.help} for d in error.diagnostics]
-    return json.dumps({"type": type(error).__name__, "diagnostics": about}) + "\n"
-
-
-def told(line: str) -> BertspecError:
-    """The error that another process had."""
-    from bertspec.core.diagnostics import Diagnostic
-
-    found = json.loads(line)
-    error: BertspecError = getattr(errors, found["type"])(
-        [Diagnostic(**about) for about in found["diagnostics"]]
-    )
-    return error
 
 
 @contextlib.contextmanager

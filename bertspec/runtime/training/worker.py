@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from bertspec.core.errors import BertspecError
-from bertspec.runtime.training.processes import LOST, READY, from_job, tell
+from bertspec.runtime.child import tell
+from bertspec.runtime.training.processes import LOST, READY, from_job
 from bertspec.runtime.training.team import LostError, Member
 
 
