@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.torch_setup import let_waiting_threads_sleep
@@ -18,6 +19,11 @@ let_waiting_threads_sleep()  # two processes of pytest share the machine
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Servers of tests are on this machine, whatever proxy the user has; programs inherit it.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+# `--hypothesis-profile long` looks at many more. No deadline: other work may run beside the tests.
+settings.register_profile("tests", deadline=None, max_examples=50)
+settings.register_profile("long", deadline=None, max_examples=10_000)
+settings.load_profile("tests")
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared" / "data"

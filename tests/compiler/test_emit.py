@@ -369,7 +369,7 @@ def _is_yaml(text: str) -> bool:
     return True
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(text=_files(stages=True))
 def test_any_dvc_yaml_is_kept(small: Pipeline, renamed: Pipeline, text: str) -> None:
     assume(_is_yaml(text))
@@ -377,7 +377,7 @@ def test_any_dvc_yaml_is_kept(small: Pipeline, renamed: Pipeline, text: str) -> 
     assert emit_dvc(renamed, emit_dvc(small, text)) == emit_dvc(renamed, text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(text=_files(stages=False))
 def test_any_params_yaml_is_kept(small: Pipeline, renamed: Pipeline, text: str) -> None:
     assume(_is_yaml(text))
@@ -385,7 +385,7 @@ def test_any_params_yaml_is_kept(small: Pipeline, renamed: Pipeline, text: str) 
     assert emit_params(renamed, emit_params(small, text)) == emit_params(renamed, text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(text=_files(stages=True), line=st.sampled_from(["", "# note", "   # note"]), data=st.data())
 def test_a_line_added_anywhere_does_no_harm(
     small: Pipeline, text: str, line: str, data: st.DataObject

@@ -112,17 +112,12 @@ def test_another_learning_rate_trains_again_and_branches_are_compared(clone: Pro
     assert "E490" in clone.bertspec("compare", "tiny@nowhere", "tiny@main", code=2)
 
 
-def test_another_metric_trains_nothing(clone: Project) -> None:
-    clone.write_spec(_spec(evaluation={"metrics": ["accuracy", "matthews"]}))
+def test_another_decision_and_another_metric_train_nothing(clone: Project) -> None:
+    task = SPEC["task"] | {"decision": {"type": "precision", "at_least": 0.9}}
+    clone.write_spec(_spec(task=task, evaluation={"metrics": ["accuracy", "matthews"]}))
     clone.bertspec("compile")
-    assert _ran(clone) == {"evaluate", "export", "report"}, "the model card has it, too"
-
-
-def test_another_decision_trains_nothing(clone: Project) -> None:
-    decision = {"type": "precision", "at_least": 0.9}
-    clone.write_spec(_spec(task=SPEC["task"] | {"decision": decision}))
-    clone.bertspec("compile")
-    assert _ran(clone) == {"evaluate", "export", "report"}
+    assert _ran(clone) == {"evaluate", "export", "report"}, "the model card has both"
+    assert set(clone.metrics()["test"]) == {"accuracy", "matthews", "loss"}
     fitted = json.loads((clone.root / "models/tiny/decision.json").read_text())
     bundle = json.loads((clone.root / "models/tiny/export/bundle.json").read_text())
     assert bundle["decision"] == fitted
@@ -182,11 +177,13 @@ def test_an_experiment_changes_one_param(clone: Project) -> None:
 
 
 def test_an_experiment_on_what_specs_share_changes_it_everywhere(clone: Project) -> None:
-    (name,) = (n.removesuffix("-tokenize") for n in clone.stages() if n.endswith("-tokenize"))
-    key = f"tokenizations.{name}.tokenization.max_length"
-    clone.run("dvc", "exp", "run", "--set-param", f"{key}=5", "tiny-export")
-    bundle = json.loads((clone.root / "models/tiny/export/bundle.json").read_text())
-    assert bundle["max_length"] == 5
+    (stage,) = (name for name in clone.stages() if name.endswith("-tokenize"))
+    key = f"tokenizations.{stage.removesuffix('-tokenize')}.tokenization.max_length"
+    clone.run("dvc", "exp", "run", "--set-param", f"{key}=5", stage)
+    (manifest,) = (clone.root / "data/reviews/tokenized").glob("*.manifest.json")
+    assert json.loads(manifest.read_text())["params"]["tokenization"]["max_length"] == 5
+    changed = json.loads(clone.run("dvc", "status", "--json").stdout)
+    assert {"tiny-train", "tiny-evaluate", "tiny-export"} <= set(changed)
 
 
 def test_an_experiment_on_half_of_the_task_is_told(clone: Project) -> None:

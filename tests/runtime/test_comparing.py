@@ -62,7 +62,7 @@ def _accuracy(right: np.ndarray) -> list[Measure]:
 
 def test_intervals_cover_the_true_difference_as_often_as_they_say() -> None:
     random = np.random.default_rng(7)
-    hits, alarms, runs, rows = 0, 0, 200, 200
+    hits, alarms, runs, rows = 0, 0, 120, 200
     for run in range(runs):
         options = Intervals(resamples=200, seed=run)
         a, b, same = map(_accuracy, _draw(random, rows, [0.70, 0.62, 0.70]))
@@ -70,8 +70,8 @@ def test_intervals_cover_the_true_difference_as_often_as_they_say() -> None:
         hits += found.low <= -0.08 <= found.high
         (found,) = differences(["accuracy"], [a, same], rows, options)
         alarms += found.verdict != EQUAL
-    assert 0.90 <= hits / runs <= 0.985
-    assert 0.01 <= alarms / runs <= 0.10, "of models that are as good, one in twenty"
+    assert 0.89 <= hits / runs <= 0.99
+    assert 0.005 <= alarms / runs <= 0.11, "of models that are as good, one in twenty"
 
 
 def test_the_interval_of_accuracy_is_that_of_scipy() -> None:

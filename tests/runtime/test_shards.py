@@ -141,7 +141,7 @@ def _edits(draw: st.DrawFn) -> list[Rows]:
     return states
 
 
-@settings(_SETTINGS, max_examples=40)
+@settings(_SETTINGS, max_examples=20)
 @given(_edits())
 def test_after_any_edit_the_kept_shards_give_what_a_run_from_nothing_gives(
     base: Path, tmp_path_factory: pytest.TempPathFactory, states: list[Rows]

@@ -185,8 +185,8 @@ def _stop_in_measurement(number: int) -> tuple[Any, str, Any]:
 @pytest.mark.parametrize(
     "options",
     [
-        {"validate_every": 3, "max_steps": 10, "ema": 0.5},
-        {"validate_every": 2, "freeze": 1, "early_stopping": {"patience": 3}, "epochs": 9},
+        {"validate_every": 3, "max_steps": 7, "ema": 0.5},
+        {"validate_every": 2, "freeze": 1, "early_stopping": {"patience": 3}, "epochs": 5},
     ],
     ids=str,
 )
