@@ -192,7 +192,7 @@ CHANGES = {
         why=(("reviews-fetch", "data/reviews.csv changed$"),),
     ),
     "a package": Change(
-        _lock(r"jinja2: .*", "jinja2: 0.0.1"), run=("tiny-report",),
+        _lock(r"jinja2: .*", "jinja2: 0.0.1"), run=("tiny-export", "tiny-report"),
         why=(("tiny-report", r"jinja2 [\d.]+ -> 0.0.1 bertspec.lock:\d+:\d+$"),), stale=PARAMS,
     ),
     "threads": Change(
@@ -202,7 +202,7 @@ CHANGES = {
     ),
     "another version of a stage": Change(
         _older_version, restore=("tiny-report",),
-        why=(("tiny-report", "version 1 -> 2 of the stage"),),
+        why=(("tiny-report", r"version \d -> \d of the stage"),),
     ),
     "an output that is gone": Change(
         _remove("data/reviews/prepared"), restore=("reviews-prepare",),
