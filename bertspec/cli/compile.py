@@ -51,22 +51,15 @@ def lowered(paths: tuple[Path, ...], root: Path) -> "tuple[Loaded, Pipeline]":
 
     Raises InputError: for what is wrong in the specs, E207 without a lock that fits them.
     """
-    from bertspec.compiler.checks import load_checked
+    from bertspec.compiler.checks import load_valid
     from bertspec.compiler.lower import lower
-    from bertspec.core.diagnostics import Severity, render
-    from bertspec.core.errors import InputError
-    from bertspec.pipeline.layout import LOCK_FILE
-    from bertspec.pipeline.lock import read_lock
+    from bertspec.core.diagnostics import render
+    from bertspec.pipeline.lock import require_lock
 
-    loaded = load_checked(paths or (Path("specs"),), root)
-    if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
-        raise InputError(loaded.diagnostics)
+    loaded = load_valid(paths, root)
     if loaded.diagnostics:
         click.echo(render(loaded.diagnostics, "text"), err=True)
-    lock = read_lock(root)
-    if lock is None:
-        raise InputError.of("E207", f"there is no {LOCK_FILE} here", "run `bertspec lock`")
-    return loaded, lower(loaded.specs, lock)
+    return loaded, lower(loaded.specs, require_lock(root))
 
 
 def difference(pipeline: "Pipeline", root: Path) -> tuple[dict[str, str | None], dict[str, str]]:

@@ -61,10 +61,9 @@ def command(
 
     A lock that cannot be read, such as after a merge, is written anew.
     """
-    from bertspec.core.errors import InputError
     from bertspec.core.files import write_if_changed
     from bertspec.pipeline.layout import LOCK_FILE
-    from bertspec.pipeline.lock import read_lock
+    from bertspec.pipeline.lock import require_lock
     from bertspec.runtime.locking import changes, differences, resolve
 
     if frozen and upgrade is not None:
@@ -72,10 +71,7 @@ def command(
     root = Path.cwd()
     left = _left_open(paths, root)
     if frozen:
-        lock = read_lock(root)
-        if lock is None:
-            raise InputError.of("E207", f"there is no {LOCK_FILE} here", "run `bertspec lock`")
-        would = differences(left, lock, threads=threads, device=device)
+        would = differences(left, require_lock(root), threads=threads, device=device)
         for line in would:
             click.echo(line)
         if would:
@@ -103,16 +99,12 @@ def command(
 def _left_open(paths: tuple[Path, ...], root: Path) -> "Open":
     """What the specs leave to the lock. Raises InputError for specs that are not valid."""
     from bertspec.catalog.bases.package import PackageBase
-    from bertspec.compiler.checks import load_checked
+    from bertspec.compiler.checks import load_valid
     from bertspec.compiler.lower import packages_used
     from bertspec.compiler.pins import floating_of, has_auto_precision
-    from bertspec.core.diagnostics import Severity
-    from bertspec.core.errors import InputError
     from bertspec.runtime.locking import Open
 
-    loaded = load_checked(paths or (Path("specs"),), root)
-    if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
-        raise InputError(loaded.diagnostics)
+    loaded = load_valid(paths, root)
     for spec in (each.spec for each in loaded.specs):
         if isinstance(spec.model.base, PackageBase):
             spec.model.base.check_distribution()

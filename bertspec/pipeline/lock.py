@@ -79,3 +79,11 @@ def read_lock(root: Path) -> Lock | None:
         raise InputError.of(
             "E208", f"{LOCK_FILE} cannot be read: {reason}", "run `bertspec lock` to write it anew"
         ) from None
+
+
+def require_lock(root: Path) -> Lock:
+    """The project's lock. Raises InputError (E207) when it has none, and as `read_lock` does."""
+    lock = read_lock(root)
+    if lock is None:
+        raise InputError.of("E207", f"there is no {LOCK_FILE} here", "run `bertspec lock`")
+    return lock

@@ -56,7 +56,8 @@ from bertspec.compiler.checks import (
     time_borders_in_order,
     warmup_is_given_once,
 )
-from bertspec.core.diagnostics import Diagnostic
+from bertspec.core.diagnostics import Diagnostic, Severity
+from bertspec.core.errors import InputError
 from bertspec.spec.load import Loaded, LoadedSpec, load
 
 Rule = Callable[[LoadedSpec, Path], Iterator[Diagnostic]]
@@ -132,3 +133,11 @@ def load_checked(paths: Iterable[Path], root: Path) -> Loaded:
         found.extend(project_rule(loaded.specs))
     ordered = sorted(dict.fromkeys(found), key=lambda d: d.sort_key)
     return replace(loaded, diagnostics=tuple(ordered))
+
+
+def load_valid(paths: Sequence[Path], root: Path) -> Loaded:
+    """`load_checked`, by default of all in `specs`. Raises InputError where one is not valid."""
+    loaded = load_checked(paths or (Path("specs"),), root)
+    if any(d.severity is Severity.ERROR for d in loaded.diagnostics):
+        raise InputError(loaded.diagnostics)
+    return loaded
