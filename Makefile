@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint rebuild-check docs goldens clean
+.PHONY: demo test lint rebuild-check docs site goldens clean
 
 demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
 	@bertspec validate specs
@@ -33,6 +33,9 @@ rebuild-check: $(VENV)/demo.stamp ## Build the demo again in a new folder, on on
 
 docs: $(VENV)/dev.stamp ## Write what is generated from the code: schema, field reference, error codes.
 	python -m tests.generated --write
+
+site: $(VENV)/dev.stamp ## Write the documentation as a site, to site/.
+	mkdocs build --strict
 
 goldens: $(VENV)/dev.stamp
 	python -m pytest tests --update-goldens -q

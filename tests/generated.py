@@ -1,10 +1,13 @@
 """What is generated from the code. `python -m tests.generated --write` writes it."""
 
 import json
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import chdir
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -13,10 +16,14 @@ from bertspec.catalog.bases.scratch import keys_of, longest
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.tasks import TASKS
 from bertspec.cli import COMMANDS, cli
+from bertspec.cli.compile import lowered
 from bertspec.core.explanations import explanation, known_codes
+from bertspec.pipeline.kinds import STAGE_KINDS, params_model
+from bertspec.pipeline.stage import Stage
 from bertspec.spec.reference import fields_of
 from bertspec.spec.schema import SCHEMAS, schema_text
 from bertspec.spec.sections import Spec
+from tests.projects import SPEC, Project
 from tests.tasks.export_forms import TOOLS
 
 TABLE, END = "<!-- generated -->", "<!-- end -->"
@@ -74,6 +81,69 @@ def _exports() -> str:
     return before + begin + "\n" + "\n".join(lines) + "\n" + end + after
 
 
+_STAGES = """\
+# Stages and artifacts
+
+Generated from the code. `SPEC` and `DATA` are the names of a spec and of a data set, `KEY` the
+digest of what defines a base or a tokenization. Beside each folder lies `<folder>.manifest.json`,
+which says what it was made from. DVC runs a stage again when one of its inputs, params, versions
+or packages changes; [design.md](design.md) says more.
+"""
+
+
+def _stages() -> str:
+    """What each kind of stage makes of what, as a spec with every stage compiles."""
+    parts = [_STAGES]
+    for kind, stage in _compiled_stages().items():
+        about = STAGE_KINDS[kind]
+        document = import_module(f"bertspec.runtime.{kind}").__doc__ or ""
+        name = next(_named([stage.name]))
+        rows = [
+            ("stage", f"`{name}`"),
+            ("version of the runner", str(about.version)),
+            ("params", _listed(params_model(kind).model_fields)),
+            ("user's files", _listed(_named(stage.sources))),
+            ("inputs", _listed(_named(stage.inputs.values()))),
+            ("outputs", _listed(_named(o.path for o in stage.outputs.values()))),
+            ("packages", _listed(about.packages)),
+            ("threads", "locked" if about.threaded else "any number"),
+            ("device", "the locked one" if about.on_device else "the processor"),
+        ]
+        table = "".join(f"| {title} | {text} |\n" for title, text in rows if text)
+        said = document.partition("\n")[0].partition(": ")[2]
+        parts.append(f"## {kind}\n\n{said[0].upper()}{said[1:]}\n\n| | |\n|---|---|\n{table}")
+    return "\n".join(parts)
+
+
+def _compiled_stages() -> Mapping[str, Stage]:
+    """The first stage of each kind."""
+    spec = json.loads(json.dumps(SPEC)) | {"name": "specname"}
+    spec["data"]["name"] = "dataname"
+    spec["training"]["seeds"] = [14]
+    with TemporaryDirectory() as folder:
+        project = Project.create(Path(folder) / "project")
+        project.write_spec(spec)
+        project.compile()
+        with chdir(project.root):
+            _, pipeline = lowered((), Path())
+    found: dict[str, Stage] = {}
+    for stage in pipeline.stages:
+        found.setdefault(stage.kind, stage)
+    return {kind: found[kind] for kind in STAGE_KINDS}
+
+
+def _named(values: Iterable[str]) -> Iterator[str]:
+    """Names and paths with the words of the page in the place of names that specs give."""
+    for value in values:
+        text = re.sub(r"\b(?!dataname)[a-z]+-[0-9a-f]{6,}\b", "KEY", value)
+        text = re.sub(r"\b[0-9a-f]{6,}\b", "KEY", text)
+        yield text.replace("specname", "SPEC").replace("dataname", "DATA")
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
+
+
 def _longest(model_type: str, padding: int) -> int:
     """Tokens that a model of the family takes, with this id of the padding."""
     import torch
@@ -121,6 +191,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/codes.md": _codes,
     "docs/commands.md": _commands,
     "docs/exports.md": _exports,
+    "docs/stages.md": _stages,
 } | {f"schema/{name}": lambda what=what: schema_text(what) for what, (_, name) in SCHEMAS.items()}
 
 if __name__ == "__main__" and "--write" in sys.argv:

@@ -14,6 +14,7 @@ from bertspec.catalog.floating import Floating
 from bertspec.catalog.hub_client import bounded_client
 from bertspec.core.errors import BertspecError, EnvironmentFault, InputError, reason
 from bertspec.core.terminal import one_line
+from bertspec.core.verbosity import is_quiet, is_verbose
 
 HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
 """`name` or `owner/name`."""
@@ -140,6 +141,6 @@ def _no_hub(what: str, said: str) -> BertspecError:
 
 
 def quiet_unless_terminal(silence: Callable[[], object]) -> None:
-    """Call a library's switch for its progress bars when no person is watching."""
-    if not sys.stderr.isatty():
+    """Call a library's switch for its progress bars when no person is watching, or wants none."""
+    if not is_verbose() and (is_quiet() or not sys.stderr.isatty()):
         silence()

@@ -1,6 +1,7 @@
 """The command line. Each command is a file of its own, imported when it is called."""
 
 import io
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -12,6 +13,8 @@ from bertspec import __version__
 
 COMMANDS = {
     "init": "Begin a project: a spec, sample data, git and DVC.",
+    "new": "Write a first spec of a task, for your data.",
+    "import": "Translate what another tool is told into a spec.",
     "validate": "Check specs; show everything that is wrong in them.",
     "lock": "Fix in bertspec.lock what specs leave open.",
     "compile": "Write dvc.yaml and params.yaml from specs.",
@@ -27,11 +30,16 @@ COMMANDS = {
     "show": "Show metrics, and where the artifacts are.",
     "verify": "Build again elsewhere, and compare every file bit for bit.",
     "compare": "Tell whether one model is better than another, on the same rows.",
+    "remote": "Tell whether a remote of DVC works, and what is missing in it.",
     "schema": "Print the JSON Schema of the language.",
     "fields": "List every field: type, default, what it affects.",
     "doctor": "Tell what this machine can do, and what is wrong with it.",
     "explain-code": "Tell more about an error code.",
+    "completion": "Print what makes a shell complete commands and names.",
 }
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "onnxruntime", "dvc", "pydantic")
+"""Those that `--version` tells of: bits of a result or the form of a file depend on them."""
 
 
 class _Commands(click.Group):
@@ -61,11 +69,43 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _show_versions(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    if not value or ctx.resilient_parsing:
+        return
+    import platform
+    from importlib import metadata
+
+    system = f"{platform.system()} {platform.machine()}"
+    click.echo(f"bertspec {__version__}\nPython {platform.python_version()} on {system}")
+    for package in _PACKAGES:
+        try:
+            click.echo(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            click.echo(f"{package} is not installed")
+    ctx.exit()
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="bertspec")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_versions,
+    help="Show the versions that matter, and exit.",
+)  # fmt: skip
+@click.option(
+    "-q", "--quiet", is_flag=True, envvar="BERTSPEC_QUIET",
+    help="Show results, warnings and errors alone: no progress, no word on what was done.",
+)  # fmt: skip
+@click.option(
+    "-v", "--verbose", is_flag=True, envvar="BERTSPEC_VERBOSE",
+    help="Show what transformers and the hub's client say, too, and how long a stage took.",
+)  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
-@click.pass_obj
-def cli(options: dict[str, bool], debug: bool) -> None:  # noqa: FBT001 - click passes it by name
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    quiet: bool,  # noqa: FBT001 - click passes them by name
+    verbose: bool,  # noqa: FBT001
+    debug: bool,  # noqa: FBT001
+) -> None:
     """Compile a dataset-and-model spec into DVC stages that fine-tune BERT, reproducibly.
 
     \b
@@ -79,11 +119,22 @@ def cli(options: dict[str, bool], debug: bool) -> None:  # noqa: FBT001 - click 
       bertspec predict NAME ...  label texts
 
     \b
+    Environment: BERTSPEC_QUIET=1 and BERTSPEC_VERBOSE=1 are --quiet and --verbose, also for
+    stages that DVC runs; NO_COLOR=1 takes colours away.
+
+    \b
     Exit codes: 0 good, 1 a check failed, 2 wrong input, 3 the machine,
     4 a defect of bertspec, 130 interrupted. For plan, 2 is that there is something
     to run, and 1 wrong input.
     """  # noqa: D301 - click wants the character
-    options["debug"] = debug
+    from bertspec.core.verbosity import verbosity
+
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose exclude each other")
+    ctx.obj["debug"] = debug
+    if os.environ.get("NO_COLOR"):  # no-color.org; rich knows it itself
+        ctx.color = False
+    ctx.with_resource(verbosity(quiet=quiet, verbose=verbose))
 
 
 def main(args: list[str] | None = None) -> NoReturn:

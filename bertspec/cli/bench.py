@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from bertspec.cli.completing import exported_models
+
 
 def _numbers(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int]:
     """Whole numbers above 0 with commas between them."""
@@ -25,7 +27,7 @@ def _svg(_context: click.Context, _option: click.Parameter, path: Path | None) -
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=exported_models)
 @click.option(
     "--batch", "batches", default="1,16", show_default=True, callback=_numbers, metavar="N[,N...]",
     help="Rows that the model sees at once.",

@@ -2,6 +2,8 @@
 
 import click
 
+from bertspec.cli.completing import exported_models
+
 
 @click.group()
 def command() -> None:
@@ -13,8 +15,12 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("model")
-def verify(model: str) -> None:
+@click.argument("model", shell_complete=exported_models)
+@click.option(
+    "--format", "fmt", type=click.Choice(["text", "json"]), default="text",
+    help="A line to read, or one JSON object: the SHA-256 of each file.",
+)  # fmt: skip
+def verify(model: str, fmt: str) -> None:
     """Check that each file of an exported model is as it was exported.
 
     MODEL is the name of a spec that has been built, or an export folder. Its manifest.json has the
@@ -23,6 +29,8 @@ def verify(model: str) -> None:
     `bertspec predict`, `bertspec serve` and `bertspec.load` check the files that they read.
     """
     from bertspec.cli.predict import export_folder
+    from bertspec.core.terminal import json_text
+    from bertspec.core.verbosity import did
     from bertspec.runtime.bundle import read_bundle
     from bertspec.runtime.seal import Seal
 
@@ -30,4 +38,7 @@ def verify(model: str) -> None:
     read_bundle(folder)
     seal = Seal.read(folder)
     seal.require_all()
-    click.echo(f"{folder}: {len(seal.files)} files, each as it was exported")
+    if fmt == "json":
+        click.echo(json_text({"folder": str(folder), "files": seal.files}).encode("utf-8"))
+        return
+    did(f"{folder}: {len(seal.files)} files, each as it was exported")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bertspec.cli.completing import evaluated_models
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", shell_complete=evaluated_models)
+@click.argument("second", shell_complete=evaluated_models)
 @click.option(
     "--require",
     type=click.Choice(["no-worse", "better"]),

@@ -25,6 +25,7 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
     Stages and params of your own stay. The files are written only when what they say changes.
     """
     from bertspec.core.files import write_if_changed
+    from bertspec.core.verbosity import did
 
     root = Path.cwd()
     loaded, pipeline = lowered(paths, root)
@@ -42,7 +43,7 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
         write_if_changed(root / name, mark + new[name])
     count = len(loaded.specs)
     specs = f"{count} spec{'s' if count != 1 else ''}"
-    click.echo(f"{specs}, {len(pipeline.stages)} stages: {_did(changed)}")
+    did(f"{specs}, {len(pipeline.stages)} stages: {_did(changed)}")
     return 0
 
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from bertspec.cli.completing import stages
+
 
 @click.command()
-@click.argument("target")
+@click.argument("target", shell_complete=stages)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--format", "fmt", type=click.Choice(["text", "json"]), default="text",

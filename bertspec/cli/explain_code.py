@@ -2,9 +2,11 @@
 
 import click
 
+from bertspec.cli.completing import error_codes
+
 
 @click.command()
-@click.argument("code")
+@click.argument("code", shell_complete=error_codes)
 def command(code: str) -> None:
     """Tell more about the error CODE, such as E012: what it means, and what to do."""
     from bertspec.core.explanations import explanation

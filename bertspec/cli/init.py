@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from bertspec.core.verbosity import did
+
 _SAMPLE = {
     "spec.yaml": "specs/sentiment.yaml",
     "reviews.csv": "data/sample-restaurant-reviews.csv",
@@ -29,23 +31,23 @@ def command(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write_sample(folder)
     if (folder / ".gitignore").exists():
-        click.echo("kept     .gitignore (DVC adds its own beside what it builds)")
+        did("kept     .gitignore (DVC adds its own beside what it builds)")
     else:
         _write(folder, ".gitignore", _template("gitignore"))
     repository = _git_root(folder)
     if repository is None:
         _run(["git", "init", "--quiet"], folder)
-        click.echo("written  .git (a new git repository)")
+        did("written  .git (a new git repository)")
     else:
-        click.echo(f"kept     git repository {repository}")
+        did(f"kept     git repository {repository}")
     if (folder / ".dvc").exists():
-        click.echo("kept     .dvc")
+        did("kept     .dvc")
     else:
         inside = repository not in (None, folder.resolve())
         _run(["dvc", "init", *(["--subdir"] if inside else [])], folder)
-        click.echo("written  .dvc (DVC is initialised)")
+        did("written  .dvc (DVC is initialised)")
     go = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
-    click.echo(f"\nNext: {go}bertspec lock && bertspec compile && dvc repro")
+    did(f"\nNext: {go}bertspec lock && bertspec compile && dvc repro")
 
 
 def _write_sample(folder: Path) -> None:
@@ -55,9 +57,9 @@ def _write_sample(folder: Path) -> None:
     other = [target for target in kept if not _holds(folder / target, contents[target])]
     for target, content in contents.items():
         if target in kept:
-            click.echo(f"kept     {target}")
+            did(f"kept     {target}")
         elif other:
-            click.echo(f"skipped  {target}, which goes with another {other[0]} than yours")
+            did(f"skipped  {target}, which goes with another {other[0]} than yours")
         else:
             _write(folder, target, content)
 
@@ -74,7 +76,7 @@ def _write(folder: Path, target: str, content: bytes) -> None:
     path = folder / target
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
-    click.echo(f"written  {target}")
+    did(f"written  {target}")
 
 
 def _git_root(folder: Path) -> Path | None:

@@ -62,6 +62,7 @@ def command(
     A lock that cannot be read, such as after a merge, is written anew.
     """
     from bertspec.core.files import write_if_changed
+    from bertspec.core.verbosity import did
     from bertspec.pipeline.layout import LOCK_FILE
     from bertspec.pipeline.lock import require_lock
     from bertspec.runtime.locking import changes, differences, resolve
@@ -85,11 +86,11 @@ def command(
         offline=offline,
     )  # fmt: skip
     written = write_if_changed(root / LOCK_FILE, lock.to_text())
-    did = "written" if written else "up to date"
+    state = "written" if written else "up to date"
     how = f"threads: {lock.threads}, device: {lock.device}"
-    click.echo(f"{LOCK_FILE} {did}: {len(lock.packages)} packages, {how}")
+    did(f"{LOCK_FILE} {state}: {len(lock.packages)} packages, {how}")
     for line in changes(old, lock) if old else ():
-        click.echo(f"  {line}")
+        did(f"  {line}")
     if lock.hardware is None:
         told = "hardware is left open, as torch sees no GPU here: run `bertspec lock` where it is"
         click.echo(told, err=True)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bertspec.cli.completing import exported_models
 from bertspec.core.errors import BertspecError, InputError
 from bertspec.core.names import did_you_mean
 from bertspec.core.terminal import one_line
+from bertspec.core.verbosity import note
 
 if TYPE_CHECKING:
     from bertspec.catalog.task import Answer, Task
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=exported_models)
 @click.argument("texts", nargs=-1)
 @click.option(
     "--input",
@@ -113,7 +115,7 @@ def command(
         with removed_on_sigterm():
             count, wrong = write_predictions(predictor, given.rows, output, layout)
         errors = f", {wrong:,} of them with an error" if wrong else ""
-        click.echo(f"{output}: {count:,} rows{errors}", err=True)
+        note(f"{output}: {count:,} rows{errors}")
         return
     for row, answer in predicted(predictor, given.rows, keep_going=keep_going):
         record = layout.record(row, answer)
@@ -155,7 +157,7 @@ def _rows(
     if sys.stdin is None:  # closed by the caller
         raise click.UsageError("there is no standard input: give texts or --input")
     if sys.stdin.isatty():
-        click.echo("Type texts, one a line; Ctrl-D ends.", err=True)
+        note("Type texts, one a line; Ctrl-D ends.")
     return Rows(text_rows(sys.stdin.buffer, "standard input", fields[0]))
 
 

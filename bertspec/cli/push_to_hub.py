@@ -2,9 +2,11 @@
 
 import click
 
+from bertspec.cli.completing import exported_models
+
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=exported_models)
 @click.argument("repository", metavar="OWNER/NAME")
 @click.option(
     "--private",
@@ -47,6 +49,7 @@ def command(
 
     from bertspec.cli.predict import export_folder
     from bertspec.core.terminal import one_line
+    from bertspec.core.verbosity import did, note
     from bertspec.runtime.push_to_hub import push, sizes
     from bertspec.runtime.pushing.target import MAIN, Target
 
@@ -63,11 +66,11 @@ def command(
         click.echo(f"{len(found)} files, {total}, would go to {repository} at {target.revision}")
         return
     pushed = push(folder, target)
-    for note in pushed.notes:
-        click.echo(note, err=True)
+    for text in pushed.notes:
+        note(text)
     if pushed.sent:
         total = decimal(sum(found[name] for name in pushed.sent))
-        click.echo(f"{repository}: sent {len(pushed.sent)} of {len(found)} files, {total}")
+        did(f"{repository}: sent {len(pushed.sent)} of {len(found)} files, {total}")
     else:
-        click.echo(f"{repository} has all {len(found)} files already: no new commit")
+        did(f"{repository} has all {len(found)} files already: no new commit")
     click.echo(one_line(pushed.address))

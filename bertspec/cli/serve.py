@@ -2,6 +2,7 @@
 
 import click
 
+from bertspec.cli.completing import exported_models
 from bertspec.runtime.serving.limits import Limits
 
 PACKAGES = ("fastapi", "fastapi_offline", "prometheus_client", "uvicorn")
@@ -9,7 +10,7 @@ PACKAGES = ("fastapi", "fastapi_offline", "prometheus_client", "uvicorn")
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=exported_models)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True,

@@ -1,17 +1,24 @@
 """`bertspec show`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from bertspec.cli.completing import evaluated_models
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 @click.command()
-@click.argument("names", nargs=-1)
-def command(names: tuple[str, ...]) -> None:
+@click.argument("names", nargs=-1, shell_complete=evaluated_models)
+@click.option(
+    "--format", "fmt", type=click.Choice(["text", "json"]), default="text",
+    help="Tables to read, or one JSON object: for each model its metrics, those over seeds, and "
+    "the places of its artifacts.",
+)  # fmt: skip
+def command(names: tuple[str, ...], fmt: str) -> None:
     """Show the metrics of the models in this project, and where their artifacts are.
 
     NAMES are specs, by default all that have been evaluated.
@@ -20,41 +27,76 @@ def command(names: tuple[str, ...]) -> None:
 
     from bertspec.core.errors import InputError
     from bertspec.core.names import did_you_mean, sentences
+    from bertspec.core.terminal import json_text
     from bertspec.pipeline import layout
 
     evaluated = sorted(path.parent.name for path in Path().glob(layout.metrics("*")))
     if not evaluated:
         raise InputError.of("E206", "no model has been evaluated here", "run `dvc repro`")
-    console = Console(highlight=False)
-    for name in names or evaluated:
+    for name in names:
         if name not in evaluated:
             raise InputError.of(
                 "E206",
                 f"{layout.metrics(name)} is missing",
                 sentences(did_you_mean(name, evaluated), "`dvc repro` evaluates what has not been"),
             )
-        for part in _summary(name):
+    found = {name: _read(name) for name in names or evaluated}
+    shown = {name: _summary(name, about) for name, about in found.items()}
+    if fmt == "json":
+        click.echo(json_text(found).encode("utf-8"))  # in any locale
+        return
+    console = Console(highlight=False)
+    for parts in shown.values():
+        for part in parts:
             console.print(part, soft_wrap=isinstance(part, str))
 
 
-def _summary(name: str) -> list["Table | str"]:
-    """The metrics as a table, the verdict, and the places of what has been built.
+def _read(name: str) -> dict[str, Any]:
+    """The metrics of a model, and the places of what has been built.
 
-    Raises InputError (E206) for a metrics.json that is not as evaluate writes it.
+    Raises InputError (E206) for a metrics.json that is no JSON.
     """
     import json
 
-    from rich.table import Table
-
-    from bertspec.core.errors import InputError
     from bertspec.pipeline import layout
 
     path = Path(layout.metrics(name))
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
+        seeds = _over_seeds(name)
+    except ValueError as error:
+        raise _broken(name, error) from None
+    places = {
+        "trained": layout.trained(name),
+        "export": layout.export(name),
+        "report": layout.report(name),
+    }
+    there = {title: place for title, place in places.items() if Path(place).exists()}
+    return {"metrics": metrics, "seeds": seeds, "artifacts": there}
+
+
+def _broken(name: str, error: Exception) -> Exception:
+    from bertspec.core.errors import InputError
+    from bertspec.pipeline import layout
+
+    return InputError.of(
+        "E206",
+        f"{layout.metrics(name)} is broken or incomplete ({type(error).__name__}: {error})",
+        "`dvc repro` writes it anew",
+    )
+
+
+def _summary(name: str, about: dict[str, Any]) -> list["Table | str"]:
+    """The metrics as a table, the verdict, and the places.
+
+    Raises InputError (E206) for a metrics.json that is not as evaluate writes it.
+    """
+    from rich.table import Table
+
+    metrics, seeds = about["metrics"], about["seeds"]
+    try:
         splits = [s for s in ("train", "validation", "test") if s in metrics]
         sure = metrics.get("intervals", {})
-        seeds = _over_seeds(name)
         columns = [*splits, *(["test lies in"] if sure else [])]
         columns += [f"test, {seeds['loss']['seeds']} seeds"] if seeds else []
         table = Table("metric", *columns, title=name, title_style="bold", title_justify="left")
@@ -69,17 +111,8 @@ def _summary(name: str) -> list["Table | str"]:
         ]
         verdict = f"{metrics['fit']['verdict']}: {metrics['fit']['evidence']}"
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError.of(
-            "E206",
-            f"{path} is broken or incomplete ({type(error).__name__}: {error})",
-            "`dvc repro` writes it anew",
-        ) from None
-    places = {
-        "trained": layout.trained(name),
-        "export": layout.export(name),
-        "report": layout.report(name),
-    }
-    there = [f"{title:8} {place}" for title, place in places.items() if Path(place).exists()]
+        raise _broken(name, error) from None
+    there = [f"{title:8} {place}" for title, place in about["artifacts"].items()]
     return [table, *simple, verdict, *there]
 
 

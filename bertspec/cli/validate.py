@@ -34,6 +34,7 @@ def command(paths: tuple[Path, ...], with_data: bool, fmt: str) -> int:  # noqa:
     """
     from bertspec.compiler.checks import load_checked
     from bertspec.core.diagnostics import Severity, render
+    from bertspec.core.verbosity import did, note
 
     loaded = load_checked(paths or (Path("specs"),), Path.cwd())
     data = _check_data(loaded) if with_data else None
@@ -44,8 +45,8 @@ def command(paths: tuple[Path, ...], with_data: bool, fmt: str) -> int:  # noqa:
     errors = [d for d in found if d.severity is Severity.ERROR]
     if found or fmt == "json":
         click.echo(render(found, fmt))
-    for note in data.notes if data else ():
-        click.echo(f"note: {note}", err=True)
+    for text in data.notes if data else ():
+        note(f"note: {text}")
     if fmt == "text":
         files = _count(len(loaded.files), "file")
         if errors:
@@ -53,7 +54,7 @@ def command(paths: tuple[Path, ...], with_data: bool, fmt: str) -> int:  # noqa:
             place += f" and {_count(len(data.rows), 'data set')}" if data and data.rows else ""
             click.echo(f"\n{_count(len(errors), 'error')}{place}", err=True)
         else:
-            click.echo(f"{files} valid{_read(data) if data else ''}")
+            did(f"{files} valid{_read(data) if data else ''}")
     broken = data.broken if data else ()
     return 0 if not errors else 1 if all(d in broken for d in errors) else 2
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bertspec.cli.completing import evaluated_models
+
 if TYPE_CHECKING:
     from bertspec.core.diagnostics import Diagnostic
     from bertspec.runtime.verifying.difference import Difference
 
 
 @click.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=evaluated_models)
 @click.option(
     "--format", "fmt", type=click.Choice(["text", "json"]), default="text",
     help="A line for each stage, or one JSON object.",

@@ -1,9 +1,11 @@
-"""Progress of long work on a terminal; silent anywhere else."""
+"""Progress of long work on a terminal; silent anywhere else, and with --quiet."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+from bertspec.core.verbosity import is_quiet
 
 
 class Bar(Protocol):
@@ -19,7 +21,7 @@ def _no_bar(advance: int = 1, note: str = "") -> None:
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Bar]:
     """Show a bar on standard error while the block runs; `total` None shows a pulse."""
-    if not sys.stderr.isatty():
+    if is_quiet() or not sys.stderr.isatty():
         yield _no_bar
         return
     from rich.console import Console

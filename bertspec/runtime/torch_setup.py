@@ -5,6 +5,7 @@ import warnings
 from typing import TYPE_CHECKING, Literal
 
 from bertspec.core.errors import EnvironmentFault
+from bertspec.core.verbosity import is_verbose
 
 if TYPE_CHECKING:
     import torch
@@ -67,7 +68,9 @@ def device_of(locked: str | None, rank: int = 0) -> "torch.device":
 
 
 def quiet() -> None:
-    """Only errors from transformers, and no progress bars of its own."""
+    """Only errors from transformers, and no progress bars of its own, without --verbose."""
+    if is_verbose():
+        return
     from transformers.utils import logging
 
     logging.set_verbosity_error()

@@ -13,44 +13,13 @@ import pytest
 
 from bertspec.core.yaml import load_plain
 from bertspec.runtime.stage import run_stage
-from tests.projects import SPEC, Project, rows
+from tests.projects import SPEC, Project, rows, with_onnx
 
-pytestmark = pytest.mark.e2e
-
-
-def _spec(**changes: Any) -> dict[str, Any]:
-    return {**json.loads(json.dumps(SPEC)), "export": [{"type": "onnx"}], **changes}
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project in git and DVC, built and committed; each test works in a clone of it."""
-    project = Project.create(tmp_path_factory.mktemp("dvc") / "origin")
-    project.write_spec(_spec())
-    project.init_dvc()
-    project.compile()
-    project.run("dvc", "config", "cache.dir", str(project.root.parent / "cache"))
-    project.run("dvc", "repro")
-    project.commit("build")
-    return project
-
-
-@pytest.fixture(scope="module")
-def checked_out(repository: Project) -> Project:
-    """A clone for copying only, as each of its own takes git and dvc seconds."""
-    project = Project(repository.root.parent / "clone")
-    repository.run("git", "clone", "--quiet", str(repository.root), str(project.root))
-    project.run("dvc", "checkout")
-    return project
-
-
-@pytest.fixture
-def clone(checked_out: Project, tmp_path: Path) -> Project:
-    return Project(shutil.copytree(checked_out.root, tmp_path / "clone", symlinks=True))
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("dvc")]
 
 
 def _training(**changes: Any) -> dict[str, Any]:
-    return _spec(training=SPEC["training"] | changes)
+    return with_onnx(training=SPEC["training"] | changes)
 
 
 def _would_run(project: Project) -> set[str]:
@@ -114,7 +83,7 @@ def test_another_learning_rate_trains_again_and_branches_are_compared(clone: Pro
 
 def test_another_decision_and_another_metric_train_nothing(clone: Project) -> None:
     task = SPEC["task"] | {"decision": {"type": "precision", "at_least": 0.9}}
-    clone.write_spec(_spec(task=task, evaluation={"metrics": ["accuracy", "matthews"]}))
+    clone.write_spec(with_onnx(task=task, evaluation={"metrics": ["accuracy", "matthews"]}))
     clone.bertspec("compile")
     assert _ran(clone) == {"evaluate", "export", "report"}, "the model card has both"
     assert set(clone.metrics()["test"]) == {"accuracy", "matthews", "loss"}
@@ -253,7 +222,7 @@ def test_a_further_seed_trains_nothing_else(clone: Project) -> None:
 
 def test_a_requirement_that_fails_stops_dvc_and_shows_the_metric(clone: Project) -> None:
     evaluation = SPEC["evaluation"] | {"require": {"loss": "< 0.000001"}}
-    clone.write_spec(_spec(evaluation=evaluation))
+    clone.write_spec(with_onnx(evaluation=evaluation))
     clone.bertspec("compile")
     result = clone.run("dvc", "repro", code=None)
     assert result.returncode != 0

@@ -1,0 +1,211 @@
+"""Sharing through a remote: each kind that a server can be had of here, and two people with one."""
+
+import json
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tests.projects import Project, with_onnx
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("dvc")]
+
+BUNDLE = "models/tiny/export"
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address, and what DVC needs beside it."""
+
+    url: str
+    options: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    pushed_to: str | None = None
+    """Where what it has is pushed to, for one that can only be read."""
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[Place]:
+    yield Place(str(folder))
+
+
+@contextmanager
+def _s3(folder: Path) -> Iterator[Place]:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "anybody", "aws_secret_access_key": "nothing"}
+    boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys).create_bucket(Bucket="b")
+    try:
+        yield Place(
+            "s3://b/store",
+            {"endpointurl": url, "region": "us-east-1"},
+            {name.upper(): value for name, value in keys.items()},
+        )
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _webdav(folder: Path) -> Iterator[Place]:
+    from cheroot.wsgi import Server
+    from wsgidav.wsgidav_app import WsgiDAVApp
+
+    folder.mkdir()
+    app = WsgiDAVApp(
+        {
+            "provider_mapping": {"/": str(folder)},
+            "simple_dc": {"user_mapping": {"*": True}},
+            "logging": {"enable": False},
+            "verbose": 0,
+        }
+    )
+    server = Server(("127.0.0.1", 0), app)
+    server.prepare()
+    thread = Thread(target=server.serve, daemon=True)
+    thread.start()
+    try:
+        yield Place(f"webdav://127.0.0.1:{server.bind_addr[1]}/store")
+    finally:
+        server.stop()
+        thread.join()
+
+
+class _Silent(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _http(folder: Path) -> Iterator[Place]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=folder)) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield Place(f"http://127.0.0.1:{server.server_port}", pushed_to=str(folder))
+        server.shutdown()
+        thread.join()
+
+
+REMOTES: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {
+    "folder": _folder, "s3": _s3, "webdav": _webdav, "http": _http,
+}  # fmt: skip
+
+
+@pytest.fixture(params=REMOTES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with REMOTES[request.param](tmp_path / "remote") as found:
+        yield found
+
+
+def _add(project: Project, name: str, url: str, options: dict[str, str]) -> None:
+    project.run("dvc", "remote", "add", "--default", name, url)
+    for option, value in options.items():
+        project.run("dvc", "remote", "modify", name, option, value)
+
+
+def _second(project: Project, root: Path) -> Project:
+    """Another person's clone, with a cache of its own."""
+    project.commit("a remote")
+    project.run("git", "clone", "--quiet", str(project.root), str(root))
+    second = Project(root)
+    second.run("dvc", "config", "--local", "cache.dir", str(root.parent / f"{root.name}-cache"))
+    return second
+
+
+def test_one_bundle_is_pulled_from_a_remote_of_each_kind(
+    clone: Project, place: Place, tmp_path: Path
+) -> None:
+    said = clone.bertspec("remote", "check", code=2)
+    assert "E241" in said
+    assert "dvc remote add" in said
+    if place.pushed_to:
+        _add(clone, "writable", place.pushed_to, {})
+    _add(clone, "store", place.url, place.options)
+    pushed = "writable" if place.pushed_to else "store"
+    before = clone.run("bertspec", "remote", "check", pushed, code=1, **place.environment).stdout
+    assert f"{BUNDLE}: " in before
+    assert f"`dvc push --remote {pushed}`" in before
+    clone.run("dvc", "push", "--remote", pushed, **place.environment)
+    after = clone.run("bertspec", "remote", "check", **place.environment).stdout
+    assert "has all that dvc.lock names" in after
+    second = _second(clone, tmp_path / "second")
+    second.run("dvc", "pull", BUNDLE, **place.environment)
+    built = {path.name for path in (second.root / "models/tiny").iterdir()}
+    assert built == {"export", "metrics.json", "parity.json", "plots", ".gitignore"}
+    assert second.bertspec("predict", "tiny", "a warm film") == clone.bertspec(
+        "predict", "tiny", "a warm film"
+    )
+    told = second.run("bertspec", "remote", "check", "--format", "json", **place.environment)
+    artifacts = json.loads(told.stdout)["artifacts"]
+    assert BUNDLE not in artifacts
+    assert artifacts["models/tiny/trained"].keys() == {"deleted"}, "DVC's word for what is there"
+
+
+def test_what_is_in_neither_is_told(clone: Project, tmp_path: Path) -> None:
+    _add(clone, "store", str(tmp_path / "remote"), {})
+    clone.run("dvc", "config", "--local", "cache.dir", str(tmp_path / "empty"))
+    said = clone.bertspec("remote", "check", code=1)
+    assert "models/tiny/trained: " in said
+    assert "neither here nor in the remote" in said
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [("gs://bucket/x", "dvc-gs"), ("http://127.0.0.1:{port}/", "127.0.0.1")],
+)
+def test_a_remote_that_does_not_work_is_told(clone: Project, url: str, told: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        _add(clone, "store", url.format(port=free.getsockname()[1]), {})
+    said = clone.bertspec("remote", "check", code=3)
+    assert "E526" in said
+    assert told in said
+    assert "did you mean `store`?" in clone.bertspec("remote", "check", "stores", code=2)
+
+
+def test_a_second_person_builds_only_what_a_changed_line_changes(
+    clone: Project, tmp_path: Path
+) -> None:
+    """Nothing is trained that somebody has trained: the run cache is shared, too."""
+    _add(clone, "store", str(tmp_path / "remote"), {})
+    clone.run("dvc", "push", "--run-cache")
+    second = _second(clone, tmp_path / "second")
+    second.run("dvc", "pull", "--run-cache")
+    second.write_spec(with_onnx(evaluation={"metrics": ["accuracy", "matthews"]}))
+    second.bertspec("compile")
+    ran = _ran(second)
+    assert ran == {"tiny-evaluate", "tiny-export", "tiny-report"}
+    second.run("dvc", "push", "--run-cache")
+    # The first takes the change, and what was built for it.
+    shutil.copy(second.root / "specs/tiny.json", clone.root / "specs/tiny.json")
+    clone.bertspec("compile")
+    assert _ran(clone, "--pull") == set()
+    assert clone.metrics() == second.metrics()
+
+
+def test_a_lock_that_was_forgotten_costs_no_training(clone: Project, tmp_path: Path) -> None:
+    """Without dvc.lock DVC knows of no run; the run cache of the remote does."""
+    _add(clone, "store", str(tmp_path / "remote"), {})
+    clone.run("dvc", "push", "--run-cache")
+    (clone.root / "dvc.lock").unlink()
+    second = _second(clone, tmp_path / "second")
+    second.run("dvc", "fetch", "--run-cache")
+    assert _ran(second, "--pull") == set()
+    assert second.metrics() == clone.metrics()
+
+
+def _ran(project: Project, *options: str) -> set[str]:
+    lines = project.run("dvc", "repro", *options).stdout.splitlines()
+    return {line.split("'")[1] for line in lines if line.startswith("Running")}
