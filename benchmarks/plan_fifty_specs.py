@@ -1,9 +1,11 @@
 """Wall time of `bertspec plan` on fifty specs from a cold process, beside DVC's own commands.
 
 No stage runs: what lies in outputs changes nothing here, so files of some size are written in their
-places, and `dvc commit` takes them for built. That takes minutes.
+places, and dvc.lock and DVC's cache as if they had been built (`dvc commit` of so many takes more
+than six minutes). That DVC finds nothing to run is checked.
 """
 
+import hashlib
 import json
 import os
 import statistics
@@ -45,7 +47,12 @@ def main() -> None:
         _call(root, "bertspec", "lock", "--threads", "1", "--device", "cpu")
         _call(root, "bertspec", "compile")
         _write_outputs(root)
-        _call(root, "dvc", "commit", "--force", "--quiet")
+        _write_lock(root)
+        dry = subprocess.run(
+            ["dvc", "repro", "--dry"], cwd=root, capture_output=True, text=True, check=True
+        )
+        if "up to date" not in dry.stdout:
+            sys.exit(f"dvc.lock is not what DVC would have written:\n{dry.stdout}")
         print(f"{'seconds':34} {'first':>7} {'median':>7} {'max':>7}")
         plan, dvc = ["bertspec", "plan"], ["dvc", "repro", "--dry"]
         _measure(root, "plan, nothing changed", plan, 0)
@@ -90,6 +97,52 @@ def _write_outputs(root: Path) -> None:
         for number in range(FILES):
             (place / f"part-{number}").write_bytes(os.urandom(FILE_BYTES))
     print(f"{len(stages)} stages, {len(outs)} outputs", file=sys.stderr)
+
+
+def _write_lock(root: Path) -> None:
+    """dvc.lock and the cache, as DVC writes them when it has run every stage."""
+    params = load_plain((root / "params.yaml").read_text())
+    entries = {}
+    for name, stage in load_plain((root / "dvc.yaml").read_text())["stages"].items():
+        outs = [o for kind in ("outs", "metrics", "plots") for o in stage.get(kind, ())]
+        paths = sorted(out if isinstance(out, str) else next(iter(out)) for out in outs)
+        entries[name] = {
+            "cmd": stage["cmd"],
+            "deps": [_kept(root, path) for path in sorted(stage.get("deps", ()))],
+            "params": {"params.yaml": {k: _at(params, k) for k in sorted(stage["params"])}},
+            "outs": [_kept(root, path) for path in paths],
+        }
+    (root / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": entries}))
+
+
+def _at(params: Any, key: str) -> Any:
+    for part in key.split("."):
+        params = params[part]
+    return params
+
+
+def _kept(root: Path, path: str) -> dict[str, Any]:
+    """What dvc.lock says of a path, whose content goes into the cache."""
+    place = root / path
+    if place.is_file():
+        return {"path": path, "hash": "md5", "md5": _cache(root, place.read_bytes())}
+    files = sorted(p for p in place.rglob("*") if p.is_file())
+    entries = [
+        {"md5": _cache(root, p.read_bytes()), "relpath": p.relative_to(place).as_posix()}
+        for p in files
+    ]
+    digest = _cache(root, json.dumps(entries, sort_keys=True).encode(), ".dir")
+    return {"path": path, "hash": "md5", "md5": digest, "nfiles": len(files)}
+
+
+def _cache(root: Path, content: bytes, ending: str = "") -> str:
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest() + ending
+    file = root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(0o444)
+    return digest
 
 
 def _call(root: Path, *command: str) -> None:

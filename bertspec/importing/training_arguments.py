@@ -35,7 +35,8 @@ DEFAULTS: Mapping[str, Any] = {
 CHANGE_NO_RESULT = frozenset({
     "output_dir", "overwrite_output_dir", "do_train", "do_eval", "do_predict", "run_name",
     "report_to", "logging_dir", "logging_strategy", "logging_steps", "logging_first_step",
-    "disable_tqdm", "log_level", "log_level_replica", "save_strategy", "save_steps", "save_total_limit",
+    "disable_tqdm",
+    "log_level", "log_level_replica", "save_strategy", "save_steps", "save_total_limit",
     "save_safetensors", "eval_strategy", "evaluation_strategy", "eval_steps", "eval_delay",
     "per_device_eval_batch_size", "dataloader_num_workers", "dataloader_pin_memory", "project",
     "skip_memory_metrics", "resume_from_checkpoint", "remove_unused_columns", "ddp_backend",

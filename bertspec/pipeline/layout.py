@@ -55,6 +55,17 @@ def parity(spec: str) -> str:
     return f"models/{spec}/parity.json"
 
 
+def curve(spec: str, name: str) -> str:
+    """In DVC's cache, where `plot` is in git: see `CURVES`."""
+    return f"models/{spec}/curves/{name}.csv"
+
+
+CURVES = ("loss", "learning_rate", "validation")
+"""Of a training. Evaluate copies them to plots: what DVC does not keep in its cache cannot be had
+from a remote's run cache, and then the whole stage runs again, which training must not.
+"""
+
+
 def plot(spec: str, name: str) -> str:
     return f"models/{spec}/plots/{name}.csv"
 

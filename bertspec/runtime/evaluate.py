@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from bertspec.catalog.task import Decision, Task
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.progress import progress
+from bertspec.pipeline.layout import CURVES
 from bertspec.pipeline.params.evaluate import EvaluateParams, Evaluation
 from bertspec.runtime.context import Context
 from bertspec.runtime.evaluate_findings import broken, unfitted
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 
 
 def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
-    """Write predictions.parquet, metrics.json and decision.json; for labels, their confusion.
+    """Write predictions.parquet, metrics.json and decision.json, the curves of the training where
+    DVC plots them, and for labels their confusion.
 
     Returns a finding (E410) for each bound of `require` that does not hold on the test split,
     (E411) for one on a metric that the test split does not define, and (E412) for what was to be
@@ -89,6 +92,8 @@ def run(context: Context[EvaluateParams]) -> Sequence[Diagnostic]:
         labels = task.label_names()
         _write_confusion(tables["test"], labels, folder, context.outputs["confusion"])
         write_csv(task.reliability(tables["test"]), context.outputs["reliability"])
+    for name in CURVES:
+        shutil.copyfile(context.inputs[name], context.outputs[name])
     _write_json(metrics, context.outputs["metrics"])
     _write_json(dict(decision), context.outputs["decision"])
     return [

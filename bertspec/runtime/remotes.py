@@ -1,6 +1,7 @@
 """What a remote of DVC has of the artifacts that dvc.lock names, as DVC itself says."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,11 +39,16 @@ class Remote:
 
 def read_remotes(root: Path) -> list[Remote]:
     """All of them. Raises EnvironmentFault (E526) where DVC does not say."""
-    answer = ask("dvc", "remote", "list", folder=root)
+    answer = ask("dvc", "config", "--list", folder=root)
     if answer.code:
-        raise _fault("DVC does not tell its remotes", answer)
-    lines = [line.split("\t") for line in answer.out.splitlines() if "\t" in line]
-    return [Remote(name, without_secrets(url), bool(rest)) for name, url, *rest in lines]
+        raise _fault("DVC does not tell its settings", answer)
+    settings = dict(line.split("=", 1) for line in answer.out.splitlines() if "=" in line)
+    default = settings.get("core.remote")
+    return [
+        Remote(found[1], without_secrets(value), found[1] == default)
+        for key, value in settings.items()
+        if (found := re.fullmatch(r"remote\.(.+)\.url", key))
+    ]
 
 
 def choose(remotes: Iterable[Remote], name: str | None) -> Remote:

@@ -11,6 +11,7 @@ from bertspec.core.digest import digest
 from bertspec.core.errors import InputError, is_out_of_memory, reason
 from bertspec.core.files import make_ignored
 from bertspec.core.manifest import digest_artifact
+from bertspec.pipeline.layout import CURVES
 from bertspec.pipeline.params.train import TrainParams
 from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
@@ -100,7 +101,7 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
         if team.rank:
             return
         _save(model, base, context.outputs["trained"])
-    for name in ("loss", "learning_rate", "validation"):
+    for name in CURVES:
         write_csv(getattr(curves, name), context.outputs[name])
 
 

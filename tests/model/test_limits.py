@@ -121,7 +121,7 @@ def test_without_validation_the_last_epoch_is_kept_and_metrics_have_none(
     assert {"train", "test", "fit"} <= project.metrics().keys()
     decision = project.root / "models/tiny/decision.json"
     assert json.loads(decision.read_text()) == {}, "there is nothing to fit it on"
-    curve = (project.root / "models/tiny/plots/validation.csv").read_text().splitlines()
+    curve = (project.root / "models/tiny/curves/validation.csv").read_text().splitlines()
     assert curve[0] == "epoch,train_loss"
     assert len(curve) == 2
 

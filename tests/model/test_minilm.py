@@ -74,7 +74,7 @@ def test_first_losses_are_those_of_plain_pytorch_without_dropout(
     spec = _spec({"type": "local", "path": "base"}, optimizer={"weight_decay": 2.0})
     _tokenize(project, spec)
     run_stage("tiny-train", project.root)
-    with (project.root / "models/tiny/plots/loss.csv").open() as file:
+    with (project.root / "models/tiny/curves/loss.csv").open() as file:
         ours = [float(row["loss"]) for row in csv.DictReader(file)][:3]
 
     table = prepared_rows(project, "train")

@@ -38,7 +38,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str
     """A project that is built up to train, what train makes, and how many steps it takes."""
     project = _project(tmp_path_factory.mktemp("started") / "project")
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
-    curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
+    curve = (project.root / "models/tiny/curves/loss.csv").read_text().splitlines()
     return project, digest_files(project.root / "models/tiny"), len(curve) - 1
 
 
@@ -99,9 +99,9 @@ def test_early_stopping_goes_on_waiting(tmp_path: Path, monkeypatch: pytest.Monk
     project = _project(tmp_path / "p", early_stopping={"patience": 2, "threshold": 0.5}, epochs=9)
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
     expected = digest_files(project.root / "models/tiny")
-    validation = (project.root / "models/tiny/plots/validation.csv").read_text().splitlines()
+    validation = (project.root / "models/tiny/curves/validation.csv").read_text().splitlines()
     assert len(validation) - 1 < 9, "it stops early"
-    steps = len((project.root / "models/tiny/plots/loss.csv").read_text().splitlines()) - 1
+    steps = len((project.root / "models/tiny/curves/loss.csv").read_text().splitlines()) - 1
     _train_until(project, steps, monkeypatch)
     run_stage("tiny-train", project.root)
     assert digest_files(project.root / "models/tiny") == expected
@@ -121,7 +121,7 @@ def test_averaged_weights_in_steps_of_several_parts_go_on(
     )  # fmt: skip
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize", "train")
     expected = digest_files(project.root / "models/tiny")
-    curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
+    curve = (project.root / "models/tiny/curves/loss.csv").read_text().splitlines()
     assert len(curve) - 1 == 20
     _train_until(project, 3, monkeypatch)
     _train_until(project, 18, monkeypatch)

@@ -125,7 +125,7 @@ def _plots(project: Project) -> Curves:
     """Each curve as the stage's outputs have it: steps or epochs, and values."""
     found: Curves = {}
     for plot, axis in (("loss", "step"), ("learning_rate", "step"), ("validation", "epoch")):
-        with (project.root / f"models/tiny/plots/{plot}.csv").open(encoding="utf-8") as file:
+        with (project.root / f"models/tiny/curves/{plot}.csv").open(encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 number = int(row.pop(axis))
                 for name, value in row.items():

@@ -100,7 +100,7 @@ def process(project: Project) -> Iterator[Forks]:
 def expected(project: Project, process: Forks) -> tuple[dict[str, str], int]:
     """What a training makes that nothing interrupts, and its steps."""
     assert process.run(*STAGE) == (0, "")
-    curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
+    curve = (project.root / "models/tiny/curves/loss.csv").read_text().splitlines()
     return _made(project), len(curve) - 1
 
 

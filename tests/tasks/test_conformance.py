@@ -341,7 +341,7 @@ def test_a_second_build_that_is_interrupted_is_the_same_to_the_bit(
     *before, _, _ = stages
     for name in before:
         run_stage(name, other.root)
-    curve = (project.root / "models/tiny/plots/loss.csv").read_text().splitlines()
+    curve = (project.root / "models/tiny/curves/loss.csv").read_text().splitlines()
     with monkeypatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", _stops_at(len(curve) // 2))
         with pytest.raises(Stopped):

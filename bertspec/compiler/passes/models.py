@@ -24,7 +24,8 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
     base, trained = layout.base(base_name(loaded)), layout.trained(name)
     evaluation, export = layout.evaluation(name), layout.export(name)
     metrics, parity = layout.metrics(name), layout.parity(name)
-    curves = {c: layout.plot(name, c) for c in ("loss", "learning_rate", "validation")}
+    curves = {c: layout.curve(name, c) for c in layout.CURVES}
+    plots = {c: layout.plot(name, c) for c in layout.CURVES}
     prepared = layout.prepared(loaded.dataset_name)
     exports = loaded.spec.export
     by_label = {}
@@ -63,23 +64,24 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
         | ({"teacher": layout.trained(teacher)} if teacher else {}),
         outputs={
             "trained": Output(trained, OutputKind.ARTIFACT),
-            "loss": _curve(curves["loss"], "step", "loss", "Training loss"),
-            "learning_rate": _curve(
-                curves["learning_rate"], "step", "learning_rate", "Learning rate"
-            ),
-            "validation": _curve(
-                curves["validation"], measured_at, "validation_loss", "Validation loss"
-            ),
+            **{c: Output(path, OutputKind.FILE) for c, path in curves.items()},
         },
     )
     evaluate = stage(
         "evaluate",
         {"task": "task", "evaluation": "evaluation"},
-        inputs={"prepared": prepared, "tokenized": tokenized, "trained": trained},
+        inputs={"prepared": prepared, "tokenized": tokenized, "trained": trained, **curves},
         outputs={
             "evaluation": Output(evaluation, OutputKind.ARTIFACT),
             "metrics": Output(metrics, OutputKind.METRIC),
             "decision": Output(layout.decision(name), OutputKind.FILE),
+            "loss": _curve(plots["loss"], "step", "loss", "Training loss"),
+            "learning_rate": _curve(
+                plots["learning_rate"], "step", "learning_rate", "Learning rate"
+            ),
+            "validation": _curve(
+                plots["validation"], measured_at, "validation_loss", "Validation loss"
+            ),
             **by_label,
         },
     )
@@ -126,7 +128,7 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
         | ({"reliability": layout.plot(name, "reliability")} if by_label else {})
         | parities
         | ({"seeds": layout.seeds(name)} if seeds else {})
-        | curves,
+        | plots,
         outputs={"report": Output(layout.report(name), OutputKind.FILE)},
     )
     return params, [train, evaluate, *seeds, *exporting, report]
