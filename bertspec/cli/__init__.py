@@ -29,6 +29,7 @@ COMMANDS = {
     "push-to-hub": "Send an exported model to a Hugging Face hub.",
     "show": "Show metrics, and where the artifacts are.",
     "verify": "Build again elsewhere, and compare every file bit for bit.",
+    "diff": "Tell what differs between revisions or specs: fields, rows, metrics.",
     "compare": "Tell whether one model is better than another, on the same rows.",
     "remote": "Tell whether a remote of DVC works, and what is missing in it.",
     "schema": "Print the JSON Schema of the language.",

@@ -7,6 +7,7 @@ from bertspec.catalog.floating import Floating
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.pipeline.lock import Lock
+from bertspec.spec.document import Path_
 from bertspec.spec.load import LoadedSpec
 
 _PRECISION = ("training", "precision")
@@ -46,6 +47,14 @@ def all_pinned(specs: Sequence[LoadedSpec], lock: Lock) -> list[LoadedSpec]:
     if found:
         raise InputError(list(dict.fromkeys(found)))
     return fixed
+
+
+def pinned_places(loaded: LoadedSpec) -> Iterator[tuple[Path_, Path_]]:
+    """Where a spec leaves something open, and where the lock has it."""
+    for section, each in _floating(loaded):
+        yield (*section, *each.path), (each.section, each.name)
+    if loaded.spec.training.precision == "auto":
+        yield _PRECISION, ("precision",)
 
 
 def _floating(loaded: LoadedSpec) -> Iterator[tuple[tuple[str, ...], Floating]]:

@@ -1,6 +1,6 @@
 """The base of every model of the language: frozen, closed, finite; and what a field affects."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 from pydantic import (
@@ -11,6 +11,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     model_serializer,
 )
+from pydantic_core import to_jsonable_python
 
 
 class Model(BaseModel):
@@ -96,3 +97,31 @@ def either_text_or_list() -> Discriminator:
 def either_text_or_number() -> Discriminator:
     """As `either_text_or_mapping`, for members tagged `text` and `number`."""
     return Discriminator(lambda value: "text" if isinstance(value, str) else "number")
+
+
+def written_out(value: Any) -> Any:
+    """A value as JSON has it, with every default, also those that params.yaml leaves out."""
+    if isinstance(value, Model):
+        return {name: written_out(inner) for name, inner in value}
+    if isinstance(value, dict):
+        return {key: written_out(inner) for key, inner in sorted(value.items())}
+    if isinstance(value, list | tuple):
+        return [written_out(inner) for inner in value]
+    return to_jsonable_python(value)
+
+
+def affected_by(value: Any, path: Sequence[str | int]) -> frozenset[str]:
+    """Kinds of stage whose result a field changes, as it or the field around it declares."""
+    found: frozenset[str] = frozenset()
+    for part in path:
+        if isinstance(value, Model) and part in type(value).model_fields:
+            declared = extra(type(value).model_fields[str(part)])
+            found = frozenset(declared.get("affects", found))
+            value = getattr(value, str(part))
+        elif isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, Sequence) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            break
+    return found

@@ -7,6 +7,9 @@ from typing import Any
 _JOINERS = "\u200c\u200d"
 """Zero-width joiner and non-joiner: emoji and several scripts are written with them."""
 
+LONGEST = 60
+"""Characters of a value in a message."""
+
 
 def printable(text: str, kept: str = "") -> str:
     """`text` with what is not printable as an escape; spaces, and the characters `kept`, stay."""
@@ -21,6 +24,11 @@ def printable(text: str, kept: str = "") -> str:
 def one_line(text: str) -> str:
     """`text` with each run of white space as one space, and what is not printable as an escape."""
     return printable(" ".join(text.split()))
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is longer than LONGEST."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def json_text(value: Any) -> str:

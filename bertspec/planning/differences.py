@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bertspec.core.values import ABSENT, leaves, plain, shown, value_at
 from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.planning.entry import Entry, Locked, Out
 from bertspec.planning.hashes import Hashes
-from bertspec.planning.params import ABSENT, leaves, plain, shown, value_at
 from bertspec.planning.plan import Reason, What
 from bertspec.planning.store import Store
 from bertspec.planning.yaml_file import read_mapping

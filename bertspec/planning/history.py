@@ -8,10 +8,10 @@ from pathlib import Path
 import yaml
 
 from bertspec.core.program import ask
+from bertspec.core.values import ABSENT
 from bertspec.core.yaml import load_plain
 from bertspec.planning.differences import Explain
 from bertspec.planning.entry import Entry, Locked
-from bertspec.planning.params import ABSENT
 from bertspec.planning.plan import Reason, What
 from bertspec.planning.project import DVC_LOCK
 

@@ -7,13 +7,12 @@ from typing import Any
 from bertspec.core.diagnostics import Position
 from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
+from bertspec.core.values import ABSENT, dotted, flat, value_at
 from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.pipeline.stage import RECORDS
 from bertspec.planning.entry import Entry
 from bertspec.planning.order import Makers
-from bertspec.planning.params import ABSENT, value_at
-from bertspec.planning.sources import Sources, dotted, position_of
-from bertspec.spec.document import Path_
+from bertspec.planning.sources import Sources, position_of
 
 
 @dataclass(frozen=True)
@@ -102,21 +101,9 @@ def _fields(entry: Entry, params: Mapping[str, Any], sources: Sources) -> Iterat
         elif not key.startswith(f"{RECORDS}."):
             loaded, section = sources.place(key)
             value = value_at(params, key)
-            for path, leaf in _flat(value, section) if value is not ABSENT else ():
+            for path, leaf in flat(value, section) if value is not ABSENT else ():
                 position = position_of(loaded.document, path) if loaded else None
                 yield Field(dotted(path), leaf, position)
-
-
-def _flat(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
-    """The values in a value, with where they are; a list of plain values is one."""
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, (*path, key))
-    elif isinstance(value, list) and any(isinstance(inner, Mapping | list) for inner in value):
-        for index, inner in enumerate(value):
-            yield from _flat(inner, (*path, index))
-    else:
-        yield path, value
 
 
 def _locked(entry: Entry) -> dict[str, str]:

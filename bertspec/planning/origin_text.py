@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertspec.core.terminal import printable
+from bertspec.core.values import shown
 from bertspec.planning.history import Rebuild
 from bertspec.planning.origin import Field, Origin
-from bertspec.planning.params import shown
 from bertspec.planning.plan import Action, Step
 from bertspec.planning.text import duration, plain_place, plain_step
 

@@ -65,7 +65,7 @@ def read_project(root: Path, pipeline: Pipeline) -> Project:
     return Project(
         root=root,
         entries={name: entry for name, entry in read.items() if entry is not None},
-        locked=_locked(root),
+        locked=read_locked(root),
         params={**their_params, **ours},
         gone=tuple(sorted(generated.keys() - own.keys())),
         stale=tuple(stale),
@@ -93,7 +93,8 @@ def _refuse(root: Path, pipeline: Pipeline) -> None:
         emit(pipeline, file.read_text(encoding="utf-8-sig") if file.exists() else None)
 
 
-def _locked(root: Path) -> dict[str, Locked]:
+def read_locked(root: Path) -> dict[str, Locked]:
+    """What dvc.lock has of each stage. Raises InputError (E218) where it cannot be read."""
     advice = "take one side of a conflict whole: `dvc repro` runs what differs, or restores it"
     stages = read_mapping(root, DVC_LOCK, "E218", advice).get("stages") or {}
     try:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bertspec.core.values import ABSENT, leaves, value_at
 from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.pipeline.stage import RECORDS
 from bertspec.planning.entry import Entry, Locked
-from bertspec.planning.params import ABSENT, leaves, value_at
 from bertspec.planning.plan import Reason
 from bertspec.planning.sources import Sources
 

@@ -8,10 +8,10 @@ from typing import Any
 from bertspec.compiler.passes.shared import base_name, tokenization_name
 from bertspec.core.diagnostics import Position
 from bertspec.core.errors import InputError
+from bertspec.core.values import ABSENT, bare, dotted, leaves, plain, shown
 from bertspec.pipeline.layout import LOCK_FILE
 from bertspec.pipeline.stage import RECORDS
 from bertspec.planning.entry import Entry
-from bertspec.planning.params import ABSENT, leaves, plain, shown
 from bertspec.planning.plan import Reason, What
 from bertspec.spec.document import Document, Path_, read_document
 from bertspec.spec.load import LoadedSpec
@@ -72,7 +72,7 @@ class Sources:
 
     def _of_part(self, top: str, name: str, was: Any, now: Any) -> Reason:
         """One part of a stage's record."""
-        change = f"{_bare(was)} -> {_bare(now)}"
+        change = f"{bare(was)} -> {bare(now)}"
         if top == "packages":
             text, position = f"{name} {change}", self._of_lock("packages", name)
         elif top in ("threads", "device"):
@@ -95,10 +95,7 @@ class Sources:
 
     @cached_property
     def _lock(self) -> Document | None:
-        try:
-            return read_document(self._root / LOCK_FILE, LOCK_FILE)
-        except InputError:
-            return None
+        return lock_document(self._root)
 
     @cached_property
     def _by_name(self) -> Mapping[str, LoadedSpec]:
@@ -125,19 +122,15 @@ def _reasons(loaded: LoadedSpec | None, section: Path_, old: Any, new: Any) -> I
         yield Reason(What.FIELD, text, position, None, field, plain(was), plain(now))
 
 
+def lock_document(root: Path) -> Document | None:
+    """bertspec.lock with the places of what it says; None where it cannot be read."""
+    try:
+        return read_document(root / LOCK_FILE, LOCK_FILE)
+    except InputError:
+        return None
+
+
 def position_of(document: Document, path: Path_) -> Position:
     """Where a value is written; where it is a default, only the file that could say it."""
     found = document.position(path)
     return found if path in document.marks else Position(found.file)
-
-
-def dotted(path: Path_) -> str:
-    """A path in a spec as people write it: `export[0].type`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def _bare(value: Any) -> str:
-    return value if isinstance(value, str) else shown(value)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean, sentences
+from bertspec.core.terminal import shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Rows, or values, that an error names before it only counts."""
-
-LONGEST = 60
-"""Characters of a value that an error shows."""
 
 Place = Callable[[int], str]
 """Where row `i` of the shard is from, such as `data/x.csv row 517`."""
@@ -110,7 +108,7 @@ def is_list(kind: "pa.DataType") -> bool:
 def shown(value: Any) -> str:
     """A value for a message, in one line."""
     text = " ".join(str(value).split())
-    return f"`{text if len(text) <= LONGEST else text[: LONGEST - 3] + '...'}`"
+    return f"`{shortened(text)}`"
 
 
 def as_array(values: "pa.Array | pa.ChunkedArray") -> "pa.Array":

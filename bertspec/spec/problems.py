@@ -14,6 +14,7 @@ from bertspec.catalog.tasks import TASKS
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.model import Model, submodels
 from bertspec.core.names import NAME_PATTERN, did_you_mean
+from bertspec.core.terminal import shortened
 from bertspec.spec.document import Document, Path_
 from bertspec.spec.sections import LANGUAGE_VERSION
 
@@ -265,9 +266,6 @@ def _types(model: type[Model]) -> tuple[str, ...]:
     return get_args(field.annotation) if field else ()
 
 
-_MOST_SHOWN = 60
-
-
 def _shown(value: Any) -> str:
     if value is None:
         return "nothing (null)"
@@ -277,5 +275,4 @@ def _shown(value: Any) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
-    text = str(value)
-    return f"`{text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + '...'}`"
+    return f"`{shortened(str(value))}`"

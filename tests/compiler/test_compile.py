@@ -12,7 +12,8 @@ import yaml
 from bertspec.compiler.emit import emit_dvc, emit_params
 from bertspec.compiler.lower import lower, packages_used
 from bertspec.core.errors import InputError
-from bertspec.core.model import extra
+from bertspec.core.model import affected_by, extra, written_out
+from bertspec.core.values import leaves
 from bertspec.core.yaml import load_plain
 from bertspec.pipeline.lock import Lock
 from bertspec.pipeline.params.contract import Contract
@@ -300,6 +301,10 @@ def test_a_field_changes_exactly_the_stages_that_it_says(
     after = _watched(project.root)
     changed = {kind for kind in before | after if before.get(kind) != after.get(kind)}
     assert changed == set(affects)
+    one, two = map(Spec.model_validate, (_full(), spec))
+    differing = [path for path, _, _ in leaves(written_out(one), written_out(two))]
+    assert differing
+    assert {k for p in differing for k in affected_by(one, p) | affected_by(two, p)} == changed
 
 
 def test_the_table_above_has_every_field_of_the_language() -> None:

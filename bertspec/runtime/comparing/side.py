@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
-from bertspec.core.program import ask
 from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.pipeline.params.evaluate import EvaluateParams
 from bertspec.pipeline.stage import StageRecord
+from bertspec.runtime.revision import Revision
 from bertspec.runtime.stage import read_params, records_of, validated, values_of
 from bertspec.runtime.tables import read_parquet
 
@@ -44,19 +44,19 @@ def read_side(asked: str, root: Path) -> Side:
     """
     name, _, revision = asked.partition("@")
     if not revision:
-        return _read(asked, name, root)
+        return _read(asked, name, root, read_params(root))
+    at = Revision.of(root, revision)
     with TemporaryDirectory() as folder:
         there = Path(folder)
-        text = _git(root, "show", f"{revision}:./{PARAMS_FILE}")
-        (there / PARAMS_FILE).write_text(text, encoding="utf-8")
-        for record in _records(read_params(there), name):
+        (there / PARAMS_FILE).write_text(at.text(PARAMS_FILE), encoding="utf-8")
+        params = read_params(there)
+        for record in _records(params, name):
             path = record.outputs["evaluation"]
-            _get(path, revision, root, there / path)
-        return _read(asked, name, there)
+            at.get(path, there / path)
+        return _read(asked, name, there, params)
 
 
-def _read(asked: str, name: str, root: Path) -> Side:
-    params = read_params(root)
+def _read(asked: str, name: str, root: Path, params: Mapping[str, Any]) -> Side:
     records = _records(params, name)
     own = validated(EvaluateParams, values_of(params, records[0]), f"{name}-{KIND}")
     tables = []
@@ -78,32 +78,3 @@ def _records(params: Mapping[str, Any], name: str) -> list[StageRecord]:
         models = [n.removesuffix(f"-{KIND}") for n, r in records.items() if r.seed is None]
         raise InputError.of("E204", f"there is no model `{name}`", did_you_mean(name, models))
     return [records[stage], *(r for n, r in records.items() if n == f"{stage}-seed{r.seed}")]
-
-
-def _get(path: str, revision: str, root: Path, target: Path) -> None:
-    """Put an output of the revision at `target`, through DVC."""
-    top, prefix = (
-        _git(root, "rev-parse", option).removesuffix("\n")
-        for option in ("--show-toplevel", "--show-prefix")
-    )
-    target.parent.mkdir(parents=True)
-    command = ("dvc", "get", "--rev", revision, "--out", str(target), top, f"{prefix}{path}")
-    answer = ask(*command, folder=root, seconds=None)
-    if answer.code:
-        raise InputError.of(
-            "E490",
-            f"DVC does not give {path} of {revision}: {answer.problem}",
-            "`dvc push` where it was built, so that it is in the remote; or check the revision "
-            "out, and `dvc repro`",
-        )
-
-
-def _git(root: Path, *arguments: str) -> str:
-    answer = ask("git", *arguments, folder=root)
-    if answer.code:
-        raise InputError.of(
-            "E490",
-            f"git does not give it (git {' '.join(arguments)}): {answer.problem}",
-            "name a branch, a tag or a commit in which the project has been compiled",
-        )
-    return answer.out

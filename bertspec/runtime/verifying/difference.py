@@ -1,7 +1,7 @@
 """How far two builds of an artifact are from each other, by what the files hold."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertspec.core.digest import file_digest
 from bertspec.core.manifest import digest_files
+from bertspec.core.values import ABSENT, dotted, leaves, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,9 +20,6 @@ FILE = "."
 TABLES = (".parquet", ".arrow")
 TELLING = (".safetensors", *TABLES)
 """Files that say more of a difference than the indexes and configs beside them."""
-
-_SHOWN = 60
-"""Characters of a value."""
 
 
 @dataclass(frozen=True)
@@ -120,32 +118,20 @@ def _of_tables(mine: "pa.Table", theirs: "pa.Table") -> str:
             row, one, other = next(
                 (i, a, b) for i, (a, b) in enumerate(rows, 1) if repr(a) != repr(b)
             )
-            return f"`{name}` of row {row:,} is {_short(one)}, and {_short(other)} in the rebuild"
+            return f"`{name}` of row {row:,} is {shown(one)}, and {shown(other)} in the rebuild"
     return ""
 
 
-def _of_json(mine: Any, theirs: Any, path: str = "") -> str:
-    """The first place at which they differ."""
-    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
-        if alone := sorted(mine.keys() ^ theirs.keys()):
-            return f"only one build has `{path}{alone[0]}`"
-        inner = ((f"{path}{key}.", mine[key], theirs[key]) for key in mine)
-    elif isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
-        pairs = zip(mine, theirs, strict=True)
-        inner = ((f"{path}{i}.", a, b) for i, (a, b) in enumerate(pairs))
-    elif type(mine) is type(theirs) and mine == theirs:
-        return ""
-    else:
-        where = path.rstrip(".") or "the value"
-        return f"`{where}` is {_short(mine)}, and {_short(theirs)} in the rebuild"
-    return next((found for where, a, b in inner if (found := _of_json(a, b, where))), "")
+def _of_json(mine: Any, theirs: Any) -> str:
+    """The first place at which they differ; empty for none."""
+    for path, one, other in leaves(mine, theirs):
+        where = f"`{dotted(path)}`" if path else "the value"
+        if one is ABSENT or other is ABSENT:
+            return f"only one build has {where}"
+        return f"{where} is {shown(one)}, and {shown(other)} in the rebuild"
+    return ""
 
 
 def _of_bytes(mine: bytes, theirs: bytes) -> str:
     at = next(i for i, (a, b) in enumerate(zip_longest(mine, theirs)) if a != b)
     return f"bytes differ from {at:,} on ({len(mine):,} bytes, and {len(theirs):,} in the rebuild)"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

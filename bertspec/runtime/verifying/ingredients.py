@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from bertspec.core.manifest import Manifest, digest_artifact, digest_files
+from bertspec.core.values import bare, dotted, leaves
 from bertspec.pipeline.stage import MANIFEST, Stage
 
 WHAT = {
@@ -32,8 +32,8 @@ def other_ingredients(manifest: str, here: Path, there: Path) -> Iterator[str]:
     for name, title in WHAT.items():
         one, other = getattr(mine, name), getattr(theirs, name)
         if isinstance(one, Mapping):
-            for path, a, b in _unequal(one, other):
-                yield f"{title} {path}: {a} here, {b} in the rebuild"
+            for place, a, b in leaves(one, other):
+                yield f"{title} {dotted(place)}: {bare(a)} here, {bare(b)} in the rebuild"
         elif one != other:
             yield f"{title}: {one} here, {other} in the rebuild"
     artifact = here / manifest.removesuffix(".manifest.json")
@@ -43,11 +43,3 @@ def other_ingredients(manifest: str, here: Path, there: Path) -> Iterator[str]:
     for path, digest in mine.inputs.items():
         if digest_artifact(here / path) != digest:
             yield f"{path} has changed since it was made from it: `dvc repro`"
-
-
-def _unequal(mine: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
-        for key in sorted({*mine, *theirs}):
-            yield from _unequal(mine.get(key), theirs.get(key), f"{path}.{key}" if path else key)
-    elif mine != theirs:
-        yield path, mine, theirs

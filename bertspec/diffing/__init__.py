@@ -1,0 +1,1 @@
+"""Two revisions of a project, or two specs, compared by what they mean."""
