@@ -169,9 +169,9 @@ def test_rows_and_metrics_are_told(told: Any) -> None:
 
 
 def test_the_text_says_the_same(found: Diff) -> None:
-    console = Console(file=StringIO(), width=80, highlight=False, markup=False, emoji=False)
-    show(found, console)
-    said = console.file.getvalue()
+    told = StringIO()
+    show(found, Console(file=told, width=80, highlight=False, markup=False, emoji=False))
+    said = told.getvalue()
     assert re.search(r"learning_rate 5e-05 -> 0.001 +train +v1:specs/tiny.json -> specs/tiny", said)
     assert re.search(r'rebuilds nothing:\n    description "" -> "words"', said)
     assert "1 relabelled" in said
@@ -205,6 +205,29 @@ def test_the_commit_in_place_of_its_branch_rebuilds_nothing(copied: Project) -> 
     )
     (field,) = _of(_diff(copied, "HEAD", "--exit-code", code=1), "hubbed")["fields"]
     assert (field["old"], field["new"], field["stages"]) == ("main", SECOND, [])
+
+
+def test_what_was_compiled_by_another_bertspec_on_another_machine(copied: Project) -> None:
+    params = load_plain((copied.root / "params.yaml").read_text())
+    for name in ("tiny-train", "tiny-evaluate"):
+        params["bertspec"]["stages"][name] |= {"threads": 2, "device": "cuda"}
+    params["bertspec"]["stages"]["tiny-train"]["version"] = 1
+    params["bertspec"]["hardware"]["isa"] = "other"
+    (copied.root / "params.yaml").write_text(dump(params))
+    copied.commit()
+    locked = _of(_diff(copied, "tiny@HEAD"), "tiny")["locked"]
+    told = {entry["name"]: (entry["what"], entry["stages"], entry["old"]) for entry in locked}
+    assert told == {
+        "train": ("version", ["train"], 1),
+        "threads": ("threads", ["train", "evaluate"], 2),
+        "device": ("device", ["train", "evaluate"], "cuda"),
+        "hardware.isa": ("hardware", [], "other"),
+    }
+    places = {entry["name"]: entry["places"] for entry in locked}
+    assert places["train"] == [None, None]
+    assert places["threads"][1]["line"]
+    said = copied.bertspec("diff", "tiny@HEAD")
+    assert re.search(r"version of stage train 1 -> \d +train\n", said)
 
 
 def test_what_is_not_in_the_cache_is_told_and_the_rest_compared(copied: Project) -> None:
@@ -243,6 +266,7 @@ def test_what_is_not_clear_is_refused(copied: Project) -> None:
     assert "`refs/heads/tiny` is the branch" in said
     assert _diff(copied, "refs/heads/tiny", "hubbed")["specs"] == []
     assert _diff(copied, "tiny@HEAD", "hubbed")["specs"][0]["names"] == ["tiny", "hubbed"]
+    assert _diff(copied, "@", "HEAD@{0}")["first"]["title"] == "@", "as git has it"
     assert "nothing to compare it with" in copied.bertspec("diff", "new", code=2)
     said = copied.bertspec("diff", "new", "v1", code=2)
     assert "`new` is a spec, and `v1` is a revision" in said
