@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from bertspec.compiler.checks import load_valid
 from bertspec.compiler.emit import compiled_params
 from bertspec.compiler.lower import lower
 from bertspec.compiler.pins import pinned_places, with_pins
@@ -131,11 +132,12 @@ def read_here(root: Path, loaded: Loaded) -> Side:
         if lock is None:
             notes.append(f"there is no {LOCK_FILE} here: `bertspec lock` writes it")
         else:
-            pipeline = lower(loaded.specs, lock)
+            valid = load_valid((SPECS,), root).specs  # by all rules, which what was may break
+            pipeline = lower(valid, lock)
             params = compiled_params(pipeline)
-            stale = _stale(root, loaded.specs, pipeline)
+            stale = _stale(root, valid, pipeline)
     except InputError as error:
-        notes.append(f"what is here cannot be compiled: {error}")
+        notes.append(f"what is here cannot be compiled and planned: {error}")
     records = records_of(params)
     specs = _with_pins(loaded, lock)
     built = read_locked(root)

@@ -251,6 +251,10 @@ def test_what_is_older_than_the_files_here_is_told(copied: Project) -> None:
     (note, *_) = _diff(copied)["notes"]
     assert "cannot be compiled" in note
     assert "jinja2" in note
+    copied.write_spec(_spec(name="third", model={"base": {"type": "spec", "name": "no"}}), "3.json")
+    told = _diff(copied)
+    assert told["added"] == ["third"]
+    assert "cannot be compiled" in told["notes"][0]
 
 
 def test_two_specs_of_one_project(history: Project) -> None:
