@@ -28,7 +28,7 @@ class DataChange:
     @property
     def differs(self) -> bool:
         """Whether it is known that the rows, their order or their files are not the same."""
-        return None not in self.digests or bool(self.rows and self.rows.changes)
+        return None not in self.digests
 
 
 @dataclass
@@ -48,12 +48,17 @@ class Data:
         """`pairs` are names of data sets before and after, with the specs that read them."""
         for (one, other), specs in pairs.items():
             digests = (self._digest(old, one), self._digest(new, other))
-            if digests[0] is not None and digests[0] == digests[1]:
+            if digests[0] == digests[1]:  # the same, or built on neither side
                 continue
-            rows, missing = self._rows(self._place(old, one), self._place(new, other))
-            found = DataChange((one, other), specs, digests, rows, missing)
-            if found.differs or missing:
-                yield found
+            rows: Rows | None = None
+            missing = tuple(
+                f"{layout.prepared(name)} was not built {side.place}"
+                for side, name, digest in zip((old, new), (one, other), digests, strict=True)
+                if digest is None
+            )
+            if not missing:  # DVC is asked only for what will be used
+                rows, missing = self._rows(self._place(old, one), self._place(new, other))
+            yield DataChange((one, other), specs, digests, rows, missing)
 
     def _rows(self, first: Path | str, second: Path | str) -> tuple[Rows | None, tuple[str, ...]]:
         """What differs, or why that cannot be said."""
@@ -83,8 +88,6 @@ class Data:
             place = side.root / path
             missing = f"{path} is missing here: `dvc repro` builds it, `dvc pull` fetches it"
             return place if place.is_dir() else missing
-        if f"{name}-prepare" not in side.built:
-            return f"{path} was not built at {side.title}"
         try:
             target = self.folder / side.revision.commit / name
             side.revision.get(path, target)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+_SMALL = 1e-4
+"""Below it a difference is told by its order."""
+
+
 def as_json(found: Diff) -> dict[str, Any]:
     """All of it by name; docs/diff.md says what each key is."""
     return {
@@ -126,9 +130,9 @@ def _metrics(metrics: Iterable[MetricChange], titles: tuple[str, str]) -> "Table
     table = Table("metric", *map(printable, titles), "difference")
     for metric in metrics:
         if metric.old != metric.new or metric.path[0] in MEASURED:
-            change = "-" if metric.difference is None else f"{metric.difference:+.4f}"
             name = printable(".".join(map(str, metric.path)))
-            table.add_row(name, _number(metric.old), _number(metric.new), change)
+            numbers = (_number(metric.old), _number(metric.new), _difference(metric.difference))
+            table.add_row(name, *numbers)
     return table
 
 
@@ -136,6 +140,13 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def _difference(value: float | None) -> str:
+    """Empty for none at all, and never zero for a small one."""
+    if value is None:
+        return "-"
+    return f"{value:+.4f}" if abs(value) >= _SMALL else f"{value:+.0e}" if value else ""
 
 
 def _data(data: DataChange) -> Iterator[str]:

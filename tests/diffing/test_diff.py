@@ -293,7 +293,7 @@ def test_before_there_is_a_commit(project: Project) -> None:
     assert "E490" in project.bertspec("diff", code=2)
     project.commit()
     told = _diff(project)
-    assert not told["differs"]
+    assert (told["differs"], told["data"]) == (False, [])
     project.write_spec(_spec(description="words"))
     told = _diff(project)
     assert [f["field"] for f in _of(told, "tiny")["fields"]] == ["description"]
