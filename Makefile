@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint rebuild-check docs site goldens clean
+.PHONY: demo test test-all lint rebuild-check docs site goldens clean
 
 demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
 	@bertspec validate specs
@@ -19,11 +19,16 @@ demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
 
 # Of each of two processes: more threads would wait for each other.
 test: export OMP_NUM_THREADS := 1
+# Compiled modules are kept: many tests start processes.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.stamp ## Run every test, the linters and the type checker.
 	ruff check . && ruff format --check .
 	mypy
 	lint-imports
-	python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 30 $(PYTEST)
+
+test-all: ## Run every test, and every combination of those that have many.
+	$(MAKE) test PYTEST=--thorough
 
 lint: $(VENV)/dev.stamp
 	pre-commit run --all-files

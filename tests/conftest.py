@@ -31,14 +31,18 @@ SHARED = REPOSITORY.parent / "shared" / "data"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="rewrite the golden files")
+    parser.addoption("--thorough", action="store_true", help="run every combination, for an hour")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of a file run in one process, so that what they share is built once.
 
     What takes longest comes first, so that the processes end at nearly the same time.
     """
+    if not config.getoption("--thorough"):
+        config.hook.pytest_deselected([i for i in items if i.get_closest_marker("thorough")])
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     groups = [_group(item) for item in items]
     for item, group in zip(items, groups, strict=True):
         item.add_marker(pytest.mark.xdist_group(group))

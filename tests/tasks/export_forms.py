@@ -20,8 +20,14 @@ def _forms() -> dict[str, dict[str, Any]]:
 FORMS = _forms()
 """Name of an export -> its options: each kind, and each kind of numbers that it has."""
 
-ONNX = [name for name, options in FORMS.items() if options["type"] == "onnx"]
-"""Those that predict runs."""
+_QUICK = {"onnx", "torchscript", "transformers"}
+_ALL_FORMS = ("text-classification", "question-answering")
+"""Tasks that are exported to every form without --thorough, too."""
+
+
+def forms_of(kind: str, *, thorough: bool) -> list[str]:
+    """The forms that a task is exported to in tests: all, or the first ones that people take."""
+    return [name for name in FORMS if thorough or kind in _ALL_FORMS or name in _QUICK]
 
 FOLDER = "models/tiny/export/transformers"
 
