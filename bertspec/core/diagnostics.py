@@ -45,6 +45,8 @@ class Diagnostic:
     severity: Severity = Severity.ERROR
     field: tuple[str | int, ...] = ()
     """What of a spec it is about, such as `("data", "split")`; its `position` is found there."""
+    replacement: str | None = None
+    """The key or text that was probably meant, in place of what stands at `position`."""
 
     @property
     def sort_key(self) -> tuple[Position, str, str]:
@@ -116,6 +118,7 @@ def _as_json(diagnostic: Diagnostic) -> dict[str, object]:
         "message": diagnostic.message,
         "help": diagnostic.help,
         "position": position,
+        "replacement": diagnostic.replacement,
     }
 
 

@@ -17,13 +17,19 @@ def slugify(text: str) -> str:
 _MOST_LISTED = 20
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """Advice for an unknown word: the nearest known one in any case, or all when none is near."""
-    names = sorted(known)
-    folded = {name.casefold(): name for name in names}
+def nearest(wrong: str, known: Iterable[str]) -> str | None:
+    """The known word, in any case, that a mistyped one is nearest to; None where none is near."""
+    folded = {name.casefold(): name for name in sorted(known)}
     near = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean `{folded[near[0]]}`?"
+    return folded[near[0]] if near else None
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """Advice for an unknown word: the nearest known one, or all when none is near."""
+    names = sorted(known)
+    near = nearest(wrong, names)
+    if near is not None:
+        return f"did you mean `{near}`?"
     if not names:
         return "nothing is allowed here"
     more = f", and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
@@ -41,8 +47,20 @@ def sentences(*parts: str) -> str:
 
 def nearest_file(path: Path) -> str:
     """Advice for a path that is not there: the nearest name in its folder."""
-    try:
-        near = [p.name for p in path.parent.iterdir()]
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        near = []
+    near = beside(path)
     return did_you_mean(path.name, near) if near else "check the path"
+
+
+def beside(path: Path) -> list[str]:
+    """Names of what is in the folder of a path, which need not be there."""
+    try:
+        return [p.name for p in path.parent.iterdir()]
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return []
+
+
+def nearest_path(path: str, root: Path) -> str | None:
+    """`path`, relative to `root`, with the nearest name in its folder; None where none is near."""
+    folder, slash, name = path.rpartition("/")
+    near = nearest(name, beside(root / path))
+    return None if near is None else f"{folder}{slash}{near}"

@@ -13,6 +13,7 @@ import yaml
 from bertspec.core.diagnostics import Diagnostic, Position
 from bertspec.core.errors import InputError
 from bertspec.core.yaml import MAX_DEPTH, MAX_DIGITS, compose, is_plain, resolve
+from bertspec.spec.unsaved import unsaved_text
 
 Path_ = tuple[str | int, ...]
 """Keys and indices from the root of a document to a value."""
@@ -36,6 +37,8 @@ class Marks:
 
     value: Position
     key: Position | None = None
+    is_word: bool = False
+    """Whether the value is a scalar that stands there, whole, in one line."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,14 @@ class Document:
                 return marks.key if marks.key and (key or not exact) else marks.value
         return Position(self.name)
 
+    def is_word(self, path: Path_, *, key: bool = False) -> bool:
+        """Whether `position` is that of the key, or of a scalar in one line, itself.
+
+        It is not for a missing value, an alias, a mapping or a list.
+        """
+        marks = self.marks.get(path)
+        return marks is not None and (marks.key is not None if key else marks.is_word)
+
 
 def shown(path: Path, root: Path) -> str:
     """`path` as messages and dvc.yaml have it: relative to the project, on any machine."""
@@ -67,7 +78,7 @@ def shown(path: Path, root: Path) -> str:
 
 def read_document(path: Path, name: str) -> Document:
     """Parse one file. Raises InputError (E001 to E007) with all that is wrong in its form."""
-    text = _read_text(path, name)
+    text = read_text(path, name)
     lines = text.splitlines() or [""]
     found: list[Diagnostic] = []
 
@@ -97,14 +108,17 @@ def read_document(path: Path, name: str) -> Document:
     return Document(path, name, strict if is_json else value, reader.marks)
 
 
-def _read_text(path: Path, name: str) -> str:
+def read_text(path: Path, name: str) -> str:
+    """A file without its byte-order mark. Raises InputError (E006, E007)."""
     here = Position(name)
+    text = unsaved_text(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
+        size = path.stat().st_size if text is None else len(text.encode())
+        if size > MAX_BYTES:
             raise InputError.of(
                 "E007", "the file is larger than 1 MiB", "is it really a spec?", here
             )
-        content = path.read_bytes()
+        content = path.read_bytes() if text is None else text.encode()
     except OSError as error:
         raise InputError.of(
             "E007", f"cannot be read: {error.strerror}", "check the path", here
@@ -192,8 +206,14 @@ class _Reader:
         position: Position | None = None,
     ) -> Any:
         """The value of a node. `position` is where to show it, by default where it stands."""
+        is_word = (
+            position is None
+            and isinstance(node, yaml.ScalarNode)
+            and node.style not in ("|", ">")
+            and node.start_mark.line == node.end_mark.line
+        )
         position = position or self._position(node)
-        self.marks[path] = Marks(position, key)
+        self.marks[path] = Marks(position, key, is_word)
         self._count += 1
         if len(path) > MAX_DEPTH:
             raise InputError.of(

@@ -1,15 +1,16 @@
 """`extends` and named data sets: several files become one document, positions kept."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bertspec.core.diagnostics import Diagnostic, Position
 from bertspec.core.errors import InputError
-from bertspec.core.names import NAME_PATTERN, did_you_mean, nearest_file
+from bertspec.core.names import NAME_PATTERN, did_you_mean, nearest, nearest_file, nearest_path
 from bertspec.spec.document import Document, Marks, Path_, read_document, shown
 from bertspec.spec.sections import LANGUAGE_VERSION
+from bertspec.spec.unsaved import is_file
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """What the name of a spec or a data set file ends with, in any case."""
@@ -42,8 +43,9 @@ def _with_parents(path: Path, root: Path, chain: tuple[Path, ...]) -> Document:
         return document
     target = path.parent / parent
     here = document.position(("extends",))
-    if not os.path.isfile(target):  # noqa: PTH113 - Path.is_file raises for a very long name
-        raise InputError.of("E007", f"there is no file {parent}", nearest_file(target), here)
+    if not is_file(target):
+        raise _missing(f"there is no file {parent}", nearest_file(target), here,
+                       nearest_path(parent, path.parent))  # fmt: skip
     seen, real = (*chain, path.resolve()), target.resolve()
     if real in seen:
         circle = " -> ".join(p.name for p in (*seen[seen.index(real) :], real))
@@ -100,13 +102,13 @@ def _with_data_set(document: Document, root: Path) -> Document:
     name = document.value.get("data")
     if not isinstance(name, str) or not re.fullmatch(NAME_PATTERN, name):
         return document  # it is no name: validation says so
-    files = list(_data_set_files(document.path, root))
+    files = list(data_set_files(document.path, root))
     file = next((f for f in files if f.stem == name), None)
     if file is None:
         known = {f.stem for f in files}
         advice = did_you_mean(name, known) if known else "write the data set inline"
         here = document.position(("data",))
-        raise InputError.of("E007", f"there is no {DATA_SETS}/{name}.yaml", advice, here)
+        raise _missing(f"there is no {DATA_SETS}/{name}.yaml", advice, here, nearest(name, known))
     data = load_data_set_document(file, root)
     _check_version(data)
     value = {k: v for k, v in data.value.items() if k != "bertspec"}
@@ -115,7 +117,11 @@ def _with_data_set(document: Document, root: Path) -> Document:
     return Document(document.path, document.name, document.value | {"data": value}, marks)
 
 
-def _data_set_files(path: Path, root: Path) -> Iterator[Path]:
+def _missing(message: str, help: str, here: Position, meant: str | None) -> InputError:
+    return InputError([Diagnostic("E007", message, help, here, replacement=meant)])
+
+
+def data_set_files(path: Path, root: Path) -> Iterator[Path]:
     """Data sets that the spec at `path` can name; those in the nearest folder first.
 
     They lie in `datasets` beside the spec or in a folder above it, up to the project's.

@@ -22,6 +22,7 @@ from bertspec.spec.extends import (
 from bertspec.spec.needs import needed_specs
 from bertspec.spec.problems import diagnostics_of, without_unknown_keys
 from bertspec.spec.sections import DataSetFile, Spec
+from bertspec.spec.unsaved import is_file
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,14 @@ def _needed(specs: Iterable[LoadedSpec]) -> list[Path]:
         for name in needed_specs(loaded.spec).values()
         if name not in known
     }
-    found = [_spec_named(name, folder) for name, folder in wanted]
+    found = [spec_named(name, folder) for name, folder in wanted]
     return list(dict.fromkeys(file for file in found if file is not None))
 
 
-def _spec_named(name: str, folder: Path) -> Path | None:
-    """The spec of this name in a folder: most often, the file is called so, too."""
-    files = [file for file in folder.iterdir() if is_spec_file(file) and file.is_file()]
+def spec_named(name: str, folder: Path) -> Path | None:
+    """The file of the spec of this name in a folder: most often, it is called so, too."""
+    there = folder.iterdir() if folder.is_dir() else ()  # an unsaved spec may be in no folder yet
+    files = [file for file in there if is_spec_file(file) and file.is_file()]
     for file in sorted(files, key=lambda f: (f.stem != name, f.name)):
         try:
             document = read_document(file, file.name)
@@ -140,9 +142,9 @@ def _validate(model: type[M], document: Document) -> tuple[M | None, Sequence[Di
 def _files(path: Path, root: Path, found: list[Diagnostic]) -> Iterator[Path]:
     """The files that a path stands for; `found` gets what is wrong with it."""
     name = shown(path, root)
-    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a very long name
+    if is_file(path):
         yield path
-    elif not os.path.isdir(path):  # noqa: PTH112 - the same
+    elif not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a very long name
         message = f"there is no file or folder {name}"
         found.append(Diagnostic("E007", message, nearest_file(path), Position(name)))
     else:

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from bertspec.catalog.tasks import TASKS
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.model import Model, submodels
-from bertspec.core.names import NAME_PATTERN, did_you_mean
+from bertspec.core.names import NAME_PATTERN, did_you_mean, nearest
 from bertspec.core.terminal import shortened
 from bertspec.spec.document import Document, Path_
 from bertspec.spec.sections import LANGUAGE_VERSION
@@ -71,6 +71,11 @@ class _Place:
         default = "" if field.is_required() else f", by default {_shown(field.get_default())}"
         return f"`{name}` is {allowed}{default}: {field.description}"
 
+    def meant(self, replacement: str | None, *below: str) -> str | None:
+        """`replacement`, where what stands at the place, or `below` it, is a word itself."""
+        is_word = self.document.is_word((*self.path, *below), key=self.is_key)
+        return replacement if is_word else None
+
     def _field(self) -> tuple[str, FieldInfo | None]:
         """The field that the value is of: for a value in a mapping of free keys, the mapping's."""
         for name in (self.name, *(str(part) for part in reversed(self.path))):
@@ -114,7 +119,11 @@ def _diagnostic(error: ErrorDetails, place: _Place) -> Diagnostic:
 def _unknown_key(_error: ErrorDetails, place: _Place) -> Diagnostic:
     fields = {f for m in place.models for f in m.model_fields}
     return Diagnostic(
-        "E010", f"unknown key `{place.name}`", did_you_mean(place.name, fields), place.key
+        "E010",
+        f"unknown key `{place.name}`",
+        did_you_mean(place.name, fields),
+        place.key,
+        replacement=nearest(place.name, fields),
     )
 
 
@@ -138,6 +147,7 @@ def _unknown_type(error: ErrorDetails, place: _Place) -> Diagnostic:
         f"there is no {place.name} of type `{wrong}`",
         did_you_mean(wrong, known),
         place.document.position((*place.path, "type")),
+        replacement=place.meant(nearest(wrong, known), "type"),
     )
 
 
@@ -151,11 +161,13 @@ def _not_one_of(error: ErrorDetails, place: _Place) -> Diagnostic:
             place.position,
         )
     words = str(error["ctx"]["expected"]).replace(" or ", ", ").split(",")
-    advice = did_you_mean(str(value), [word.strip("' ") for word in words])
+    known = [word.strip("' ") for word in words]
+    advice = did_you_mean(str(value), known)
     wrong = "have the key" if place.is_key else "be"
     label = ".".join(map(str, place.path[:-1])) if place.is_key else place.label
     message = f"`{label}` cannot {wrong} {_shown(value)}"
-    return Diagnostic("E013", message, advice, place.position)
+    meant = place.meant(nearest(str(value), known))
+    return Diagnostic("E013", message, advice, place.position, replacement=meant)
 
 
 def _wrong_type(error: ErrorDetails, place: _Place) -> Diagnostic:

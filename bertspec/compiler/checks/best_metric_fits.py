@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, nearest
 from bertspec.spec.load import LoadedSpec
 
 
@@ -21,6 +21,7 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             place,
             f"{task.type} has no metric `{name}`",
             did_you_mean(name, ("loss", *task.metrics)),
+            replacement=nearest(name, ("loss", *task.metrics)),
         )
     elif reason := task.unfit_metric(name):
         yield finding("E114", loaded, place, reason, "or `loss`")

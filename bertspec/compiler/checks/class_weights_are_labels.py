@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, nearest
 from bertspec.spec.load import LoadedSpec
 
 
@@ -24,6 +24,7 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
                 f"there is no label `{name}`",
                 did_you_mean(name, labels),
                 key=True,
+                replacement=nearest(name, labels),
             )
     missing = [label for label in labels if label not in weights]
     if missing:

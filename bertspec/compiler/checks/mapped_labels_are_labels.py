@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, nearest
 from bertspec.pipeline.params.columns import Column
 from bertspec.spec.load import LoadedSpec
 
@@ -30,4 +30,5 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
                 path,
                 f"there is no label `{value}`",
                 did_you_mean(value, labels),
+                replacement=nearest(value, labels),
             )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, nearest
 from bertspec.spec.load import LoadedSpec
 
 
@@ -20,6 +20,7 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
                 place,
                 f"{task.type} has no metric `{name}`",
                 did_you_mean(name, task.metrics),
+                replacement=nearest(name, task.metrics),
             )
         elif reason := task.unfit_metric(name):
             yield finding("E118", loaded, place, reason, "see `bertspec explain-code E118`")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean, sentences
+from bertspec.core.names import did_you_mean, nearest, sentences
 from bertspec.spec.load import LoadedSpec
 from bertspec.spec.needs import BASE, TEACHER, needed_specs
 
@@ -27,6 +27,7 @@ def check(specs: Sequence[LoadedSpec]) -> Iterator[Diagnostic]:
                     place,
                     f"there is no spec `{needed}` to {_DOING[place]}, or it is not valid",
                     _where_it_must_be(needed, needs.keys() - {name}),
+                    replacement=nearest(needed, needs.keys() - {name}),
                 )
             elif chain := _chain(needed, name, needs):
                 yield finding(

@@ -6,7 +6,7 @@ from pathlib import Path
 from bertspec.catalog.task import CLASSES, Task
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, nearest
 from bertspec.spec.load import LoadedSpec
 
 
@@ -23,7 +23,8 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             near = did_you_mean(name, ("loss", *evaluation.metrics))
             advice = f"add it to `metrics`; {near}"
         place = ("evaluation", "require", name)
-        yield finding("E120", loaded, place, message, advice, key=True)
+        meant = nearest(name, known)
+        yield finding("E120", loaded, place, message, advice, key=True, replacement=meant)
 
 
 def _of_class(task: Task, name: str) -> tuple[str, str]:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
-from bertspec.catalog.bases.families import table_version
-from bertspec.catalog.bases.scratch import ScratchBase
+from bertspec.catalog.bases.families import family, table_version
+from bertspec.catalog.bases.scratch import FROM_TOKENIZER, ScratchBase
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic, Severity
+from bertspec.core.names import nearest
 from bertspec.core.packages import public_version
 from bertspec.spec.load import LoadedSpec
 
@@ -32,6 +33,7 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             "`config` has no `model_type`",
             "write the architecture's name in transformers, such as `model_type: bert`",
         )
+    known = family(config.get("model_type"))
     for key, message, advice in base.unknown_keys():
         # Another transformers may know keys that this one does not. To ask takes milliseconds.
         is_ours = _installed() == table_version()
@@ -43,6 +45,7 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             advice,
             key=True,
             severity=Severity.ERROR if is_ours else Severity.WARNING,
+            replacement=nearest(key, known.keys) if known and key not in FROM_TOKENIZER else None,
         )
     wrong = dict(base.wrong_sizes())
     for key, message in wrong.items():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, nearest
 from bertspec.pipeline.params.columns import kind_of
 from bertspec.spec.load import LoadedSpec
 
@@ -21,4 +21,5 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
                 ("evaluation", "slices", name, "column"),
                 f"`{condition.column}` is none of `data.columns` that is a text",
                 did_you_mean(condition.column, texts),
+                replacement=nearest(condition.column, texts),
             )

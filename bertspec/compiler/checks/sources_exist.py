@@ -7,7 +7,7 @@ from bertspec.compiler.checks.finding import warning
 from bertspec.compiler.checks.local_paths import local_paths
 from bertspec.compiler.checks.sources_are_inside import unusable
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import nearest_file
+from bertspec.core.names import nearest_file, nearest_path
 from bertspec.spec.load import LoadedSpec
 
 
@@ -15,7 +15,12 @@ def check(loaded: LoadedSpec, root: Path) -> Iterator[Diagnostic]:
     for place, name in local_paths(loaded):
         if not unusable(name) and not _exists(root / name):
             yield warning(
-                "E110", loaded, place, f"there is no {name} yet", nearest_file(root / name)
+                "E110",
+                loaded,
+                place,
+                f"there is no {name} yet",
+                nearest_file(root / name),
+                replacement=nearest_path(name, root),
             )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
-from bertspec.core.names import did_you_mean
+from bertspec.core.names import did_you_mean, nearest
 from bertspec.pipeline.params.columns import kind_of
 from bertspec.spec.load import LoadedSpec
 
@@ -24,4 +24,5 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
             ("data", "split", "stratify"),
             f"`{field}` {what}",
             did_you_mean(field, texts),
+            replacement=nearest(field, texts),
         )
