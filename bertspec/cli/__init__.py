@@ -16,6 +16,7 @@ COMMANDS = {
     "new": "Write a first spec of a task, for your data.",
     "import": "Translate what another tool is told into a spec.",
     "validate": "Check specs; show everything that is wrong in them.",
+    "fmt": "Format specs, and keep every comment.",
     "lock": "Fix in bertspec.lock what specs leave open.",
     "compile": "Write dvc.yaml and params.yaml from specs.",
     "plan": "Tell what would run, why, and how long it may take.",
@@ -204,8 +205,8 @@ def _report(error: Exception) -> int:
     elif isinstance(error, ModuleNotFoundError) and not f"{error.name}.".startswith("bertspec."):
         exit_code = EnvironmentFault.exit_code
         advice = (
-            "pip install 'bertspec[predict]' or 'bertspec[serve]' for exported models, and "
-            "'bertspec[train]' for all else"
+            "pip install 'bertspec[predict]' or 'bertspec[serve]' for exported models, "
+            "'bertspec[lsp]' for editors, and 'bertspec[train]' for all else"
         )
         found = (Diagnostic("E502", f"not installed: {error.name}", advice),)
     elif isinstance(error, OSError):

@@ -44,22 +44,28 @@ def _fields_of(
         known = sorted({listed[sub, own] for sub in inner if (sub, own) in listed})
         as_in = f" Fields as in `{'`, `'.join(known)}`." if known else ""
         yield FieldInfo(
-            path, _type(field.annotation), _default(field), own, f"{field.description}{as_in}"
+            path,
+            type_in_words(field.annotation),
+            default_in_words(field),
+            own,
+            f"{field.description}{as_in}",
         )
         for sub in inner:
             if (sub, own) in listed:
                 continue
-            kind = f"({kinds[0]})" if (kinds := _kinds(sub)) and len(inner) > 1 else ""
+            kind = f"({kinds[0]})" if (kinds := kinds_of(sub)) and len(inner) > 1 else ""
             listed[sub, own] = f"{path}{kind}"
             yield from _fields_of(sub, f"{path}{kind}.", own, listed)
 
 
-def _kinds(model: type[Model]) -> tuple[str, ...]:
+def kinds_of(model: type[Model]) -> tuple[str, ...]:
+    """The values of `type` that stand for the model."""
     field = model.model_fields.get("type")
     return get_args(field.annotation) if field else ()
 
 
-def _default(field: Any) -> str:
+def default_in_words(field: Any) -> str:
+    """A field's default as JSON, or that it has none."""
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True)
@@ -77,21 +83,21 @@ _NAMES = {
 }
 
 
-def _type(annotation: Any) -> str:
+def type_in_words(annotation: Any) -> str:
     """A field's type in words."""
     if annotation in _NAMES:
         return _NAMES[annotation]
     if isinstance(annotation, type) and issubclass(annotation, Model):
-        kinds = _kinds(annotation)
+        kinds = kinds_of(annotation)
         return f"`type: {kinds[0]}`" if kinds else "mapping"
     arguments = [a for a in get_args(annotation) if a is not Ellipsis]
     origin = getattr(annotation, "__origin__", None)
     if hasattr(annotation, "__metadata__"):
-        return _type(arguments[0])
+        return type_in_words(arguments[0])
     if origin is tuple:
-        return f"list of {_type(arguments[0])}"
+        return f"list of {type_in_words(arguments[0])}"
     if origin is dict:
-        return f"mapping of {_type(arguments[0])} to {_type(arguments[1])}"
+        return f"mapping of {type_in_words(arguments[0])} to {type_in_words(arguments[1])}"
     if arguments and all(isinstance(a, str | int) for a in arguments):
         return " or ".join(f"`{a}`" for a in arguments)
-    return " or ".join(dict.fromkeys(_type(a) for a in arguments))
+    return " or ".join(dict.fromkeys(type_in_words(a) for a in arguments))

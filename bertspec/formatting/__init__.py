@@ -1,0 +1,1 @@
+"""Specs laid out anew: what they mean stays, and so does every comment."""
