@@ -19,17 +19,19 @@ _SAMPLE = {
 @click.command()
 @click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
 def command(folder: Path) -> None:
-    """Begin a project in FOLDER, by default here: a spec, sample data, .gitignore, git and DVC.
+    """Begin a project in FOLDER, by default here: a spec, sample data, JSON Schemas for
+    editors, .gitignore, git and DVC.
 
     It makes the folder, or adds what is missing to one, such as an existing git repository, and
     touches nothing that is there.
     """
     _require_programs()
-    for name in ("specs", "data"):
+    for name in ("specs", "data", "schema"):
         if (folder / name).is_file():
             raise click.UsageError(f"{folder / name} is a file, and must be a folder")
     folder.mkdir(parents=True, exist_ok=True)
     _write_sample(folder)
+    _write_schemas(folder)
     if (folder / ".gitignore").exists():
         did("kept     .gitignore (DVC adds its own beside what it builds)")
     else:
@@ -62,6 +64,18 @@ def _write_sample(folder: Path) -> None:
             did(f"skipped  {target}, which goes with another {other[0]} than yours")
         else:
             _write(folder, target, content)
+
+
+def _write_schemas(folder: Path) -> None:
+    """Write the JSON Schemas that the first line of a spec names, for editors."""
+    from bertspec.spec.schema import SCHEMAS, schema_text
+
+    for what, (_, name) in SCHEMAS.items():
+        target = f"schema/{name}"
+        if (folder / target).exists():
+            click.echo(f"kept     {target}")
+        else:
+            _write(folder, target, schema_text(what).encode("utf-8"))
 
 
 def _template(name: str) -> bytes:

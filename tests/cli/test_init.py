@@ -9,6 +9,7 @@ from bertspec.core.yaml import load_plain
 from tests.projects import Project
 
 SPEC, DATA = "specs/sentiment.yaml", "data/sample-restaurant-reviews.csv"
+SCHEMAS = tuple(f"schema/bertspec-{what}1.schema.json" for what in ("", "dataset-"))
 
 
 def _repository(root: Path) -> Project:
@@ -47,7 +48,7 @@ def test_in_a_repository_it_builds_and_git_sees_what_is_to_be_committed(tmp_path
     folder = "models/sentiment"
     assert {line[3:] for line in status.splitlines() if not line.endswith("/.gitignore")} == {
         ".dvc/config", ".dvcignore", SPEC, DATA, "bertspec.lock", "dvc.lock", "dvc.yaml",
-        "params.yaml", f"{folder}/metrics.json", f"{folder}/parity.json",
+        "params.yaml", *SCHEMAS, f"{folder}/metrics.json", f"{folder}/parity.json",
         *(f"{folder}/plots/{p}.csv" for p in (
             "confusion", "learning_rate", "loss", "reliability", "validation",
         )),
