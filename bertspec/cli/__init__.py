@@ -35,6 +35,7 @@ COMMANDS = {
     "remote": "Tell whether a remote of DVC works, and what is missing in it.",
     "schema": "Print the JSON Schema of the language.",
     "fields": "List every field: type, default, what it affects.",
+    "lsp": "Answer an editor: the language server for specs.",
     "doctor": "Tell what this machine can do, and what is wrong with it.",
     "explain-code": "Tell more about an error code.",
     "completion": "Print what makes a shell complete commands and names.",

@@ -54,6 +54,11 @@ def family(model_type: Any) -> Family | None:
     )
 
 
+def family_names() -> tuple[str, ...]:
+    """Each `model_type` of the table."""
+    return tuple(_table()["families"])
+
+
 def positions(config: Mapping[str, Any]) -> int | None:
     """How many tokens of a text have a position in a model of this config; None if unknown."""
     known = family(config.get("model_type"))
