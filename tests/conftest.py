@@ -41,7 +41,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     What takes longest comes first, so that the processes end at nearly the same time.
     """
     if not config.getoption("--thorough"):
-        config.hook.pytest_deselected([i for i in items if i.get_closest_marker("thorough")])
+        config.hook.pytest_deselected(
+            items=[item for item in items if item.get_closest_marker("thorough")]
+        )
         items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     groups = [_group(item) for item in items]
     for item, group in zip(items, groups, strict=True):

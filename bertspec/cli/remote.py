@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bertspec.runtime.remotes import State
+    from bertspec.planning.remotes import State
 
 
 @click.group()
@@ -35,17 +35,17 @@ def check(name: str | None, fmt: str) -> int:
     """
     from bertspec.core.errors import InputError
     from bertspec.core.terminal import json_text
-    from bertspec.runtime.remotes import State, choose, look_into, read_remotes
-    from bertspec.runtime.stage import read_params, records_of
+    from bertspec.planning.project import read_locked
+    from bertspec.planning.remotes import State, choose, look_into, read_remotes
 
     root = Path.cwd()
     remote = choose(read_remotes(root), name)
-    if not (root / "dvc.lock").is_file():
+    locked = {path: d for stage in read_locked(root).values() for path, d in stage.outs.items()}
+    if not locked:
         raise InputError.of(
             "E241", "nothing has been built here: there is nothing to look for", "run `dvc repro`"
         )
-    records = records_of(read_params(root)).values()
-    found = look_into(remote, root, (o for record in records for o in record.outputs.values()))
+    found = look_into(remote, root, locked)
     absent = [a for a, states in found.items() if states[State.NEW] or states[State.MISSING]]
     if fmt == "json":
         about = {"name": remote.name, "url": remote.url}
@@ -62,7 +62,7 @@ def check(name: str | None, fmt: str) -> int:
 
 
 def _told(states: "Counter[State]") -> str:
-    from bertspec.runtime.remotes import State
+    from bertspec.planning.remotes import State
 
     texts = {
         State.NEW: "not in the remote",

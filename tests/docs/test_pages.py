@@ -59,4 +59,6 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     project.run(
         sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)
     )
-    assert "<code>bertspec compare</code>" in (tmp_path / "tutorial/index.html").read_text(encoding="utf-8")
+    assert "<code>bertspec compare</code>" in (tmp_path / "tutorial/index.html").read_text(
+        encoding="utf-8"
+    )

@@ -29,6 +29,7 @@ def forms_of(kind: str, *, thorough: bool) -> list[str]:
     """The forms that a task is exported to in tests: all, or the first ones that people take."""
     return [name for name in FORMS if thorough or kind in _ALL_FORMS or name in _QUICK]
 
+
 FOLDER = "models/tiny/export/transformers"
 
 

@@ -70,23 +70,25 @@ def choose(remotes: Iterable[Remote], name: str | None) -> Remote:
     return known[name]
 
 
-def look_into(remote: Remote, root: Path, outputs: Iterable[str]) -> dict[str, Counter[State]]:
+def look_into(remote: Remote, root: Path, locked: Mapping[str, str]) -> dict[str, Counter[State]]:
     """Artifact -> how many of its files are not both here and in the remote.
 
-    `outputs` are the artifacts that stages make; a file of none of them stands for itself.
-    Raises EnvironmentFault (E526) for a remote that cannot be read.
+    `locked` are the artifacts of dvc.lock with their digests. A folder whose list of files is in
+    neither counts as one. Raises EnvironmentFault (E526) for a remote that cannot be read.
     """
     answer = ask(
         "dvc", "status", "--cloud", "--remote", remote.name, "--json", folder=root, seconds=_SECONDS
     )
     if answer.code:
         raise _fault(f"the remote `{remote.name}` ({remote.url}) does not work", answer)
-    states: Mapping[str, str] = json.loads(answer.out)
-    artifacts = set(outputs)
+    states: dict[str, str] = json.loads(answer.out)
+    # What is in neither and a folder is told by its digest, in a warning, and not in the JSON.
+    lost = set(re.findall(r"\bmd5: ([0-9a-f]{32}(?:\.dir)?)", answer.err))
+    states |= {path: State.MISSING for path, digest in locked.items() if digest in lost}
     found: dict[str, Counter[State]] = {}
     for path, state in sorted(states.items()):
         above = [path, *(parent.as_posix() for parent in Path(path).parents)]
-        artifact = next((place for place in above if place in artifacts), path)
+        artifact = next((place for place in above if place in locked), path)
         found.setdefault(artifact, Counter())[State(state)] += 1
     return found
 
