@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from bertspec import __version__
 
@@ -132,8 +133,11 @@ def cli(
     """  # noqa: D301 - click wants the character
     from bertspec.core.verbosity import verbosity
 
-    if quiet and verbose:
-        raise click.UsageError("--quiet and --verbose exclude each other")
+    if quiet and verbose:  # an option wins over the environment
+        given = [ctx.get_parameter_source(name) for name in ("quiet", "verbose")]
+        if given[0] == given[1]:
+            raise click.UsageError("--quiet and --verbose exclude each other")
+        quiet, verbose = (source is ParameterSource.COMMANDLINE for source in given)
     ctx.obj["debug"] = debug
     if os.environ.get("NO_COLOR"):  # no-color.org; rich knows it itself
         ctx.color = False

@@ -64,7 +64,7 @@ def _read(name: str) -> dict[str, Any]:
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
         seeds = _over_seeds(name)
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _broken(name, error) from None
     places = {
         "trained": layout.trained(name),

@@ -94,7 +94,8 @@ def look_into(remote: Remote, root: Path, locked: Mapping[str, str]) -> dict[str
 
 
 def _fault(what: str, answer: Answer) -> Exception:
-    said = without_secrets(
-        answer.problem.removeprefix("ERROR: ").removeprefix("unexpected error - ")
-    )
+    # Warnings may stand above what is wrong.
+    lines = (line for line in answer.err.splitlines() if line.startswith("ERROR: "))
+    line = next(lines, answer.problem).removeprefix("ERROR: ")
+    said = without_secrets(line.removeprefix("unexpected error - "))
     return EnvironmentFault.of("E526", f"{what}: {said}", "`bertspec explain-code E526`")

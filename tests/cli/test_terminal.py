@@ -8,11 +8,13 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from bertspec.cli import COMMANDS, cli
 from tests.projects import Project
+from tests.waiting import PATIENCE
 
 PROGRAMS = str(Path(sys.executable).parent)
 
@@ -32,6 +34,8 @@ def _at_terminal(project: Project, *command: str, **env: str) -> str:
         command, cwd=project.root, env=around | env, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
+    limit = Timer(PATIENCE, process.kill)
+    limit.start()
     shown = b""
     try:
         while part := os.read(ours, 65_536):
@@ -39,6 +43,7 @@ def _at_terminal(project: Project, *command: str, **env: str) -> str:
     except OSError:  # as Linux says that nobody has the terminal any more
         pass
     os.close(ours)
+    limit.cancel()
     assert process.wait(timeout=60) == 0, shown
     return shown.decode()
 
@@ -75,8 +80,6 @@ def test_quiet_leaves_results_and_errors(project: Project) -> None:
 
 def test_progress_is_shown_at_a_terminal_unless_it_is_to_be_quiet(project: Project) -> None:
     project.compile()
-    rows = [{"text": "a warm and funny film"}] * 3
-    (project.root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     stage = ("bertspec", "stage", "reviews-fetch")
     assert "\x1b[" in _at_terminal(project, *stage)
     assert not _at_terminal(project, *stage, BERTSPEC_QUIET="1")

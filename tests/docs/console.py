@@ -16,9 +16,9 @@ _BLOCK = re.compile(
     r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$',
     re.MULTILINE | re.DOTALL,
 )
-_COMMIT = re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{7,40}\b")
+_COMMIT = re.compile(r"(?<![.\w])(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}\b")
 _DECIMAL = re.compile(r"(\d+\.\d+)")
-_BACKSPACES = re.compile(r"\r[^\n]|\x1b\[[0-9;?]*[a-zA-Z]")
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _line_is_like(expected: str, found: str) -> bool:
     if match is None:
         return False
     pairs = zip(values, map(float, match.groups()), strict=True)
-    return all(abs(a - b) <= max(0.02, 0.02 * abs(a)) for a, b in pairs)
+    return all(abs(a - b) <= (max(0.02, 0.02 * a) if a > 0.1 else 0.1 * a) for a, b in pairs)
 
 
 class _Shell:
@@ -100,11 +100,12 @@ class _Shell:
             self._folder /= command.text.removeprefix("cd ")
             return
         result = subprocess.run(
-            ["bash", "-c", command.text], cwd=self._folder, env=os.environ | self._environment,
+            ["bash", "-o", "pipefail", "-c", command.text],
+            cwd=self._folder, env=os.environ | self._environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, check=False, timeout=300,
         )  # fmt: skip
         shows_code = "$?" in command.text
         assert result.returncode == 0 or shows_code, f"{command.text}\n{result.stdout}"
-        found = tuple(line.rstrip() for line in _BACKSPACES.sub("", result.stdout).splitlines())
+        found = tuple(line.rstrip() for line in _ESCAPES.sub("", result.stdout).splitlines())
         yield from command.expected if is_like(command.expected, found) else found

@@ -47,6 +47,8 @@ def test_every_page_with_a_terminal_is_run() -> None:
         ("12 rows", "13 rows", False),
         ("took ... s", "took 3.1 s", True),
         ("a1b2c3d  x", "deadb33 x", True),
+        ("0.6931471", "0.7931471", False),
+        ("rate 0.0002", "rate 0.0020", False),
     ],
 )
 def test_what_counts_as_the_same(expected: str, found: str, alike: bool) -> None:

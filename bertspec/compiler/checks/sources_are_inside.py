@@ -16,6 +16,7 @@ _FILES = (layout.verdict("*"), layout.metrics("*"), layout.parity("*"), layout.r
 _ARTIFACTS = (layout.raw("*"), layout.prepared("*"), layout.contract("*"), layout.trained("*"),
               layout.evaluation("*"), layout.export("*"))  # fmt: skip
 _FOLDERS = (layout.tokenized("*", "*"), layout.base("*"), layout.plot("*", "*"),
+            layout.curve("*", "*"),
             layout.of_seed(layout.trained("*"), "*", "*"))  # fmt: skip
 _WRITTEN = (
     *map(PurePosixPath, (layout.WORK_FOLDER, *_FILES, *_ARTIFACTS)),
