@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from bertspec.catalog.floating import Floating
+from bertspec.catalog.material import Material
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class Base(Model, ABC):
     def pinned(self, pins: Mapping[str, str]) -> Self:
         """The same with all of it fixed that `pins` has, by its name."""
         return self
+
+    def materials(self) -> Sequence[Material]:
+        """What of it lies elsewhere, when all of it is fixed."""
+        return ()
 
     @abstractmethod
     def slug(self) -> str:

@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 
 from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.floating import Floating
+from bertspec.catalog.material import Material
 from bertspec.core.errors import at_field
 from bertspec.core.model import Model
 
@@ -88,6 +89,10 @@ class Source(Model, ABC):
     def pinned(self, pins: Mapping[str, str]) -> Self:
         """The same with all of it fixed that `pins` has, by its name."""
         return self
+
+    def materials(self) -> Sequence[Material]:
+        """What of it lies elsewhere, when all of it is fixed."""
+        return ()
 
     @abstractmethod
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:

@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "Serve an exported model over HTTP.",
     "bench": "Measure each format of an exported model beside PyTorch.",
     "bundle": "Check an exported model, file by file.",
+    "attest": "Sign what an exported model says of its origin, and check it.",
     "push-to-hub": "Send an exported model to a Hugging Face hub.",
     "show": "Show metrics, and where the artifacts are.",
     "verify": "Build again elsewhere, and compare every file bit for bit.",

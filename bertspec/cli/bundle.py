@@ -24,20 +24,23 @@ def verify(model: str, fmt: str) -> None:
     """Check that each file of an exported model is as it was exported.
 
     MODEL is the name of a spec that has been built, or an export folder. Its manifest.json has the
-    SHA-256 of every other file in it. Exit code 1 when one is missing, changed, or not in it.
+    SHA-256 of every other file in it. Exit code 1 when one is missing, changed, or not in it, or
+    when its provenance.json, sbom.cdx.json, spec.yaml and bertspec.lock do not fit each other: it
+    is `bertspec attest verify` without a signature.
 
     `bertspec predict`, `bertspec serve` and `bertspec.load` check the files that they read.
     """
     from bertspec.cli.predict import export_folder
     from bertspec.core.terminal import json_text
     from bertspec.core.verbosity import did
+    from bertspec.runtime.attesting.checks import checks, require
     from bertspec.runtime.bundle import read_bundle
     from bertspec.runtime.seal import Seal
 
     folder = export_folder(model)
     read_bundle(folder)
     seal = Seal.read(folder)
-    seal.require_all()
+    require(checks(folder))
     if fmt == "json":
         click.echo(json_text({"folder": str(folder), "files": seal.files}).encode("utf-8"))
         return

@@ -35,7 +35,8 @@ def command(
     """Send an exported model to a Hugging Face hub.
 
     MODEL is the name of a spec that has been built, or an export folder. Every file must be as it
-    was exported, as `bertspec bundle verify` checks it. The repository is made where it is missing.
+    was exported. The signature of `bertspec attest sign` goes with them, where there is one; it must
+    be that of this model. The repository is made where it is missing.
 
     All files come in one commit: the hub has all of them or none. Files that it has already are not
     sent, and when it has all, no commit is made. Its other files stay.
@@ -50,7 +51,7 @@ def command(
     from bertspec.cli.predict import export_folder
     from bertspec.core.terminal import one_line
     from bertspec.core.verbosity import did, note
-    from bertspec.runtime.push_to_hub import push, sizes
+    from bertspec.runtime.push_to_hub import files_to_send, push
     from bertspec.runtime.pushing.target import MAIN, Target
 
     if create_pr and revision not in (None, MAIN):
@@ -58,14 +59,15 @@ def command(
     branch = MAIN if revision is None else revision
     target = Target(repository, private, branch, create_pr, message)
     folder = export_folder(model)
-    found = sizes(folder)
+    files = files_to_send(folder)
+    found = {name: content.path.stat().st_size for name, content in files.items()}
     if dry_run:
         for name, size in found.items():
             click.echo(f"{decimal(size):>10}  {name}")
         total = decimal(sum(found.values()))
         click.echo(f"{len(found)} files, {total}, would go to {repository} at {target.revision}")
         return
-    pushed = push(folder, target)
+    pushed = push(files, target)
     for text in pushed.notes:
         note(text)
     if pushed.sent:

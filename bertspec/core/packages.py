@@ -7,7 +7,7 @@ from importlib import metadata
 
 from bertspec.core.errors import EnvironmentFault
 
-EXTRAS = {"openvino": "'bertspec[openvino]'"}
+EXTRAS = {"openvino": "'bertspec[openvino]'", "securesystemslib": "'bertspec[sign]'"}
 """What to install for a package that one kind of a choice needs and no stage else."""
 
 

@@ -44,9 +44,11 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     ),
     "seeds": StageKind(1),
     "export": StageKind(
-        7,
+        8,
         (
             *("huggingface_hub", "jinja2", "pyyaml"),  # write the model card
+            *("cyclonedx-python-lib", "packageurl-python"),  # write the bill of materials
+            "bertspec",  # the provenance has its version
             *("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "transformers"),
         ),
         threaded=True,

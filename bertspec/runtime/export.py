@@ -21,7 +21,7 @@ from bertspec.runtime.parity import Expected, compare, failures
 from bertspec.runtime.release.card import FILE as CARD
 from bertspec.runtime.release.card import card
 from bertspec.runtime.release.origin import Origin
-from bertspec.runtime.seal import Seal
+from bertspec.runtime.release.provenance import seal_with_provenance
 from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, quiet
 from bertspec.runtime.trained import load_trained, pad_id_of
@@ -88,7 +88,7 @@ def run(context: Context[ExportParams]) -> None:
     origin.write(folder)
     text = card(folder, origin, context.inputs, bundle, parity)
     (folder / CARD).write_text(text, encoding="utf-8")
-    Seal.of(folder).write()
+    seal_with_provenance(folder, origin)
     text = json.dumps(parity, indent=2)
     context.outputs["parity"].write_text(text + "\n", encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,12 @@ from bertspec.core.digest import file_digest
 from bertspec.core.errors import CheckFailed, InputError
 from bertspec.core.redaction import without_secrets
 from bertspec.core.terminal import one_line
+from bertspec.runtime.attesting.envelope import require_signature_of, signature_of
 from bertspec.runtime.bundle import read_bundle
 from bertspec.runtime.pushing.faults import push_faults
 from bertspec.runtime.pushing.login import hub_token, require_address
 from bertspec.runtime.pushing.target import MAIN, PULL_REQUEST, Target
-from bertspec.runtime.seal import FILE, Seal
+from bertspec.runtime.seal import FILE, SIGNATURE, Seal
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -35,20 +37,34 @@ class Pushed:
     """What the hub has to say of the model card."""
 
 
-def sizes(folder: Path) -> dict[str, int]:
-    """Each file of an exported model and how many bytes it has.
+@dataclass(frozen=True)
+class Content:
+    """What is sent of a file."""
+
+    path: Path
+    sha256: str
+
+
+def files_to_send(folder: Path) -> dict[str, Content]:
+    """Each file of an exported model, by its name on the hub; its signature, where it has one, too.
 
     Raises InputError: E451 for a folder that is none, E457 for one without a manifest;
-    CheckFailed (E457) unless every file is as it was exported.
+    CheckFailed: E457 unless every file is as it was exported, E461 for the signature of another
+    model.
     """
     read_bundle(folder)
     seal = Seal.read(folder)
     seal.require_all()
-    return {name: (folder / name).stat().st_size for name in sorted({*seal.files, FILE})}
+    digests = {**seal.files, FILE: file_digest(folder / FILE)}
+    files = {name: Content(folder / name, digests[name]) for name in sorted(digests)}
+    if signature := signature_of(folder):
+        require_signature_of(signature, folder)
+        files[SIGNATURE] = Content(signature, file_digest(signature))
+    return files
 
 
-def push(folder: Path, target: Target) -> Pushed:
-    """Send what the hub has not; the files must have been checked by `sizes`.
+def push(files: Mapping[str, Content], target: Target) -> Pushed:
+    """Send what the hub has not, of what `files_to_send` gives.
 
     Raises InputError, EnvironmentFault and CheckFailed with the codes E472 to E478.
     """
@@ -67,7 +83,7 @@ def push(folder: Path, target: Target) -> Pushed:
         push_faults(target.repo, token),
     ):
         warnings.simplefilter("always", UserWarning)
-        pushed = _Push(api, Seal.read(folder), target).run()
+        pushed = _Push(api, files, target).run()
     notes = [str(each.message) for each in said if issubclass(each.category, UserWarning)]
     shown = (one_line(without_secrets(note, token)) for note in dict.fromkeys(notes))
     return replace(pushed, address=without_secrets(pushed.address, token), notes=tuple(shown))
@@ -76,7 +92,7 @@ def push(folder: Path, target: Target) -> Pushed:
 @dataclass(frozen=True)
 class _Push:
     api: "HfApi"
-    seal: Seal
+    files: Mapping[str, Content]
     target: Target
 
     def run(self) -> Pushed:
@@ -91,7 +107,7 @@ class _Push:
         title, _, rest = self.target.message.strip().partition("\n")
         commit = self.api.create_commit(
             repo,
-            [CommitOperationAdd(name, self.seal.folder / name) for name in wanted],
+            [CommitOperationAdd(name, self.files[name].path) for name in wanted],
             commit_message=title or f"Export of bertspec {__version__}",
             commit_description=rest.strip(),
             revision=None if self.target.create_pr else revision,
@@ -131,15 +147,13 @@ class _Push:
         """Files that the hub has not at a revision, or has with other bytes."""
         from huggingface_hub.hf_api import RepoFile
 
-        others = dict.fromkeys(sorted({*self.seal.files, FILE}))
+        others = dict.fromkeys(self.files)
         for there in self.api.get_paths_info(self.target.repo, list(others), revision=revision):
             if not isinstance(there, RepoFile) or there.path not in others:
                 continue
-            path = self.seal.folder / there.path
+            path = self.files[there.path].path
             if there.lfs is not None:
-                # FILE is not among those that it lists.
-                known = self.seal.files.get(there.path)
-                equal = there.lfs.sha256 == (known or file_digest(path))
+                equal = there.lfs.sha256 == self.files[there.path].sha256
             else:
                 equal = there.size == path.stat().st_size and there.blob_id == _blob_id(path)
             if equal:

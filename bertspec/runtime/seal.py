@@ -17,6 +17,9 @@ from bertspec.runtime.bundle import RESTORE
 
 FILE = "manifest.json"
 
+SIGNATURE = "provenance.dsse.json"
+"""A signature of the model, in a folder that comes from a hub; it is no part of the model."""
+
 _OF_A_HUB, _FOLDER_OF_A_HUB = ".gitattributes", ".cache/huggingface/"
 """What is in a folder that comes from a hub, and is no part of the model."""
 
@@ -37,7 +40,7 @@ class Seal:
     def of(cls, folder: Path) -> "Seal":
         """That of the files as they are now."""
         found = digest_files(folder)
-        others = (FILE, _OF_A_HUB)
+        others = (FILE, SIGNATURE, _OF_A_HUB)
         files = {
             name: found[name]
             for name in found

@@ -293,7 +293,7 @@ def test_a_model_without_its_manifest_is_refused(
 
 
 def test_every_file_of_a_bundle_is_verified(built: Project, tmp_path: Path) -> None:
-    assert "7 files, each as it was exported" in built.call("bundle", "verify", "tiny").stdout
+    assert "9 files, each as it was exported" in built.call("bundle", "verify", "tiny").stdout
     folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
     _one_byte(folder / "model.pt")
     (folder / "tokenizer.json").unlink()

@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 
 import bertspec
 from bertspec.runtime.seal import Seal
@@ -16,6 +17,7 @@ from tests.projects import Project
 REPO = "acme/tiny"
 FILES = {
     "README.md", "bertspec.lock", "bundle.json", "manifest.json", "model.onnx", "model.pt",
+    "provenance.json", "sbom.cdx.json",
     "spec.yaml", "tokenizer.json",
 }  # fmt: skip
 
@@ -63,7 +65,7 @@ print(json.dumps(snapshot_download({REPO!r}, token={READER!r})))
     repo = hub.repos[REPO]
     head = repo.heads["main"]
     assert said.splitlines()[-1] == f"{hub.url}/{REPO}/commit/{head}"
-    assert "sent 8 of 8 files" in said
+    assert "sent 10 of 10 files" in said
     assert repo.private
     assert [commit.message for commit in repo.commits.values()] == [
         "initial commit",
@@ -100,14 +102,14 @@ def test_only_what_the_hub_has_not_is_sent_and_its_other_files_stay(
     uploads.requests.clear()
     said = exported.bertspec("push-to-hub", "tiny", REPO)
     assert said.splitlines() == [
-        f"{REPO} has all 8 files already: no new commit",
+        f"{REPO} has all 10 files already: no new commit",
         f"{uploads.url}/{REPO}/commit/{head}",
     ]
     assert repo.heads["main"] == head
     assert not any("/commit/" in r or "lfs" in r for r in uploads.requests)
     (_folder(exported) / "README.md").write_text("---\nlicense: mit\n---\n# Tiny\n")
     Seal.of(_folder(exported)).write()
-    assert "sent 2 of 8 files" in exported.bertspec("push-to-hub", "tiny", REPO)
+    assert "sent 2 of 10 files" in exported.bertspec("push-to-hub", "tiny", REPO)
     assert uploads.files(REPO) == _content(exported) | {"notes.txt": b"of somebody"}
     assert len(repo.commits) == 3
 
@@ -152,7 +154,7 @@ def test_a_dry_run_lists_the_files_and_opens_no_socket(
     monkeypatch.delenv("HF_TOKEN")
     said = exported.bertspec("push-to-hub", "tiny", REPO, "--dry-run").splitlines()
     assert {line.split()[-1] for line in said[:-1]} == FILES
-    assert said[-1].startswith("8 files, ")
+    assert said[-1].startswith("10 files, ")
     assert said[-1].endswith(f"would go to {REPO} at main")
     assert uploads.requests == []
 
@@ -215,3 +217,21 @@ def test_what_a_gitignore_of_the_hub_leaves_out_is_noticed(
     said = exported.bertspec("push-to-hub", "tiny", REPO, code=1)
     assert "E478" in said
     assert "model.pt of acme/tiny" in said
+
+
+def test_a_signature_goes_with_the_model_unless_it_is_of_another_one(
+    exported: Project, uploads: UploadHub
+) -> None:
+    key = exported.root / "key.pem"
+    signer = CryptoSigner.generate_ed25519()
+    key.write_bytes(signer.private_bytes)
+    exported.bertspec("attest", "sign", "tiny", "--key", str(key))
+    signature = exported.root / "models/tiny/export.provenance.dsse.json"
+    exported.bertspec("push-to-hub", "tiny", REPO)
+    sent = uploads.files(REPO)
+    assert sent.pop("provenance.dsse.json") == signature.read_bytes()
+    assert sent == _content(exported)
+    signature.write_text(signature.read_text().replace('"payload": "', '"payload": "AAAA'))
+    said = exported.bertspec("push-to-hub", "tiny", REPO, code=1)
+    assert "error[E461]" in said
+    assert uploads.files(REPO).keys() == {*sent, "provenance.dsse.json"}

@@ -1,6 +1,7 @@
 """What an export is made from, written by hand: no model is trained, and every number is known."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ from bertspec.pipeline.params.export import ExportParams
 from bertspec.pipeline.stage import Pipeline, Stage, StageRecord
 from bertspec.runtime.bundle import VERSION, Bundle, read_bundle
 from bertspec.runtime.context import Context
+from bertspec.runtime.release import sbom, statement
 from bertspec.runtime.release.card import FILE, card
 from bertspec.runtime.release.origin import ROLES, Origin
+from bertspec.runtime.release.provenance import seal_with_provenance
 from bertspec.runtime.reuse import Reuse
 from bertspec.runtime.shards import Index, ShardFile
 from bertspec.runtime.stage import read_params, values_of
@@ -65,7 +68,8 @@ def _values(stage: Stage, pipeline: Pipeline) -> dict[str, Any]:
 
 
 def described(project: Project, exported: Path, target: Path) -> None:
-    """Write spec, lock and card of a built project, as its export would, for exported models."""
+    """A copy of exported models with spec, lock, card, bill and statement of a built project."""
+    shutil.copytree(exported, target)
     params = read_params(project.root)
     record = StageRecord.model_validate(params["bertspec"]["stages"]["tiny-export"])
     context = Context(
@@ -76,7 +80,7 @@ def described(project: Project, exported: Path, target: Path) -> None:
         {"export": target},
         record.threads,
         "",
-        Reuse(target / "kept"),
+        Reuse(target.with_name("kept")),
         packages=record.packages,
     )
     parity = json.loads((exported.parent / "parity.json").read_text())
@@ -84,6 +88,9 @@ def described(project: Project, exported: Path, target: Path) -> None:
     origin.write(target)
     text = card(exported, origin, context.inputs, read_bundle(exported), parity)
     (target / FILE).write_text(text, encoding="utf-8")
+    for name in (statement.FILE, sbom.FILE):
+        (target / name).unlink()
+    seal_with_provenance(target, origin)
 
 
 def export_stage(pipeline: Pipeline) -> Stage:
@@ -114,7 +121,9 @@ def origin_of(pipeline: Pipeline) -> Origin:
     stage = export_stage(pipeline)
     params = ExportParams.model_validate(_values(stage, pipeline))
     name = stage.name.removesuffix("-export")
-    return Origin(name, manifests(pipeline), params, stage.threads, stage.packages)
+    made = manifests(pipeline)
+    paths = {r: stage.inputs[f"{r}_manifest"].removesuffix(".manifest.json") for r in made}
+    return Origin(name, made, params, stage.threads, stage.packages, paths)
 
 
 @dataclass(frozen=True)

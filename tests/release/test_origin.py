@@ -176,7 +176,7 @@ def test_a_bundle_in_an_empty_project_compiles_to_the_files_it_came_from(
 def test_a_model_runs_without_what_it_says_of_itself(built: Project, tmp_path: Path) -> None:
     folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
     (expected,) = bertspec.load(folder).predict(["a warm film"])
-    names = ("README.md", "bertspec.lock", "spec.yaml")
+    names = ("README.md", "bertspec.lock", "provenance.json", "sbom.cdx.json", "spec.yaml")
     for name in names:
         (folder / name).unlink()
     assert list(bertspec.load(folder).predict(["a warm film"])) == [expected]

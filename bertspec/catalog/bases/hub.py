@@ -18,6 +18,7 @@ from bertspec.catalog.hub import (
     pinned_revision,
     quiet_unless_terminal,
 )
+from bertspec.catalog.material import Material, of_hub
 from bertspec.core.names import slugify
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class HubBase(Base):
 
     def pinned(self, pins: Mapping[str, str]) -> Self:
         return self.model_copy(update=pinned_revision(self.floating(), pins))
+
+    def materials(self) -> Sequence[Material]:
+        return (of_hub(self.id, self.revision),)
 
     def slug(self) -> str:
         return slugify(self.id.rpartition("/")[2])

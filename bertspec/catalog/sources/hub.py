@@ -18,6 +18,7 @@ from bertspec.catalog.hub import (
     pinned_revision,
     quiet_unless_terminal,
 )
+from bertspec.catalog.material import Material, of_hub
 from bertspec.catalog.source import SPLITS, Piece, Source, SplitName
 from bertspec.catalog.tables import pieces_of
 from bertspec.core.errors import EnvironmentFault, InputError, reason
@@ -53,6 +54,9 @@ class Hub(Source):
 
     def pinned(self, pins: Mapping[str, str]) -> Self:
         return self.model_copy(update=pinned_revision(self.floating(), pins))
+
+    def materials(self) -> Sequence[Material]:
+        return (of_hub(f"datasets/{self.id}", self.revision),)
 
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         import datasets

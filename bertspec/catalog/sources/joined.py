@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 
 from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.floating import Floating
+from bertspec.catalog.material import Material
 from bertspec.catalog.source import SPLITS, TAKEN, Piece, Source, SplitName, located
 from bertspec.catalog.sources import SOURCES
 from bertspec.catalog.tables import row_bytes
@@ -88,6 +89,9 @@ class Joined(Source):
     def pinned(self, pins: Mapping[str, str]) -> Self:
         parts = tuple(p.model_copy(update={"source": p.source.pinned(pins)}) for p in self.parts)
         return self.model_copy(update={"parts": parts})
+
+    def materials(self) -> Sequence[Material]:
+        return [each for part in self.parts for each in part.source.materials()]
 
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for wanted in self.given_splits():

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from bertspec.catalog.file_source import FileSource
 from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.floating import Floating
+from bertspec.catalog.material import Material
 from bertspec.catalog.source import SPLITS, Piece, Source, SplitName
 from bertspec.catalog.sources import SOURCES
 from bertspec.core.digest import file_digest
@@ -143,6 +144,10 @@ class Url(Source):
             for split, wanted in self.files.items()
         }
         return self.model_copy(update={"files": files})
+
+    def materials(self) -> Sequence[Material]:
+        wanted = (self.files[split] for split in self.given_splits())
+        return [Material(each.url, {"sha256": each.sha256 or ""}) for each in wanted]
 
     def read(self, root: Path, known: KnownCuts | None = None) -> Iterator[tuple[SplitName, Piece]]:
         for split in self.given_splits():

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from bertspec.core.digest import digest
-from bertspec.core.manifest import Manifest
+from bertspec.core.manifest import Manifest, manifest_path
 from bertspec.core.yaml import dump
+from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.pipeline.layout import LOCK_FILE, trained
 from bertspec.pipeline.lock import Lock
 from bertspec.pipeline.params.export import ExportParams
 from bertspec.runtime.context import Context
+from bertspec.runtime.release.made_by import MadeBy, lock_of
 from bertspec.spec.sections import Spec
 
 ROLES = ("raw", "prepared", "contract", "base", "tokenized", "trained", "evaluation")
@@ -37,12 +39,19 @@ class Origin:
     threads: int | None
     packages: Mapping[str, str]
     """Locked packages of the export itself."""
+    paths: Mapping[str, str]
+    """Where each of ROLES is, relative to the project."""
 
     @classmethod
     def read(cls, context: Context[ExportParams]) -> "Origin":
-        made = {role: Manifest.read(context.inputs[f"{role}_manifest"]) for role in ROLES}
+        manifests = {role: context.inputs[f"{role}_manifest"] for role in ROLES}
+        made = {role: Manifest.read(path) for role, path in manifests.items()}
+        paths = {
+            role: path.relative_to(context.root).as_posix().removesuffix(manifest_path(""))
+            for role, path in manifests.items()
+        }
         name = context.stage.removesuffix("-export")
-        return cls(name, made, context.params, context.threads, context.packages)
+        return cls(name, made, context.params, context.threads, context.packages, paths)
 
     @property
     def dataset(self) -> str:
@@ -104,22 +113,37 @@ class Origin:
             found["long_documents"] = found["long_documents"] | {"aggregate": aggregate}
         return found
 
-    def lock(self) -> Lock:
-        """The part of the project's lock that the model depends on.
-
-        Stages that are frozen may be of another lock; then what is later in a build counts.
-        """
-        packages: dict[str, str] = {}
-        for each in (*(manifest.packages for manifest in self.made.values()), self.packages):
-            packages |= each
-        training = self.made["trained"]
-        return Lock(
-            threads=self.threads or training.threads or 1,
-            device="cuda" if training.device == "cuda" else "cpu",
-            packages=dict(sorted(packages.items())),
+    @property
+    def stages(self) -> list[MadeBy]:
+        """Every stage of the build, in its order."""
+        made = [
+            MadeBy(
+                stage=each.stage,
+                version=each.version,
+                packages=dict(each.packages),
+                threads=each.threads,
+                device=each.device,
+            )
+            for each in self.made.values()
+        ]
+        own = MadeBy(
+            stage=f"{self.name}-export",
+            version=STAGE_KINDS["export"].version,
+            packages=dict(self.packages),
+            threads=self.threads,
         )
+        return [*made, own]
+
+    def lock(self) -> Lock:
+        """The part of the project's lock that the model depends on."""
+        return lock_of(self.stages)
 
     def write(self, folder: Path) -> None:
         """Write spec and lock."""
-        (folder / SPEC).write_text(HEADER + dump(self.spec), encoding="utf-8")
+        (folder / SPEC).write_text(spec_text(self.spec), encoding="utf-8")
         (folder / LOCK_FILE).write_text(self.lock().to_text(), encoding="utf-8")
+
+
+def spec_text(spec: Mapping[str, Any]) -> str:
+    """The text of SPEC."""
+    return HEADER + dump(spec)
