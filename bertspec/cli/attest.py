@@ -34,11 +34,11 @@ def sign(model: str, key: Path, output: Path | None) -> None:
     """Sign the provenance.json of an exported model, which has the digest of each file.
 
     MODEL is the name of a spec that has been built, or an export folder. What `bertspec attest
-    verify` checks must hold. The signature, a DSSE envelope, is models/NAME/export.provenance.dsse.json,
-    for git: the folder itself is an output of DVC's. `bertspec push-to-hub` sends both.
+    verify` checks must hold. The signature, a DSSE envelope, is written beside the folder, as
+    models/NAME/export.provenance.dsse.json: commit it. `bertspec push-to-hub` sends it, too.
 
-    KEY is of Ed25519, ECDSA (P-256, P-384, P-521), RSA or ML-DSA. The password of one that is encrypted
-    is that of BERTSPEC_KEY_PASSWORD, or is asked for.
+    KEY is of Ed25519, ECDSA (P-256, P-384, P-521), RSA or ML-DSA. The password of one that is
+    encrypted is that of BERTSPEC_KEY_PASSWORD, or is asked for.
     """
     from bertspec.cli.predict import export_folder
     from bertspec.core.files import write_atomic
@@ -78,8 +78,8 @@ def verify(model: str, key: Path | None, signature: Path | None, fmt: str) -> No
                bertspec.lock, and what both name of the hub and the web
     signature  with --key: the key has signed provenance.json
 
-    Exit code 1 where one does not hold. Without --key it says that the parts fit each other, and not
-    who made them.
+    Exit code 1 where one does not hold. Without --key it says that the parts fit each other, and
+    not who made them.
     """  # noqa: D301 - click wants the character
     from bertspec.cli.predict import export_folder
     from bertspec.core.terminal import json_text, printable
@@ -126,7 +126,9 @@ def _password(key: Path) -> str:
         return given
     if sys.stdin is None or not sys.stdin.isatty():
         raise InputError.of(
-            "E463", f"{key} is encrypted, and nobody can be asked", f"set {PASSWORD} to its password"
+            "E463",
+            f"{key} is encrypted, and nobody can be asked",
+            f"set {PASSWORD} to its password",
         )
     password: str = click.prompt(f"Password of {key}", hide_input=True, err=True)
     return password

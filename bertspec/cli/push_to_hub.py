@@ -35,8 +35,8 @@ def command(
     """Send an exported model to a Hugging Face hub.
 
     MODEL is the name of a spec that has been built, or an export folder. Every file must be as it
-    was exported. The signature of `bertspec attest sign` goes with them, where there is one; it must
-    be that of this model. The repository is made where it is missing.
+    was exported. The signature of `bertspec attest sign` goes with them, where there is one; it
+    must be that of this model. The repository is made where it is missing.
 
     All files come in one commit: the hub has all of them or none. Files that it has already are not
     sent, and when it has all, no commit is made. Its other files stay.

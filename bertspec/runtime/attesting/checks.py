@@ -12,8 +12,9 @@ from bertspec.pipeline.layout import LOCK_FILE
 from bertspec.pipeline.lock import Lock
 from bertspec.runtime.attesting.bill import other_parts
 from bertspec.runtime.bundle import RESTORE
-from bertspec.runtime.release import origin, sbom, statement
+from bertspec.runtime.release import sbom, statement
 from bertspec.runtime.release.made_by import lock_of
+from bertspec.runtime.release.origin import SPEC, complete, spec_text
 from bertspec.runtime.release.statement import Resource, Statement
 from bertspec.runtime.seal import FILE as MANIFEST
 from bertspec.runtime.seal import Seal
@@ -74,7 +75,7 @@ def checks(folder: Path) -> list[Check]:
         _check(
             "materials",
             "E460",
-            f"{count}, as {origin.SPEC} and {LOCK_FILE} have them",
+            f"{count}, as {SPEC} and {LOCK_FILE} have them",
             _other_materials(made, seal, lock),
         ),
     ]
@@ -129,8 +130,6 @@ def _other_subjects(made: Statement, seal: Seal) -> Iterator[str]:
         yield f"{statement.FILE} names a file in another way than bertspec does"
 
 
-
-
 def _other_materials(made: Statement, seal: Seal, lock: Lock) -> Iterator[str]:
     """What the statement says of the build that spec and lock do not.
 
@@ -138,8 +137,8 @@ def _other_materials(made: Statement, seal: Seal, lock: Lock) -> Iterator[str]:
     """
     about, details = made.predicate.build_definition, made.predicate.run_details
     spec, said = _spec(made), about.resolved_dependencies
-    if spec is None or not _has(seal.folder / origin.SPEC, origin.spec_text(_said_spec(made))):
-        yield f"{statement.FILE} has another spec than {origin.SPEC}"
+    if spec is None or not _has(seal.folder / SPEC, spec_text(complete(spec))):
+        yield f"{statement.FILE} has another spec than {SPEC}"
     if not _has(seal.folder / LOCK_FILE, lock.to_text()):
         yield f"the stages of {statement.FILE} have other packages or threads than {LOCK_FILE}"
     if details.builder != statement.builder(lock):
@@ -159,17 +158,14 @@ def _other_materials(made: Statement, seal: Seal, lock: Lock) -> Iterator[str]:
         yield f"{statement.FILE} begins with {', '.join(sorted(built))}, which is not the spec's"
 
 
-def _said_spec(made: Statement) -> dict[str, object]:
-    """In the language, as a mapping."""
-    return made.predicate.build_definition.external_parameters.spec
-
-
 def _spec(made: Statement) -> Spec | None:
+    """That of a statement; None where it is none, or leaves something out."""
+    said = made.predicate.build_definition.external_parameters.spec
     try:
-        spec = Spec.model_validate(_said_spec(made))
+        spec = Spec.model_validate(said)
     except ValidationError:
         return None
-    return spec if isinstance(spec.data, DataSet) else None
+    return spec if isinstance(spec.data, DataSet) and complete(spec) == said else None
 
 
 def _has(path: Path, text: str) -> bool:

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import CheckFailed, reason
 from bertspec.runtime.attesting.checks import Check
 from bertspec.runtime.release import statement
@@ -84,8 +83,8 @@ def _verify(path: Path, key: "SSlibKey") -> None:
     if envelope.payload_type != PAYLOAD_TYPE:
         text = f"{path} has signed {envelope.payload_type}, and no in-toto statement"
         raise CheckFailed.of("E461", text, SIGN)
-    for number, found in envelope.signatures.items():
-        same = type(key)(number, key.keytype, key.scheme, key.keyval)
+    for name, found in envelope.signatures.items():
+        same = type(key)(name, key.keytype, key.scheme, key.keyval)
         try:
             same.verify_signature(found, envelope.pae())
         except (UnverifiedSignatureError, VerificationError):

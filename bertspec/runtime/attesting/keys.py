@@ -57,7 +57,7 @@ def _decrypted(content: bytes, path: Path, password: str) -> "PrivateKeyTypes":
 
 
 def public_key(path: Path) -> "SSlibKey":
-    """Raises InputError (E462) for a file without a public key; EnvironmentFault (E502) as above."""
+    """Raises InputError (E462) for a file without one, and EnvironmentFault (E502) as above."""
     installed_versions(["securesystemslib"])
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key

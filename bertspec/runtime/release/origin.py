@@ -100,11 +100,7 @@ class Origin:
             "evaluation": self.params("evaluation", "evaluation"),
             "export": own["export"],
         }
-        found = Spec.model_validate(values)
-        spec = found.model_dump(mode="json", exclude={"description", "extends"})
-        spec["data"]["contract"] = found.data.contract.model_dump(mode="json")
-        del spec["data"]["description"]
-        return spec
+        return complete(Spec.model_validate(values))
 
     def _tokenization(self, aggregate: str | None) -> dict[str, Any]:
         made = self.made["tokenized"].params
@@ -142,6 +138,14 @@ class Origin:
         """Write spec and lock."""
         (folder / SPEC).write_text(spec_text(self.spec), encoding="utf-8")
         (folder / LOCK_FILE).write_text(self.lock().to_text(), encoding="utf-8")
+
+
+def complete(spec: Spec) -> dict[str, Any]:
+    """A spec with its data set inline as a mapping, every default written out, no descriptions."""
+    values = spec.model_dump(mode="json", exclude={"description", "extends"})
+    values["data"]["contract"] = spec.data.contract.model_dump(mode="json")
+    del values["data"]["description"]
+    return values
 
 
 def spec_text(spec: Mapping[str, Any]) -> str:

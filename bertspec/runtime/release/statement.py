@@ -1,4 +1,4 @@
-"""provenance.json of an exported model: an in-toto statement with the provenance of SLSA, version 1.
+"""provenance.json of an exported model: an in-toto statement with SLSA provenance, version 1.
 
 https://in-toto.io/Statement/v1 and https://slsa.dev/spec/v1.0/provenance have what the keys mean,
 and docs/provenance.md what is in them. No time, host, user or folder is: an equal build has equal
@@ -40,7 +40,7 @@ class Resource(_Json):
 
     name: str | None = None
     uri: str | None = None
-    digest: dict[str, str] = {}
+    digest: dict[str, str] = Field(default={})
 
 
 class ExternalParameters(_Json):
