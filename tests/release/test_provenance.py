@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from bertspec.runtime.release.origin import Origin
 from bertspec.runtime.release.statement import statement_of
 from tests.compiler import test_compile as fields
 from tests.projects import SPEC, Project
-from tests.release.inputs import compiled, described, origin_of, write_made
+from tests.release.inputs import compiled, origin_of, write_made
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 DIR_HASH = "find . -type f | cut -c3- | LC_ALL=C sort | xargs -r sha256sum | sha256sum"
@@ -152,9 +154,19 @@ def test_cyclonedx_takes_the_bill_of_materials(built: Project) -> None:
     assert {file.name for file in model.components} == {"model.onnx", "model.pt"}
 
 
-def test_the_same_bytes_a_second_time(built: Project, tmp_path: Path) -> None:
-    """test_conformance.py does so for each task in another folder."""
-    described(built, _folder(built), tmp_path / "export")
+def test_the_same_bytes_in_another_locale_time_zone_and_order_of_sets(
+    built: Project, tmp_path: Path
+) -> None:
+    """test_conformance.py has another build of each task."""
+    code = (
+        "import sys; from pathlib import Path; from tests.projects import Project;"
+        "from tests.release.inputs import described;"
+        "described(Project(Path(sys.argv[1])), *map(Path, sys.argv[2:]))"
+    )
+    program = [sys.executable, "-c", code, built.root, _folder(built), tmp_path / "export"]
+    environment = os.environ | {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+    environment |= {"USER": "somebody", "HOSTNAME": "somewhere"}
+    subprocess.run(program, check=True, env=environment, cwd=Path(__file__).parents[2])
     for name in ("provenance.json", "sbom.cdx.json", "manifest.json"):
         assert (tmp_path / "export" / name).read_bytes() == (_folder(built) / name).read_bytes()
 
