@@ -138,7 +138,6 @@ def test_a_project_that_is_ready(ready: Project) -> None:
     locked = load_plain((ready.root / "bertspec.lock").read_text())["packages"]
     told = {name: line for (group, name), line in lines.items() if group == "packages"}
     assert told.pop("python")["facts"]["installed"] == platform.python_version()
-    assert told.pop("bertspec")["facts"]["installed"] == metadata.version("bertspec")
     assert {name: line["facts"]["locked"] for name, line in told.items()} == locked
     for name, line in told.items():
         assert line["facts"]["installed"] == metadata.version(name).partition("+")[0]

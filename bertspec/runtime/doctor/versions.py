@@ -15,9 +15,11 @@ def versions(used: Iterable[str], lock: Lock | None) -> Iterator[Line]:
     """Lines on Python, bertspec, and each distribution that is used or locked."""
     python, own = platform.python_version(), bertspec.__version__
     yield Line("packages", "python", State.GOOD, python, facts={"installed": python})
-    yield Line("packages", "bertspec", State.GOOD, own, facts={"installed": own})
     locked = lock.packages if lock else {}
-    for name in sorted({*map(distribution_name, used), *locked}):
+    names = {*map(distribution_name, used), *locked}
+    if "bertspec" not in names:  # as where no spec has an export
+        yield Line("packages", "bertspec", State.GOOD, own, facts={"installed": own})
+    for name in sorted(names):
         yield _package(name, locked.get(name))
 
 
