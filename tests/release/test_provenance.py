@@ -163,7 +163,8 @@ def test_the_same_bytes_in_another_locale_time_zone_and_order_of_sets(
         "from tests.release.inputs import described;"
         "described(Project(Path(sys.argv[1])), *map(Path, sys.argv[2:]))"
     )
-    program = [sys.executable, "-c", code, built.root, _folder(built), tmp_path / "export"]
+    places = map(str, (built.root, _folder(built), tmp_path / "export"))
+    program = [sys.executable, "-c", code, *places]
     environment = os.environ | {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
     environment |= {"USER": "somebody", "HOSTNAME": "somewhere"}
     subprocess.run(program, check=True, env=environment, cwd=Path(__file__).parents[2])
