@@ -1,6 +1,5 @@
 """`bertspec compile`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ if TYPE_CHECKING:
     from bertspec.pipeline.stage import Pipeline
     from bertspec.spec.load import Loaded
 
-_BOM = "\N{BYTE ORDER MARK}"
+BOM = "\N{BYTE ORDER MARK}"
 
 
 @click.command()
@@ -33,13 +32,13 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
     changed = [name for name in new if new[name] != old[name]]
     if check or diff:
         for name in changed:
-            _show_difference(name, old[name] or "", new[name])
+            click.echo(as_diff(name, old[name] or "", new[name], "compiled"), nl=False)
     if check:
         if changed:
             click.echo(f"{' and '.join(changed)} would change: run `bertspec compile`", err=True)
         return 1 if changed else 0
     for name in changed:
-        mark = _BOM if _has_mark(root / name) else ""
+        mark = BOM if has_mark(root / name) else ""
         write_if_changed(root / name, mark + new[name])
     count = len(loaded.specs)
     specs = f"{count} spec{'s' if count != 1 else ''}"
@@ -102,14 +101,16 @@ def _read(path: Path) -> str | None:
         ) from None
 
 
-def _has_mark(path: Path) -> bool:
-    return path.exists() and path.read_bytes().startswith(_BOM.encode())
+def has_mark(path: Path) -> bool:
+    """Whether a file begins with a byte-order mark."""
+    return path.exists() and path.read_bytes().startswith(BOM.encode())
 
 
-def _show_difference(name: str, old: str, new: str) -> None:
+def as_diff(name: str, old: str, new: str, what: str) -> str:
+    """How a file changes, as `diff -u` tells; `what` the new text is."""
     from difflib import unified_diff
 
     lines = unified_diff(
-        old.splitlines(keepends=True), new.splitlines(keepends=True), name, f"{name} (compiled)"
+        old.splitlines(keepends=True), new.splitlines(keepends=True), name, f"{name} ({what})"
     )
-    sys.stdout.writelines(lines)
+    return "".join(lines)

@@ -93,7 +93,7 @@ class Present:
         return {
             _scalar(key): Entry(
                 value,
-                range(key.start_mark.line, max(_end(key), _end(value))),
+                range(key.start_mark.line, max(end_line(key), end_line(value))),
             )
             for key, value in node.value
         }
@@ -162,14 +162,14 @@ def _top(text: str) -> int:
     return 0
 
 
-def _end(node: yaml.Node) -> int:
+def end_line(node: yaml.Node) -> int:
     """The line after the last content of a node.
 
     A block collection's own end is no help: it is where the next thing begins.
     """
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         last = node.value[-1]
-        return max(_end(child) for child in last) if isinstance(last, tuple) else _end(last)
+        return max(end_line(child) for child in last) if isinstance(last, tuple) else end_line(last)
     mark = node.end_mark
     return int(mark.line if mark.column == 0 else mark.line + 1)
 

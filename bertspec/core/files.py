@@ -38,6 +38,26 @@ def write_atomic(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Replace files, each in one step: all of them, or none where one cannot be written."""
+    before = {path: path.read_bytes() if path.exists() else None for path in contents}
+    written: list[Path] = []
+    with _uninterrupted():
+        try:
+            for path, content in contents.items():
+                write_atomic(path, content)
+                written.append(path)
+        except BaseException:
+            for path in written:
+                old = before[path]
+                with contextlib.suppress(OSError):
+                    if old is None:
+                        path.unlink()
+                    else:
+                        write_atomic(path, old)
+            raise
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[IO[bytes]]:
     """A new file beside `path`, which takes its place when the block has ended without an error.

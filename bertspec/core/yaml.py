@@ -117,3 +117,12 @@ def dump(value: Any) -> str:
     """Block-style YAML, keys in the order given, equal on every machine."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20)
     return text
+
+
+def dump_inline(value: Any) -> str:
+    """`value` within a line, as it may stand in a list in brackets, too."""
+    text: str = yaml.dump(
+        [value], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20,
+        default_flow_style=True,
+    )  # fmt: skip
+    return text.strip()[1:-1]

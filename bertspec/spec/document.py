@@ -30,6 +30,12 @@ _NOT_YAML = re.compile(
 )
 """What JSON may hold inside a string and libyaml refuses: tabs, DEL, surrogate escapes."""
 
+_CONFLICT = ("def as_yaml(text: str) -> str:
+    """JSON as YAML whose parts stand in the same places, with other characters in strings."""
+    return _NOT_YAML.sub(lambda match: " " * len(match[0]), text)
+
+
+
 
 @dataclass(frozen=True)
 class Marks:
@@ -88,14 +94,14 @@ def read_document(path: Path, name: str) -> Document:
 
     is_json = path.suffix.lower() == ".json"
     if is_json:
-        strict = _strict_json(text, at)
-        # From here on the text is for positions only.
-        text = _NOT_YAML.sub(lambda match: " " * len(match[0]), text)
+        strict = _strict_json(text, lines, at)
+        text = as_yaml(text)  # from here on it is for positions only
     try:
         node = compose(text)
     except yaml.reader.ReaderError as error:
         raise InputError([_bad_character(error, text, at)]) from None
     except yaml.YAMLError as error:
+        _refuse_conflict(lines, at)
         raise InputError([_syntax_error(error, "JSON" if is_json else "YAML", lines, at)]) from None
     if not isinstance(node, yaml.MappingNode):
         raise InputError.of(
@@ -108,6 +114,7 @@ def read_document(path: Path, name: str) -> Document:
     return Document(path, name, strict if is_json else value, reader.marks)
 
 
+<<<<<<< HEAD
 def read_text(path: Path, name: str) -> str:
     """A file without its byte-order mark. Raises InputError (E006, E007)."""
     here = Position(name)
@@ -143,11 +150,12 @@ def _printable(line: str) -> str:
     return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
 
 
-def _strict_json(text: str, at: Callable[..., Position]) -> Any:
+def _strict_json(text: str, lines: list[str], at: Callable[..., Position]) -> Any:
     try:
         # A longer number is told by the reader of positions.
         return json.loads(text, parse_int=lambda n: int(n) if len(n) <= MAX_DIGITS else 0)
     except json.JSONDecodeError as error:
+        _refuse_conflict(lines, at)
         raise InputError.of(
             "E001",
             f"not JSON: {error.msg}",
@@ -156,6 +164,18 @@ def _strict_json(text: str, at: Callable[..., Position]) -> Any:
         ) from None
     except RecursionError:
         raise InputError.of("E001", "nested too deeply", "", at(0, 0)) from None
+
+
+def _refuse_conflict(lines: list[str], at: Callable[..., Position]) -> None:
+    """Raise InputError for the first mark of a conflict that git has left."""
+    for number, line in enumerate(lines):
+        if line.startswith(_CONFLICT):
+            raise InputError.of(
+                "E001",
+                "the file holds the marks of a git conflict, such as `<<<<<<<`",
+                "keep what is meant, without the marks, and run `bertspec compile`",
+                at(number, 0, 7),
+            )
 
 
 def _bad_character(

@@ -239,7 +239,7 @@ def _fields() -> Iterator[tuple[str, tuple[str, ...]]]:
             yield path, field.affects
 
 
-def _set(spec: dict[str, Any], path: str, value: Any) -> None:
+def set_field(spec: dict[str, Any], path: str, value: Any) -> None:
     *parents, last = path.split(".")
     target: Any = spec
     for part in parents:
@@ -250,7 +250,7 @@ def _set(spec: dict[str, Any], path: str, value: Any) -> None:
         target[last] = value
 
 
-def _full() -> dict[str, Any]:
+def full_spec() -> dict[str, Any]:
     spec: dict[str, Any] = _copy(SPEC)
     spec["training"] |= {"early_stopping": {"patience": 2}, "schedule": {"type": "linear"}}
     return spec
@@ -292,11 +292,11 @@ def test_a_field_changes_exactly_the_stages_that_it_says(
 ) -> None:
     if path in NOT_CHANGED:
         return
-    project.write_spec(_full())
+    project.write_spec(full_spec())
     before = _watched(project.root)
-    spec = _full()
+    spec = full_spec()
     change = CHANGES[path]
-    _set(spec, *change) if isinstance(change, tuple) else _set(spec, path, change)
+    set_field(spec, *change) if isinstance(change, tuple) else set_field(spec, path, change)
     project.write_spec(spec)
     after = _watched(project.root)
     changed = {kind for kind in before | after if before.get(kind) != after.get(kind)}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bertspec.core.yaml import load_plain
+from bertspec.core.yaml import dump, load_plain
 from bertspec.runtime.stage import run_stage
 from tests.projects import SPEC, Project, rows, with_onnx
 
@@ -143,6 +143,26 @@ def test_an_experiment_changes_one_param(clone: Project) -> None:
     assert "learning_rate: 0.002" in (clone.root / "params.yaml").read_text()
     manifest = json.loads((clone.root / "models/tiny/trained.manifest.json").read_text())
     assert manifest["params"]["training"]["learning_rate"] == 0.002
+
+
+def test_an_experiment_is_adopted_and_nothing_runs_again(clone: Project) -> None:
+    (clone.root / "specs/tiny.json").unlink()
+    text = dump(_spec()).replace("training:\n", "# How it learns.\ntraining:\n")
+    spec = clone.root / "specs/tiny.yaml"
+    spec.write_text(text)
+    clone.bertspec("compile")
+    clone.commit()
+    change = "tiny.training.learning_rate=0.002"
+    clone.run("dvc", "exp", "run", "--name", "slow", "--set-param", change, "tiny-evaluate")
+    measured = clone.metrics()
+    clone.run("git", "reset", "--quiet", "--hard")
+    clone.run("dvc", "exp", "apply", "slow")
+    clone.bertspec("adopt")
+    assert spec.read_text() == text.replace("learning_rate: 0.003", "learning_rate: 0.002")
+    clone.bertspec("compile", "--check")
+    assert _ran(clone, "tiny-evaluate") == set()
+    assert clone.metrics() == measured
+    assert clone.run("dvc", "status", "tiny-evaluate").stdout.endswith("up to date.\n")
 
 
 def test_an_experiment_on_what_specs_share_changes_it_everywhere(clone: Project) -> None:

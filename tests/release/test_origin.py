@@ -44,8 +44,10 @@ def test_whatever_a_spec_says_the_spec_of_the_model_compiles_to_the_same(
 ) -> None:
     if path in fields.NOT_CHANGED:
         return
-    spec, change = fields._full(), fields.CHANGES[path]
-    fields._set(spec, *change) if isinstance(change, tuple) else fields._set(spec, path, change)
+    spec, change = fields.full_spec(), fields.CHANGES[path]
+    fields.set_field(spec, *change) if isinstance(change, tuple) else fields.set_field(
+        spec, path, change
+    )
     project.write_spec(spec)
     pipeline = compiled(project.root)
     again = _again(origin_of(pipeline), tmp_path / "again")

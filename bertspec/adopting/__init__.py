@@ -1,0 +1,1 @@
+"""Write values of params.yaml back into the specs that they were compiled from."""
