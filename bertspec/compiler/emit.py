@@ -9,7 +9,7 @@ import yaml
 from bertspec.compiler.keep import Content, Present, check_kept, column
 from bertspec.core.errors import InputError
 from bertspec.core.yaml import dump, load_plain
-from bertspec.pipeline.layout import DVC_FILE, PARAMS_FILE
+from bertspec.pipeline.layout import COMMAND, DVC_FILE, PARAMS_FILE
 from bertspec.pipeline.stage import (
     EXECUTION,
     HARDWARE,
@@ -19,9 +19,6 @@ from bertspec.pipeline.stage import (
     Pipeline,
     Stage,
 )
-
-COMMAND = "bertspec stage "
-"""A stage is ours when its command is this and its own name; so a reader can tell, too."""
 
 DVC_HEADER = (
     "# The stages whose command is `bertspec stage` are compiled from specs/: change the spec and\n"
@@ -43,21 +40,37 @@ def emit_params(pipeline: Pipeline, existing: str | None) -> str:
     Raises InputError for a present file that cannot be read or kept (E209) or that has a key of
     ours (E210).
     """
-    own = compiled_params(pipeline)
-    present = Present.read(existing or "", PARAMS_FILE)
+    return put_params(compiled_params(pipeline), existing or "")
+
+
+def put_params(own: dict[str, Any], existing: str) -> str:
+    """The text with `own` in the place of what an earlier run wrote. Raises as `emit_params`."""
+    present = Present.read(existing, PARAMS_FILE)
     previous = _compiled(present)
     theirs = {key: value for key, value in present.content.items() if key not in previous}
     _refuse_clash(f"{PARAMS_FILE} has the key", own.keys() & theirs.keys())
-    old = [entry for key, entry in present.entries(present.root).items() if key in previous]
-    header = present.header(old[0], PARAMS_HEADER) if old else range(0)
-    gone = {*header, *(number for entry in old for number in entry.lines)}
+    gone = _written(present)
     text = present.replace(gone, 0, "")
-    if pipeline.stages or not text.strip():
+    if own[RECORDS]["stages"] or not text.strip():
         block = PARAMS_HEADER + _indented(dump(own), present.indent)
         text = present.replace(gone, min(gone, default=present.top), block)
         theirs |= Present.read(dump(own), PARAMS_FILE).content
     check_kept(text, PARAMS_FILE, theirs, {})
     return _unless_same(present, text)
+
+
+def without_params(text: str) -> str:
+    """The text without what an earlier run wrote. Raises InputError (E209)."""
+    present = Present.read(text, PARAMS_FILE)
+    return present.replace(_written(present), 0, "")
+
+
+def _written(present: Present) -> set[int]:
+    """The lines that an earlier run wrote."""
+    previous = _compiled(present)
+    old = [entry for key, entry in present.entries(present.root).items() if key in previous]
+    header = present.header(old[0], PARAMS_HEADER) if old else range(0)
+    return {*header, *(number for entry in old for number in entry.lines)}
 
 
 def compiled_params(pipeline: Pipeline) -> dict[str, Any]:
@@ -95,6 +108,28 @@ def emit_dvc(pipeline: Pipeline, existing: str | None) -> str:
     wanted = {"stages": compiled | theirs}
     check_kept(text, DVC_FILE, present.content | wanted, {"stages": {}})
     return _unless_same(present, text)
+
+
+def put_stages(own: dict[str, Any], existing: str) -> str:
+    """The text with the stages `own` in the place of all that an earlier run wrote.
+
+    Raises InputError (E209) for a text that cannot be read or kept.
+    """
+    present = Present.read(existing, DVC_FILE)
+    stages = _stages(present)
+    generated = {name for name, stage in stages.items() if is_generated(name, stage)}
+    theirs = {name: stage for name, stage in stages.items() if name not in generated}
+    text = _with_stages(_without(present, generated), own)
+    wanted = {"stages": Present.read(dump(own), DVC_FILE).content | theirs}
+    check_kept(text, DVC_FILE, present.content | wanted, {"stages": {}})
+    return text
+
+
+def without_stages(text: str) -> str:
+    """The text without the stages that an earlier run wrote. Raises InputError (E209)."""
+    present = Present.read(text, DVC_FILE)
+    stages = _stages(present)
+    return _without(present, {n for n, s in stages.items() if is_generated(n, s)}).text
 
 
 def compiled_stages(

@@ -3,6 +3,10 @@
 LOCK_FILE = "bertspec.lock"
 DVC_FILE = "dvc.yaml"
 PARAMS_FILE = "params.yaml"
+DVC_LOCK = "dvc.lock"
+COMMAND = "bertspec stage "
+"""A stage is ours when its command is this and its own name; so a reader can tell, too."""
+
 WORK_FOLDER = ".bertspec"
 """Git-ignored: outputs while a stage writes them."""
 

@@ -10,10 +10,10 @@ import yaml
 from bertspec.core.program import ask
 from bertspec.core.values import ABSENT
 from bertspec.core.yaml import load_plain
+from bertspec.pipeline.layout import DVC_LOCK
 from bertspec.planning.differences import Explain
 from bertspec.planning.entry import Entry, Locked
 from bertspec.planning.plan import Reason, What
-from bertspec.planning.project import DVC_LOCK
 
 _MOST = 500
 """Commits that are looked at."""

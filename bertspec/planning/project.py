@@ -12,12 +12,10 @@ from bertspec.compiler.emit import (
     emit_params,
     is_generated,
 )
-from bertspec.pipeline.layout import DVC_FILE, PARAMS_FILE
+from bertspec.pipeline.layout import DVC_FILE, DVC_LOCK, PARAMS_FILE
 from bertspec.pipeline.stage import RECORDS, Pipeline
 from bertspec.planning.entry import Entry, Locked, read_entry
 from bertspec.planning.yaml_file import read_mapping, same
-
-DVC_LOCK = "dvc.lock"
 
 _KEEP = "keep one side of each conflict, or delete what is compiled and run `bertspec compile`"
 _OURS = ("desc", "cmd", "deps", "params", "outs", "metrics", "plots")

@@ -4,9 +4,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from bertspec.core.errors import EnvironmentFault
 from bertspec.core.program import ask
-from bertspec.runtime.doctor.line import Line, State
+from bertspec.runtime.doctor.line import Line, State, of_error
 from bertspec.runtime.doctor.repository import no_repository
+from bertspec.runtime.git_setup import ATTRIBUTES, read_setup
 
 _NONE = "not a git repository"
 
@@ -26,6 +28,8 @@ def git(root: Path, *, needed: bool) -> Iterator[Line]:
     folder = top.out.removesuffix("\n")
     yield Line("git", "repository", State.GOOD, folder, facts={"root": folder})
     yield _uncommitted(root)
+    if needed:
+        yield _merging(root)
 
 
 def _uncommitted(root: Path) -> Line:
@@ -47,3 +51,25 @@ def _uncommitted(root: Path) -> Line:
         advice = "a result is traced to what is committed"
         return Line("git", "state", State.NOTE, text, advice, facts)
     return Line("git", "state", State.GOOD, f"{text}; all is committed", facts=facts)
+
+
+def _merging(root: Path) -> Line:
+    """How git merges compiled files."""
+    try:
+        setup = read_setup(root)
+    except EnvironmentFault as error:
+        return of_error("git", "merging", error)
+    facts = {"attributes": setup.attributes, "driver": setup.driver, "runs": setup.runs}
+    advice = "`bertspec setup-git` lets git merge compiled files by stage and key"
+    if setup.attributes and setup.runs:
+        return Line("git", "merging", State.GOOD, "compiled files by stage and key", facts=facts)
+    if not setup.attributes and not setup.driver:
+        text = f"line by line; {advice}"
+        return Line("git", "merging", State.GOOD, text, facts=facts)
+    if setup.driver and not setup.runs:
+        text = "the merge driver of this clone is a program that is gone: git merges by lines"
+    elif setup.driver:
+        text = f"the lines of {ATTRIBUTES} are missing or not current"
+    else:
+        text = f"{ATTRIBUTES} names a merge driver, and this clone has none: git merges by lines"
+    return Line("git", "merging", State.NOTE, text, advice, facts)

@@ -1,0 +1,109 @@
+"""Merge what is compiled in params.yaml: records of stages, and the values that they read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bertspec.merging.stages import Node, disagreeing, needed
+from bertspec.merging.values import Key, merge_named, merge_values
+from bertspec.pipeline.kinds import STAGE_KINDS
+from bertspec.pipeline.layout import LOCK_FILE
+from bertspec.pipeline.stage import EXECUTION, HARDWARE, RECORDS
+from bertspec.planning.params import ABSENT
+
+_SHARED = ("bases", "datasets", "tokenizations")
+
+Params = Mapping[str, Any]
+
+
+def merge_params(base: Params, ours: Params, theirs: Params) -> tuple[dict[str, Any], list[Key]]:
+    """The compiled keys of both sides together, and the keys that cannot be told."""
+    conflicts: list[Key] = []
+    sides = [base, ours, theirs]
+    facts = merge_values([_facts(_records(side)) for side in sides], conflicts, (LOCK_FILE,))
+    records = [{n: _with(facts, r) for n, r in _records(side).items()} for side in sides]
+    merged = merge_named(records, conflicts, (RECORDS, "stages"))
+    either = {**records[2], **records[1]}
+    known = {**either, **merged}
+    names = needed(_nodes(merged), _nodes(either))
+    stages = {name: known[name] for name in names}
+    conflicts += disagreeing(_nodes(stages))
+    about: dict[str, Any] = {"compiled": [], "stages": dict(sorted(stages.items()))}
+    abouts = [side.get(RECORDS) or {} for side in sides]
+    execution = merge_named([a.get(EXECUTION) or {} for a in abouts], conflicts, (EXECUTION,))
+    if kept := {name: value for name, value in execution.items() if name in stages}:
+        about[EXECUTION] = kept
+    hardware = merge_values([a.get(HARDWARE, ABSENT) for a in abouts], conflicts, (HARDWARE,))
+    if hardware is not ABSENT:
+        about[HARDWARE] = hardware
+    own = _values(sides, stages, conflicts)
+    about["compiled"] = [RECORDS, *sorted(own)]
+    return {RECORDS: about, **dict(sorted(own.items()))}, conflicts
+
+
+def _values(
+    sides: Sequence[Params], stages: Mapping[str, Any], conflicts: list[Key]
+) -> dict[str, Any]:
+    """The keys that the stages read, each from the sides that have it."""
+    own: dict[str, Any] = {key: {} for key in _SHARED}
+    read = {
+        tuple(key.split(".")) for record in stages.values() for key in record["params"].values()
+    }
+    for group in _SHARED:
+        groups = [side.get(group) or {} for side in sides]
+        merged = merge_named(groups, conflicts, (group,))
+        names = sorted({key[1] for key in read if key[0] == group})
+        known = {**groups[2], **groups[1], **merged}
+        own[group] = {name: known[name] for name in names if name in known}
+    specs = {key[0] for key in read} - {*_SHARED}
+    for spec in specs:
+        values = [side.get(spec, ABSENT) for side in sides]
+        own[spec] = merge_values(values, conflicts, (spec,))
+    gone = {*sides[1], *sides[2]} - specs - {RECORDS, *_SHARED}
+    # Which of a spec that one side took away and the other changed is to be, its file tells.
+    conflicts += [
+        (spec,)
+        for spec in sorted(gone & sides[0].keys())
+        if any(spec in side and side[spec] != sides[0][spec] for side in sides[1:])
+    ]
+    return own
+
+
+def _records(side: Params) -> Mapping[str, Any]:
+    return (side.get(RECORDS) or {}).get("stages") or {}
+
+
+def _nodes(records: Mapping[str, Any]) -> list[Node]:
+    return [
+        Node(name, record["inputs"], list(record["outputs"].values()))
+        for name, record in records.items()
+    ]
+
+
+def _facts(records: Mapping[str, Any]) -> dict[str, Any]:
+    """What the lock, and this version of bertspec, say to every record."""
+    facts: dict[str, Any] = {"packages": {}, "version": {}}
+    for record in records.values():
+        facts["packages"] |= record["packages"]
+        facts["version"][record["kind"]] = record["version"]
+        facts |= {key: record[key] for key in ("threads", "device") if key in record}
+    return facts
+
+
+def _with(facts: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with what is merged, so that a stage of one side has the other's new lock."""
+    return dict(_changed(facts, record))
+
+
+def _changed(facts: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    kind = STAGE_KINDS.get(record["kind"])
+    for key, value in record.items():
+        if key == "packages":
+            yield key, {name: facts[key].get(name, old) for name, old in value.items()}
+        elif key == "version":
+            yield key, facts[key].get(record["kind"], value)
+        elif key == "threads":
+            yield key, facts.get(key, value)
+        elif key != "device":
+            yield key, value
+    if kind and kind.on_device and "device" in facts:
+        yield "device", facts["device"]
