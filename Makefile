@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-all lint rebuild-check docs site goldens clean
+.PHONY: demo test test-all fuzz lint rebuild-check docs site goldens clean
 
 demo: $(VENV)/demo.stamp ## Build the model of specs/ and predict with it.
 	@bertspec validate specs
@@ -29,6 +29,9 @@ test: $(VENV)/dev.stamp ## Run every test, the linters and the type checker.
 
 test-all: ## Run every test, and every combination of those that have many.
 	$(MAKE) test PYTEST=--thorough
+
+fuzz: $(VENV)/dev.stamp ## Try 10,000 broken specs of each kind.
+	python -m pytest -n 0 --hypothesis-profile long tests/spec/test_fuzz.py
 
 lint: $(VENV)/dev.stamp
 	pre-commit run --all-files

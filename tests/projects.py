@@ -95,6 +95,13 @@ class Project:
         )  # fmt: skip
         return _expected(result, code)
 
+    def start(self, *command: str, **env: str) -> "subprocess.Popen[str]":
+        """Begin a program in a group of its own, so that signals reach all that it starts."""
+        return subprocess.Popen(
+            command, cwd=self.root, env=os.environ | _environment() | env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
     def call(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run `bertspec` in this process, which saves the time that a new one takes to start."""
         with chdir(self.root), CliRunner().isolation(env=environment()) as (out, err, _):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ from bertspec.catalog.source import SPLITS, Source, SplitName
 from bertspec.catalog.sources import SOURCES
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.digest import file_digest
+from bertspec.core.manifest import Manifest, digest_files
 from bertspec.core.model import Model
 from bertspec.pipeline.kinds import params_model
 from bertspec.runtime.context import Context
@@ -122,6 +124,13 @@ def replace_tokens(project: Project, split: SplitName, table: pa.Table) -> None:
     _replace(tokenized_folder(project), split, table, ".arrow")
 
 
+def as_made(folder: Path) -> None:
+    """Let the manifest of an artifact that was edited say what it holds: a stage asks for that."""
+    path = folder.with_name(f"{folder.name}.manifest.json")
+    if path.is_file():
+        replace(Manifest.read(path), files=digest_files(folder)).write(path)
+
+
 def _replace(folder: Path, split: SplitName, table: pa.Table, suffix: str) -> None:
     index = read_index(folder)
     for shard in index.splits[split]:
@@ -131,6 +140,7 @@ def _replace(folder: Path, split: SplitName, table: pa.Table, suffix: str) -> No
     write(table, folder / name)
     shards = [ShardFile(name, len(table), file_digest(folder / name), TABLE, 1)]
     Index(index.columns, {**index.splits, split: shards}).write(folder)
+    as_made(folder)
 
 
 def write_shards(

@@ -81,3 +81,12 @@ def test_nothing_reads_remote_code_or_pickles() -> None:
     assert "trust_remote_code" not in text
     assert not re.search(r"\bimport pickle|torch\.load\(", text)
     assert not re.search(r"^\s*(from|import) dvc\b", text, re.MULTILINE)
+
+
+def test_every_test_that_the_page_on_reliability_names_is_there() -> None:
+    page = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", page)
+    assert len(named) > 40
+    for file, name in named:
+        text = (REPOSITORY / "tests" / file).read_text(encoding="utf-8")
+        assert f"\ndef {name}(" in text, f"{file}::{name}"

@@ -15,8 +15,8 @@ from bertspec.core.names import did_you_mean
 from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.pipeline.lock import Lock, require_lock
 from bertspec.pipeline.stage import Pipeline
-from bertspec.planning.params import ABSENT, shown
-from bertspec.planning.sources import dotted, position_of
+from bertspec.core.values import ABSENT, dotted, shown
+from bertspec.planning.sources import position_of
 from bertspec.planning.yaml_file import read_mapping
 from bertspec.spec.unsaved import unsaved
 from bertspec.spec.load import LoadedSpec

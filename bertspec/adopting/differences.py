@@ -9,8 +9,8 @@ from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.pipeline.layout import LOCK_FILE, PARAMS_FILE
 from bertspec.pipeline.stage import EXECUTION, RECORDS
-from bertspec.planning.params import ABSENT, shown
-from bertspec.planning.sources import dotted, position_of
+from bertspec.core.values import ABSENT, dotted, shown
+from bertspec.planning.sources import position_of
 from bertspec.spec.document import Path_
 
 _AGAIN = "run `bertspec compile`, and `dvc exp apply` the experiment again"

@@ -200,6 +200,7 @@ def _report(error: Exception) -> int:
         BertspecError,
         EnvironmentFault,
         InternalError,
+        is_disk_full,
         is_out_of_memory,
     )
 
@@ -211,6 +212,10 @@ def _report(error: Exception) -> int:
         exit_code = EnvironmentFault.exit_code
         advice = "close other programs, or lower `tokenization.max_length`"
         found = (Diagnostic("E504", "out of memory", advice),)
+    elif is_disk_full(error):
+        exit_code = EnvironmentFault.exit_code
+        advice = "make room and run it again; nothing was left half-written"
+        found = (Diagnostic("E503", f"the disk is full{_place(error)}", advice),)
     elif isinstance(error, ModuleNotFoundError) and not f"{error.name}.".startswith("bertspec."):
         exit_code = EnvironmentFault.exit_code
         advice = (
@@ -220,8 +225,9 @@ def _report(error: Exception) -> int:
         found = (Diagnostic("E502", f"not installed: {error.name}", advice),)
     elif isinstance(error, OSError):
         exit_code = EnvironmentFault.exit_code
-        place = f" ({error.filename})" if error.filename else ""
-        found = (Diagnostic("E503", f"{error.strerror or error}{place}", _os_advice(error)),)
+        advice = "check that the path exists and that you may read or write it"
+        said = f"{error.strerror or error}{_place(error)}"
+        found = (Diagnostic("E503", said, advice),)
     else:
         exit_code = InternalError.exit_code
         text = f"{type(error).__name__}: {error}"
@@ -230,9 +236,6 @@ def _report(error: Exception) -> int:
     return exit_code
 
 
-def _os_advice(error: OSError) -> str:
-    import errno
-
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "make room on the disk and run it again; nothing was left half-written"
-    return "check that the path exists and that you may read or write it"
+def _place(error: Exception) -> str:
+    name = getattr(error, "filename", None)
+    return f" ({name})" if name else ""

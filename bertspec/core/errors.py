@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from errno import ENOMEM
+from errno import EDQUOT, ENOMEM, ENOSPC
 from signal import SIGINT
 from typing import ClassVar
 
@@ -81,6 +81,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or getattr(error, "errno", None) == ENOMEM:
         return True
     return isinstance(error, RuntimeError) and any(m in str(error).lower() for m in _NO_MEMORY)
+
+
+_DISK_FULL = ("no space left on device", "disk quota exceeded", "pytorchstreamwriter failed")
+"""What libraries say of it that are not written in Python, in errors of their own."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether there was no room for a file, or no more of it was allowed."""
+    if getattr(error, "errno", None) in (ENOSPC, EDQUOT):
+        return True
+    return any(m in str(error).lower() for m in _DISK_FULL)
 
 
 class Interrupted(KeyboardInterrupt):

@@ -16,7 +16,7 @@ from bertspec.core.digest import digest
 from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError
 from bertspec.core.files import make_ignored, publish, remove
 from bertspec.core.kinds import flat_errors
-from bertspec.core.manifest import Manifest, digest_artifact, digest_files
+from bertspec.core.manifest import Manifest, digest_files
 from bertspec.core.model import Model
 from bertspec.core.names import did_you_mean
 from bertspec.core.packages import public_version
@@ -25,9 +25,12 @@ from bertspec.pipeline.layout import PARAMS_FILE, WORK_FOLDER
 from bertspec.pipeline.lock import Hardware
 from bertspec.pipeline.params.execution import Execution
 from bertspec.pipeline.stage import EXECUTION, HARDWARE, MANIFEST, RECORDS, StageRecord
+from bertspec.runtime.alone import alone
+from bertspec.runtime.beginning import own_files, require_same_files, require_same_params, stamps
 from bertspec.runtime.context import Context
 from bertspec.runtime.durations import note_duration
 from bertspec.runtime.hardware import tell_of_another_class
+from bertspec.runtime.intact import intact_digest
 from bertspec.runtime.reuse import Reuse
 from bertspec.runtime.torch_setup import let_waiting_threads_sleep
 
@@ -43,11 +46,11 @@ An error among it fails the stage.
 def run_stage(name: str, root: Path) -> None:
     """Make the outputs of stage `name` of the project at `root`.
 
-    Outputs appear whole or not at all. Raises InputError for params that do not fit, bad data or
-    an unknown stage; EnvironmentFault for a package of another version than locked; CheckFailed,
-    after publishing, for a requirement that does not hold.
+    Outputs appear whole or not at all. Raises InputError for params that do not fit, bad data,
+    an unknown stage, a damaged input (E518), or what was changed while the stage ran (E516);
+    EnvironmentFault for a package of another version than locked, or where the stage runs already
+    (E517); CheckFailed, after publishing, for a requirement that does not hold.
     """
-    start = time.perf_counter()
     params = read_params(root)
     record = _record(params, name)
     values = values_of(params, record)
@@ -55,9 +58,34 @@ def run_stage(name: str, root: Path) -> None:
     model = validated(params_model(record.kind), values, name)
     execution = _execution(params, name)
     check_packages(record.packages)
+    hardware = (params.get(RECORDS) or {}).get(HARDWARE)
+    let_waiting_threads_sleep()
+    make_ignored(root / WORK_FOLDER)
+    with alone(root / WORK_FOLDER / "locks" / name, name):
+        if hardware is not None and record.threads is not None:
+            locked = validated(Hardware, hardware, name)
+            tell_of_another_class(name, locked, record.device or "cpu")
+        found = _make(name, root, record, values, model, execution)
+    if found and record.seed is not None:
+        found = [replace(d, severity=Severity.WARNING) for d in found]
+    if found and any(d.severity == Severity.ERROR for d in found):
+        raise CheckFailed(found)
+    if found:
+        sys.stderr.write(render(found, "text") + "\n")
+
+
+def _make(
+    name: str,
+    root: Path,
+    record: StageRecord,
+    values: Mapping[str, Any],
+    model: Model,
+    execution: Execution,
+) -> Sequence[Diagnostic] | None:
+    """Call the runner and publish what it made; gives what it found."""
+    start = time.perf_counter()
     work = root / WORK_FOLDER / "work" / name
     remove(work)
-    make_ignored(root / WORK_FOLDER)
     try:
         outputs = {role: work / role / Path(path).name for role, path in record.outputs.items()}
         for path in outputs.values():
@@ -65,11 +93,9 @@ def run_stage(name: str, root: Path) -> None:
         manifest = outputs.pop(MANIFEST, None)
         inputs = {role: root / path for role, path in record.inputs.items()}
         _require_inputs(inputs, root)
-        let_waiting_threads_sleep()
-        hardware = (params.get(RECORDS) or {}).get(HARDWARE)
-        if hardware is not None and record.threads is not None:
-            locked = validated(Hardware, hardware, name)
-            tell_of_another_class(name, locked, record.device or "cpu")
+        sources = [*inputs.values(), *(root / path for path in own_files(model))]
+        before = stamps(sources)
+        digests = {p: intact_digest(root / p, root) for p in sorted(record.inputs.values())}
         runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
         verdict = STAGE_KINDS[record.kind].verdict
         made_from = {role: value for role, value in values.items() if role not in verdict}
@@ -90,9 +116,11 @@ def run_stage(name: str, root: Path) -> None:
                 packages=record.packages,
                 threads=record.threads,
                 device=record.device,
-                inputs={p: digest_artifact(root / p) for p in sorted(record.inputs.values())},
+                inputs=digests,
                 files=digest_files(artifact, reuse.digests),
             ).write(manifest)
+        require_same_files(name, before, stamps(sources), root)
+        require_same_params(name, _told(record, values), _told_now(root, name))
         publish({work / r / Path(p).name: root / p for r, p in record.outputs.items()})
         reuse.keep_used()
         remove(context.checkpoints)
@@ -100,12 +128,22 @@ def run_stage(name: str, root: Path) -> None:
             note_duration(root, name, time.perf_counter() - start)
     finally:
         remove(work)
-    if found and record.seed is not None:
-        found = [replace(d, severity=Severity.WARNING) for d in found]
-    if found and any(d.severity == Severity.ERROR for d in found):
-        raise CheckFailed(found)
-    if found:
-        sys.stderr.write(render(found, "text") + "\n")
+    return found
+
+
+def _told(record: StageRecord, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """All that params.yaml says of a stage and DVC watches."""
+    return {**values, f"{RECORDS}.stages": record}
+
+
+def _told_now(root: Path, name: str) -> Mapping[str, Any]:
+    """The same of params.yaml as it is now; nothing where it says no such stage."""
+    try:
+        params = read_params(root)
+        record = _record(params, name)
+        return _told(record, values_of(params, record))
+    except InputError:
+        return {}
 
 
 def check_packages(locked: Mapping[str, str]) -> None:

@@ -23,19 +23,23 @@ def load_document(path: Path, root: Path) -> Document:
     """A spec's document with what it extends merged in, and its data set in place.
 
     Raises InputError for a form error in any of the files, a missing file (E007), a cycle (E008),
-    or a file that is in no version of the language (E011) or in another one (E009).
+    a file that is in no version of the language (E011) or in another one (E009), or one that lies
+    outside of the project (E109).
     """
     return _with_data_set(_with_parents(path, root, ()), root)
 
 
 def load_data_set_document(path: Path, root: Path) -> Document:
     """A data set file's document; its name defaults to the file's."""
+    _require_inside(path, root, path.parent, Position(shown(path, root)))
     document = read_document(path, shown(path, root))
     document.value.setdefault("name", path.stem)
     return document
 
 
 def _with_parents(path: Path, root: Path, chain: tuple[Path, ...]) -> Document:
+    if not chain:
+        _require_inside(path, root, path.parent, Position(shown(path, root)))
     document = read_document(path, shown(path, root))
     _name_inline_data_set(document)
     parent = document.value.get("extends")
@@ -47,6 +51,7 @@ def _with_parents(path: Path, root: Path, chain: tuple[Path, ...]) -> Document:
         raise _missing(f"there is no file {parent}", nearest_file(target), here,
                        nearest_path(parent, path.parent))  # fmt: skip
     seen, real = (*chain, path.resolve()), target.resolve()
+    _require_inside(target, root, seen[0].parent, here)
     if real in seen:
         circle = " -> ".join(p.name for p in (*seen[seen.index(real) :], real))
         raise InputError.of("E008", f"`extends` goes in a circle: {circle}", "break it", here)
@@ -56,6 +61,17 @@ def _with_parents(path: Path, root: Path, chain: tuple[Path, ...]) -> Document:
         base.value.pop(own, None)
     value, marks = _merge(base, document, ())
     return Document(path, document.name, value, marks)
+
+
+def _require_inside(file: Path, root: Path, folder: Path, here: Position) -> None:
+    """Raise InputError (E109) for a file that lies neither in the project nor in the first spec's
+    folder, whatever links lead to it: a spec of others shows nothing of what else is on a machine.
+    """
+    real = file.resolve()
+    if not any(real.is_relative_to(place.resolve()) for place in (root, folder)):
+        name = Path(os.path.relpath(file, root)).as_posix()
+        message = f"{name} leads out of the project"
+        raise InputError.of("E109", message, "copy the file into the project", here)
 
 
 def _name_inline_data_set(document: Document) -> None:

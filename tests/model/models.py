@@ -19,6 +19,7 @@ from bertspec.catalog.base import Base
 from bertspec.catalog.bases.scratch import ScratchBase
 from bertspec.catalog.tasks.text_classification import TextClassification
 from tests.projects import SPEC, rows
+from tests.stages import as_made
 
 CONFIG: dict[str, Any] = SPEC["model"]["base"]["config"]
 TASK = TextClassification(type="text-classification", labels=("bad", "good"))
@@ -62,6 +63,7 @@ def edit_weights(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]
 
     path = folder / "model.safetensors"
     save_file(change(load_file(path)), path, metadata={"format": "pt"})
+    as_made(folder)
 
 
 def inputs(rows: int, length: int) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from bertspec.core.errors import CheckFailed, InputError
 from tests.model.models import TASK, edit_weights
 from tests.projects import SPEC, Project
 from tests.stages import (
+    as_made,
     prepared_rows,
     replace_rows,
     replace_tokens,
@@ -207,6 +208,7 @@ def test_a_damaged_trained_model_is_a_clear_error(project: Project) -> None:
     run_kinds(project, "train")
     weights = project.root / "models/tiny/trained/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:500])
+    as_made(weights.parent)
     code, message = _failure(project, "evaluate")
     assert code == "E407"
     assert "tiny/trained" in message

@@ -34,6 +34,7 @@ from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.teachers import _require_same_outputs
 from tests.model.models import TASK
 from tests.projects import SPEC, Project, rows
+from tests.stages import as_made
 from tests.tasks.tiny import batch_of, encoder_of, tiny_base, tokens_of
 
 TABLE = pa.table({"text": [t for t, _ in rows(30)], "label": [label for _, label in rows(30)]})
@@ -269,11 +270,13 @@ def teacher(built: tuple[Project, dict[str, str]]) -> Iterator[Path]:
     yield folder
     for path, content in before.items():
         path.write_bytes(content)
+    as_made(folder)
 
 
 def _edit(path: Path, **changes: Any) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(content | changes), encoding="utf-8")
+    as_made(path.parent)
 
 
 def test_another_tokenizer_is_refused(built: tuple[Project, dict[str, str]], teacher: Path) -> None:

@@ -18,7 +18,7 @@ from bertspec.core.manifest import digest_files
 from bertspec.pipeline.params.train import Constant, Cosine, Linear, Polynomial
 from bertspec.runtime.training.optimization import rate_factor
 from tests.projects import SPEC, Project
-from tests.stages import examples_of, run_kinds
+from tests.stages import as_made, examples_of, run_kinds
 
 
 def _spec(**training: Any) -> dict[str, Any]:
@@ -235,6 +235,7 @@ def test_a_truncated_weight_file_is_an_error_that_names_it(project: Project) -> 
     _tokenized(project, _spec())
     (weights,) = (project.root / "models/bases").rglob("model.safetensors")
     weights.write_bytes(weights.read_bytes()[:1000])
+    as_made(weights.parent)
     with pytest.raises(InputError) as caught:
         run_kinds(project, "train")
     assert caught.value.diagnostics[0].code == "E402"
