@@ -83,8 +83,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(m in str(error).lower() for m in _NO_MEMORY)
 
 
-_DISK_FULL = ("no space left on device", "disk quota exceeded", "pytorchstreamwriter failed")
-"""What libraries say of it that are not written in Python, in errors of their own."""
+_DISK_FULL = ("no space left on device", "disk quota exceeded", "iostream error")
+"""What libraries say of it that are not written in Python, in errors of their own. The last is of
+C++'s streams, with which OpenVINO writes.
+"""
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -8,16 +8,20 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from bertspec.core.errors import is_disk_full
 from bertspec.core.manifest import digest_files
 from bertspec.core.yaml import load_plain
 from bertspec.runtime import fetch
 from bertspec.runtime.context import Context
+from bertspec.runtime.tables import write_arrow, write_parquet
 from tests.projects import SPEC, Project, rows
 from tests.stages import run_kinds
 
@@ -190,6 +194,45 @@ def test_a_model_that_does_not_fit_on_the_disk_leaves_the_old_one(
     filler.unlink()
     run_kinds(project, "base")
     assert _digests(project) == before
+
+
+def _safetensors(path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"a": np.zeros(100_000)}, path)
+
+
+def _tokenizer(path: Path) -> None:
+    from tokenizers import Tokenizer, models
+
+    words = {f"w{i}": i for i in range(60_000)}
+    Tokenizer(models.WordLevel(words, "w0")).save(str(path))
+
+
+def _parquet(path: Path) -> None:
+    write_parquet(pa.table({"a": np.random.default_rng(0).random(100_000)}), path)
+
+
+def _arrow(path: Path) -> None:
+    write_arrow(pa.table({"a": np.zeros(100_000)}), path)
+
+
+def _openvino(path: Path) -> None:
+    import openvino
+    import torch
+
+    model = openvino.convert_model(torch.nn.Linear(400, 400), example_input=torch.zeros(1, 400))
+    openvino.save_model(model, path.with_suffix(".xml"), compress_to_fp16=False)
+
+
+@pytest.mark.parametrize("write", [_safetensors, _tokenizer, _parquet, _arrow, _openvino])
+def test_a_full_disk_is_known_by_what_each_library_says(
+    small_disk: Path, write: Callable[[Path], None]
+) -> None:
+    _fill(small_disk, left=40_000)
+    with pytest.raises(Exception) as caught:  # noqa: B017, PT011 - they share no class
+        write(small_disk / "file")
+    assert is_disk_full(caught.value)
 
 
 def test_a_damaged_file_of_the_cache_is_told_and_made_again(
