@@ -230,7 +230,7 @@ def test_a_full_disk_is_known_by_what_each_library_says(
     small_disk: Path, write: Callable[[Path], None]
 ) -> None:
     _fill(small_disk, left=40_000)
-    with pytest.raises(Exception) as caught:  # noqa: B017, PT011 - they share no class
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - they share no class
         write(small_disk / "file")
     assert is_disk_full(caught.value)
 
