@@ -98,7 +98,7 @@ class Project:
     def start(self, *command: str, **env: str) -> "subprocess.Popen[str]":
         """Begin a program in a group of its own, so that signals reach all that it starts."""
         return subprocess.Popen(
-            command, cwd=self.root, env=os.environ | _environment() | env, text=True,
+            command, cwd=self.root, env=os.environ | environment() | env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 

@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from bertspec.adopting.differences import Difference, differences
-from bertspec.adopting.places import Compiled, Leaf, Place, Role, at, equal, leaves, values_of
+from bertspec.adopting.places import Compiled, Leaf, Place, Role, equal, leaves, values_of
 from bertspec.adopting.specfiles import Change, SpecFiles
 from bertspec.compiler.checks import load_checked, load_valid
 from bertspec.core.diagnostics import Diagnostic, Severity
 from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
+from bertspec.core.values import ABSENT, dotted, shown, value_at
 from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.pipeline.lock import Lock, require_lock
 from bertspec.pipeline.stage import Pipeline
-from bertspec.core.values import ABSENT, dotted, shown
 from bertspec.planning.sources import position_of
 from bertspec.planning.yaml_file import read_mapping
-from bertspec.spec.unsaved import unsaved
 from bertspec.spec.load import LoadedSpec
+from bertspec.spec.unsaved import unsaved
 
 _Wanted = Mapping[tuple[str, Role], Any]
 """What a spec is to give for each of its places."""
@@ -177,7 +177,7 @@ def _stuck(now: Compiled, wanted: _Wanted, place: Place, leaf: Leaf) -> Diagnost
 
 
 def _agrees(whole: Any, path: tuple[Any, ...], value: Any) -> bool:
-    there = at(whole, path)
+    there = value_at(whole, path)
     return there is ABSENT or equal(there, value)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bertspec.adopting.places import Compiled, Leaf, Place, at, equal, leaves, places_of
+from bertspec.adopting.places import Compiled, Leaf, Place, equal, leaves, places_of
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
+from bertspec.core.values import ABSENT, dotted, shown, value_at
 from bertspec.pipeline.layout import LOCK_FILE, PARAMS_FILE
 from bertspec.pipeline.stage import EXECUTION, RECORDS
-from bertspec.core.values import ABSENT, dotted, shown
 from bertspec.planning.sources import position_of
 from bertspec.spec.document import Path_
 
@@ -51,7 +51,7 @@ def differences(compiled: Compiled, present: Mapping[str, Any]) -> Iterator[Diff
 
 
 def _refuse_other_specs(compiled: Compiled, present: Mapping[str, Any]) -> None:
-    previous = at(present, (RECORDS, "compiled"))
+    previous = value_at(present, (RECORDS, "compiled"))
     theirs = previous if isinstance(previous, list) else []
     for key in sorted(compiled.params.keys() | {k for k in theirs if isinstance(k, str)}):
         missing = f"no `{key}`" if key not in present else ""
@@ -71,7 +71,7 @@ def _parts(leaf: Leaf, places: Sequence[Place]) -> Iterator[Leaf]:
         yield leaf
         return
     for key in dict.fromkeys(key for value in values for key in value):
-        yield from _parts(((*path, key), at(was, (key,)), at(now, (key,))), places)
+        yield from _parts(((*path, key), value_at(was, (key,)), value_at(now, (key,))), places)
 
 
 def _comparable(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +99,9 @@ def _fixed(compiled: Compiled, place: Place, path: Path_) -> Diagnostic | None:
     below = path[len(place.key) :]
     field = (*place.field, *below)
     written, pinned = (
-        at(next(s for s in specs if s.spec.name == place.spec).spec.model_dump(mode="json"), field)
+        value_at(
+            next(s for s in specs if s.spec.name == place.spec).spec.model_dump(mode="json"), field
+        )
         for specs in (compiled.specs, compiled.pinned)
     )
     if ABSENT in (written, pinned) or equal(written, pinned):

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from bertspec.adopting.places import at
 from bertspec.compiler.keep import column, end_line
 from bertspec.core.errors import InputError
+from bertspec.core.values import value_at
 from bertspec.core.yaml import compose, dump, dump_inline, is_plain, resolve
 from bertspec.planning.yaml_file import same
 from bertspec.spec.document import Path_, as_yaml
@@ -44,7 +44,7 @@ def without_value(text: str, path: Path_, name: str, *, is_json: bool) -> str:
 
 def value_in(text: str, path: Path_, *, is_json: bool) -> Any:
     """What the text itself has at `path`, or ABSENT."""
-    return at(_values(text, is_json=is_json), path)
+    return value_at(_values(text, is_json=is_json), path)
 
 
 def _checked(text: "_Text", path: Path_, wanted: Any, name: str, *value: Any) -> str:

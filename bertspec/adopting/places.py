@@ -9,9 +9,9 @@ from bertspec.compiler.lower import lower
 from bertspec.compiler.passes.datasets import PREPARED_BY
 from bertspec.compiler.passes.shared import base_name, tokenization_name
 from bertspec.compiler.pins import all_pinned
+from bertspec.core.values import ABSENT, value_at
 from bertspec.pipeline.lock import Lock
 from bertspec.pipeline.stage import EXECUTION, RECORDS, Pipeline
-from bertspec.planning.params import ABSENT
 from bertspec.planning.yaml_file import same
 from bertspec.spec.document import Document, Path_
 from bertspec.spec.load import LoadedSpec
@@ -90,19 +90,7 @@ def places_of(loaded: LoadedSpec) -> Iterator[Place]:
 
 def values_of(specs: Sequence[LoadedSpec], params: Mapping[str, Any]) -> dict[Place, Any]:
     """What params.yaml has for each place of the specs."""
-    return {place: at(params, place.key) for loaded in specs for place in places_of(loaded)}
-
-
-def at(values: Any, path: Path_) -> Any:
-    """What plain values have at a path, or ABSENT."""
-    for part in path:
-        if isinstance(values, Mapping):
-            values = values.get(part, ABSENT)
-        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
-            values = values[part]
-        else:
-            return ABSENT
-    return values
+    return {place: value_at(params, place.key) for loaded in specs for place in places_of(loaded)}
 
 
 def leaves(old: Any, new: Any, path: Path_ = ()) -> Iterator[Leaf]:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bertspec.adopting.edit import value_in, with_value, without_value
-from bertspec.adopting.places import Leaf, Place, at, equal
-from bertspec.planning.params import ABSENT
-from bertspec.planning.sources import dotted
+from bertspec.adopting.places import Leaf, Place, equal
+from bertspec.core.values import ABSENT, dotted, value_at
 from bertspec.spec.document import Document, Path_, read_document, shown
 from bertspec.spec.extends import DATA_SETS
 
@@ -56,13 +55,13 @@ class SpecFiles:
         cut = self._cut(document, place, path, file, field[:above])
         if cut < len(path):
             path, field = path[:cut], field[: above + cut]
-            was, now = at(have, path), at(wanted, path)
+            was, now = value_at(have, path), value_at(wanted, path)
         missing = self._missing(document, place, path, file, field[:above])
         if now is not ABSENT and missing < len(path):
-            now = _begun(at(wanted, path[:missing]), path[missing:], now)
+            now = _begun(value_at(wanted, path[:missing]), path[missing:], now)
             path, field = path[:missing], field[: above + missing]
         if isinstance(now, list):
-            now = _as_written(at(document.value, (*place.field, *path)), was, now)
+            now = _as_written(value_at(document.value, (*place.field, *path)), was, now)
         attempt = (file, field, json.dumps(None if now is ABSENT else [now]))
         if attempt in self._tried or (now is ABSENT and self._own(file, field) is ABSENT):
             return False
@@ -117,7 +116,7 @@ class SpecFiles:
         Not into a value that the spec writes in short, nor into a list that another file has.
         """
         for depth, part in enumerate(path):
-            here = at(document.value, (*place.field, *path[:depth]))
+            here = value_at(document.value, (*place.field, *path[:depth]))
             if not isinstance(here, Mapping | list) and here not in (ABSENT, None):
                 return depth
             if isinstance(part, int) and self._own(file, (*above, *path[: depth + 1])) is ABSENT:
@@ -129,7 +128,7 @@ class SpecFiles:
     ) -> int:
         """How many parts of a path lead to a section that is not written yet; else all."""
         for depth in range(1, len(path)):
-            here = at(document.value, (*place.field, *path[:depth]))
+            here = value_at(document.value, (*place.field, *path[:depth]))
             own = self._own(file, (*above, *path[:depth]))
             if here in (ABSENT, None) and own in (ABSENT, None):
                 return depth

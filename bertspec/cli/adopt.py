@@ -70,7 +70,7 @@ def _to_write(adopted: "Adopted", root: Path) -> tuple[dict[Path, bytes], str]:
 
 
 def _lines(adopted: "Adopted", name: str | None) -> list[str]:
-    from bertspec.planning.params import shown
+    from bertspec.core.values import shown
 
     lines = [
         f"{change.file}: {change.field} {shown(change.old)} -> {shown(change.new)}"
@@ -91,7 +91,7 @@ def _lines(adopted: "Adopted", name: str | None) -> list[str]:
 
 
 def _as_json(adopted: "Adopted", *, written: bool) -> dict[str, object]:
-    from bertspec.planning.params import plain
+    from bertspec.core.values import plain
 
     return {
         "written": written and adopted.pipeline is not None,

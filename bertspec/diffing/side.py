@@ -15,13 +15,13 @@ from bertspec.core.errors import InputError, at_place
 from bertspec.core.model import written_out
 from bertspec.core.names import did_you_mean
 from bertspec.core.values import ABSENT, Place, value_at
-from bertspec.pipeline.layout import LOCK_FILE, PARAMS_FILE
+from bertspec.pipeline.layout import DVC_LOCK, LOCK_FILE, PARAMS_FILE
 from bertspec.pipeline.lock import Lock, read_lock
 from bertspec.pipeline.stage import HARDWARE, RECORDS, Pipeline, StageRecord
 from bertspec.planning.entry import Locked
 from bertspec.planning.make import make_plan
 from bertspec.planning.plan import Action, What
-from bertspec.planning.project import DVC_LOCK, read_locked
+from bertspec.planning.project import read_locked
 from bertspec.planning.sources import lock_document, position_of
 from bertspec.runtime.revision import Revision
 from bertspec.runtime.stage import read_params, records_of

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertspec.compiler.keep import Entry, Present
+from bertspec.core.values import ABSENT
 from bertspec.core.yaml import load_plain
 from bertspec.merging.values import Key, equal, merge_values
 from bertspec.pipeline.layout import DVC_LOCK
-from bertspec.planning.params import ABSENT
 
 
 def merge_lock(base: str, ours: str, theirs: str) -> tuple[str, list[str]]:

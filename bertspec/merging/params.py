@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bertspec.core.values import ABSENT
 from bertspec.merging.stages import Node, disagreeing, needed
 from bertspec.merging.values import Key, merge_named, merge_values
 from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.pipeline.layout import LOCK_FILE
 from bertspec.pipeline.stage import EXECUTION, HARDWARE, RECORDS
-from bertspec.planning.params import ABSENT
 
 _SHARED = ("bases", "datasets", "tokenizations")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bertspec.planning.params import ABSENT
+from bertspec.core.values import ABSENT
 from bertspec.planning.yaml_file import same
 
 Key = tuple[str, ...]

@@ -30,11 +30,7 @@ _NOT_YAML = re.compile(
 )
 """What JSON may hold inside a string and libyaml refuses: tabs, DEL, surrogate escapes."""
 
-_CONFLICT = ("def as_yaml(text: str) -> str:
-    """JSON as YAML whose parts stand in the same places, with other characters in strings."""
-    return _NOT_YAML.sub(lambda match: " " * len(match[0]), text)
-
-
+_CONFLICT = ("<<<<<<< ", ">>>>>>> ")
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,11 @@ def read_document(path: Path, name: str) -> Document:
     return Document(path, name, strict if is_json else value, reader.marks)
 
 
-<<<<<<< HEAD
+def as_yaml(text: str) -> str:
+    """JSON as YAML whose parts stand in the same places, with other characters in strings."""
+    return _NOT_YAML.sub(lambda match: " " * len(match[0]), text)
+
+
 def read_text(path: Path, name: str) -> str:
     """A file without its byte-order mark. Raises InputError (E006, E007)."""
     here = Position(name)

@@ -1,5 +1,6 @@
 """`extends` and named data sets: several files become one document, positions kept."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path

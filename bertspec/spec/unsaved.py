@@ -1,4 +1,4 @@
-"""Texts that are not saved yet, of an editor or an edit of ours: read in place of what is on disk."""
+"""Texts that are not saved yet, of an editor or an edit of ours: read in place of files."""
 
 import os
 from collections.abc import Iterator, Mapping

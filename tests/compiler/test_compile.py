@@ -301,7 +301,7 @@ def test_a_field_changes_exactly_the_stages_that_it_says(
     after = _watched(project.root)
     changed = {kind for kind in before | after if before.get(kind) != after.get(kind)}
     assert changed == set(affects)
-    one, two = map(Spec.model_validate, (_full(), spec))
+    one, two = map(Spec.model_validate, (full_spec(), spec))
     differing = [path for path, _, _ in leaves(written_out(one), written_out(two))]
     assert differing
     assert {k for p in differing for k in affected_by(one, p) | affected_by(two, p)} == changed

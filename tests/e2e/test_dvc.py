@@ -147,7 +147,7 @@ def test_an_experiment_changes_one_param(clone: Project) -> None:
 
 def test_an_experiment_is_adopted_and_nothing_runs_again(clone: Project) -> None:
     (clone.root / "specs/tiny.json").unlink()
-    text = dump(_spec()).replace("training:\n", "# How it learns.\ntraining:\n")
+    text = dump(with_onnx()).replace("training:\n", "# How it learns.\ntraining:\n")
     spec = clone.root / "specs/tiny.yaml"
     spec.write_text(text)
     clone.bertspec("compile")

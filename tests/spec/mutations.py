@@ -27,10 +27,10 @@ CHANGES = [
 
 def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
     """The tiny spec with these changes, each where it can still be made."""
-    spec = fields._full()
+    spec = fields.full_spec()
     for path, value in changes:
         try:
-            fields._set(spec, path, fields._copy(value))
+            fields.set_field(spec, path, fields._copy(value))
         except (TypeError, AttributeError, KeyError, IndexError):  # another change is in the way
             continue
     return spec
