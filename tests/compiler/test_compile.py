@@ -99,7 +99,7 @@ def test_what_is_measured_every_few_steps_is_drawn_by_step(project: Project) -> 
     def axis() -> str:
         stages = load_plain(emit_dvc(_pipeline(project.root), None))["stages"]
         plots = {
-            path: drawn for plot in stages["tiny-train"]["plots"] for path, drawn in plot.items()
+            path: drawn for plot in stages["tiny-evaluate"]["plots"] for path, drawn in plot.items()
         }
         return str(plots["models/tiny/plots/validation.csv"]["x"])
 

@@ -250,8 +250,13 @@ def test_a_requirement_that_fails_stops_dvc_and_shows_the_metric(clone: Project)
     assert clone.metrics()["test"]["loss"] > 0
 
 
-@pytest.mark.parametrize("kind", ["fetch", "prepare", "contract", "base", "tokenize", "train",
-                                  "evaluate", "export", "report"])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    ["prepare", "train", *(
+        pytest.param(kind, marks=pytest.mark.thorough)
+        for kind in ("fetch", "contract", "base", "tokenize", "evaluate", "export", "report")
+    )],
+)  # fmt: skip
 def test_interrupted_at_any_stage_the_rerun_is_right(
     repository: Project, clone: Project, kind: str
 ) -> None:
