@@ -38,10 +38,9 @@ def command(kind: str, arguments: tuple[str, ...], output: Path | None) -> int:
         )
     made = translator(kind)(arguments)
     if output is None:
-        click.echo(made.text(), nl=False)
+        click.echo(made.text().encode("utf-8"), nl=False)  # in any locale
         return 0
-    if output.stem:
-        made.name(output.stem)
+    made.name(output.stem)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_if_changed(output, made.text())
     did(f"{output} written: {len(made.open)} to fill in, {len(made.left)} not carried over")

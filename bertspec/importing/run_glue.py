@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bertspec.catalog.tasks import TASKS
 from bertspec.importing.columns import Columns, read_columns
-from bertspec.importing.training_arguments import DEFAULTS, parsed, translate_training
+from bertspec.importing.fields import columns_of, require_column, validated
+from bertspec.importing.training_arguments import DEFAULTS, translate_training, typed
 from bertspec.importing.translation import Translation, base_of, cannot, read_text
 
 GLUE: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
@@ -53,7 +55,7 @@ def translate(arguments: Sequence[str]) -> Translation:
     """
     given = _given(arguments)
     made = Translation("arguments of run_glue.py")
-    own = {name: given.pop(name, default) for name, default in _OWN_DEFAULTS.items()}
+    own = {n: typed(n, given.pop(n, default), default) for n, default in _OWN_DEFAULTS.items()}
     if not own["model_name_or_path"]:
         raise cannot("there is no --model_name_or_path", "run_glue.py needs one, too")
     for name in _NEEDLESS:
@@ -61,8 +63,8 @@ def translate(arguments: Sequence[str]) -> Translation:
     for name, why in _REASONS.items():
         if given.pop(name, None) not in (None, False, ""):
             made.left.append(f"{name}: {why}")
-    out = given.get("output_dir")
-    made.name(own["task_name"] or (Path(out).name if out else "run-glue"))
+    out = typed("output_dir", given.pop("output_dir", ""), "")
+    made.name(own["task_name"] or Path(out).name or "run-glue")
     if own["task_name"]:
         _glue(own["task_name"].lower(), made)
     elif own["train_file"]:
@@ -73,7 +75,9 @@ def translate(arguments: Sequence[str]) -> Translation:
     made.spec["model"] = {"base": base_of(own["model_name_or_path"], own["model_revision"])}
     translate_training(given, made)
     made.spec["export"] = [{"type": "onnx"}]
-    made.left += [f"{name}: bertspec does not know it" for name in sorted(given)]
+    # A JSON file of them often has all that there are, most of them switched off.
+    rest = sorted(name for name, value in given.items() if value)
+    made.left += [f"{name}: bertspec does not know it" for name in rest]
     return made
 
 
@@ -100,19 +104,11 @@ def _given(arguments: Sequence[str]) -> dict[str, Any]:
             found[name] = f"{found[name]} {word}"
         else:
             found[name] = word
-    return {name: _typed(name, value) for name, value in found.items()}
-
-
-def _typed(name: str, value: Any) -> Any:
-    known = {**DEFAULTS, **_OWN_DEFAULTS}
-    if not isinstance(value, str):
-        return value
-    if name not in known:
-        return False if value.lower() in ("false", "0", "no") else value
-    try:
-        return parsed(value, known[name])
-    except ValueError:
-        raise cannot(f"--{name} {value} is no number", "check the argument") from None
+    off = ("false", "no", "0")  # of flags that nobody here knows, too
+    return {
+        name: False if name not in DEFAULTS and str(value).lower() in off else value
+        for name, value in found.items()
+    }
 
 
 def _glue(task: str, made: Translation) -> None:
@@ -127,7 +123,7 @@ def _glue(task: str, made: Translation) -> None:
             # The labels of GLUE's test split are nobody's: run_glue.py measures on validation.
             "splits": {"train": "train", "test": f"validation{matched}"},
         },
-        "columns": _columns(texts, "label", is_number=not labels),
+        "columns": _columns(texts, made),
         "split": {"type": "given"},
     }  # fmt: skip
     if matched:
@@ -139,15 +135,14 @@ def _files(own: Mapping[str, Any], made: Translation) -> None:
     if "test" not in files and "validation" in files:
         files["test"] = files.pop("validation")
     found = read_columns(Path(own["train_file"]))
-    if "label" not in found.names:
-        raise cannot(f"{own['train_file']} has no column `label`", "run_glue.py reads that one")
+    require_column(found, "label")  # run_glue.py reads that one
     texts = _texts(found)
     labels = () if found.are_decimal("label") else found.values("label")
     _task(labels, ("accuracy",) if labels else ("pearson", "spearman"), made)
     split = {"type": "given"} if "test" in files else {"type": "hash"}
     made.spec["data"] = {
         "source": {"type": found.kind, "files": files},
-        "columns": _columns(texts, "label", is_number=not labels),
+        "columns": _columns(texts, made),
         "split": split,
     }
     if "test" not in files:
@@ -170,17 +165,17 @@ def _hub(own: Mapping[str, Any], made: Translation) -> None:
             "there is no data", "run_glue.py takes --task_name, --dataset_name or --train_file"
         )
     config = own["dataset_config_name"]
+    _task(("first", "second"), ("accuracy",), made)
     made.spec["data"] = {
         "source": {
             "type": "hub", "id": own["dataset_name"], "revision": "main",
             **({"config": config} if config else {}),
             "splits": {"train": "train", "test": "validation"},
         },
-        "columns": _columns(("text",), "label", is_number=False),
+        "columns": _columns(("text",), made),
         "split": {"type": "given"},
     }  # fmt: skip
     made.open.append("task.labels, data.columns and the names of the splits: the hub has them")
-    _task(("first", "second"), ("accuracy",), made)
 
 
 def _task(labels: Sequence[str], metrics: Sequence[str], made: Translation) -> None:
@@ -191,6 +186,7 @@ def _task(labels: Sequence[str], metrics: Sequence[str], made: Translation) -> N
     made.spec["evaluation"] = {"metrics": list(metrics)}
 
 
-def _columns(texts: Sequence[str], label: str, *, is_number: bool) -> dict[str, Any]:
-    names = dict(zip(("text", "text_pair"), texts, strict=False))
-    return names | {"label": {"column": label, "number": True} if is_number else label}
+def _columns(texts: Sequence[str], made: Translation) -> dict[str, Any]:
+    task = validated(TASKS[made.spec["task"]["type"]], made.spec["task"])
+    fields = dict(zip(("text", "text_pair"), texts, strict=False))
+    return columns_of(task, fields | {"label": "label"})

@@ -3,22 +3,36 @@
 Source of names and defaults: spacy.io/usage/training, `spacy init config --gpu`.
 """
 
-import configparser
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bertspec.importing.translation import Translation, base_of, cannot, read_text
+from bertspec.catalog.tasks import TASKS
+from bertspec.importing.fields import choose_fields, columns_of, validated
+from bertspec.importing.section import Section
+from bertspec.importing.spacy_config import read_config
+from bertspec.importing.translation import Translation, base_of, cannot
 
 _TASKS: Mapping[str, tuple[str, Sequence[str]]] = {
     "textcat": ("text-classification", ("accuracy", "f1_macro")),
     "textcat_multilabel": ("multi-label-classification", ("f1_micro",)),
     "ner": ("token-classification", ("f1", "precision", "recall")),
 }
-"""Component -> task and metrics."""
+"""Factory of a component -> task and metrics."""
 
-Sections = Mapping[str, Mapping[str, Any]]
+_ROWS: Mapping[str, str] = {
+    "text-classification": '{"text": ..., "label": ...}',
+    "multi-label-classification": '{"text": ..., "label": [...]}',
+    "token-classification": '{"text": ..., "spans": [...]}',
+}
+
+_BOUND = 1000
+"""Epochs that are only a bound, where steps end the training."""
+
+_REASONS: Mapping[str, str] = {
+    "training.optimizer.use_averages": "`training.ema` keeps averaged weights",
+    "training.score_weights": "`training.metric_for_best_model` chooses the model",
+}
 
 
 def translate(arguments: Sequence[str]) -> Translation:
@@ -26,96 +40,101 @@ def translate(arguments: Sequence[str]) -> Translation:
     if len(arguments) != 1:
         raise cannot("one file is translated", "`bertspec import spacy config.cfg`")
     path = Path(arguments[0])
-    config = _sections(path)
-    pipeline = config.get("nlp", {}).get("pipeline") or []
+    config = read_config(path)
     made = Translation(f"{path} of spaCy")
     made.name(path.resolve().parent.name if path.stem == "config" else path.stem)
-    tasks = [name for name in pipeline if _factory(config, name) in _TASKS]
+    factories = _factories(config)
+    tasks = [name for name, factory in factories.items() if factory in _TASKS]
     if len(tasks) != 1:
         raise cannot(
-            f"of the components {', '.join(pipeline) or '(none)'} not one is a task of bertspec",
+            f"of the components {', '.join(factories) or '(none)'} not one is a task of bertspec",
             f"one of: {', '.join(_TASKS)}; a spec has one task",
         )
-    component = tasks[0]
-    for name in pipeline:
-        if name != component and "transformer" not in _factory(config, name):
+    encoder = next((name for name, factory in factories.items() if "transformer" in factory), None)
+    if encoder is None:
+        raise cannot("no component is a pretrained transformer", "bertspec has no other models")
+    for name in factories:
+        if name not in (tasks[0], encoder):
+            config.part("components").drop(name)
             made.left.append(f"component `{name}`: bertspec has one model for one task")
-    _task(component, config, made)
-    _model(pipeline, config, made)
+    _task(tasks[0], factories[tasks[0]], config, made)
+    _model(encoder, config, made)
     _training(config, made)
     made.spec["export"] = [{"type": "onnx"}]
+    _drop_what_needs_no_word(config)
+    for name in config.rest():
+        made.left.append(f"{name}: {_REASONS.get(name, 'no translation of it is known')}")
     return made
 
 
-def _sections(path: Path) -> Sections:
-    parser = configparser.ConfigParser(
-        interpolation=None, default_section="none", delimiters=("=",)
-    )
-    parser.optionxform = str  # type: ignore[assignment, method-assign] # keys keep their case
-    try:
-        parser.read_string(read_text(path))
-    except configparser.Error as error:
-        raise cannot(f"{path} is no config.cfg: {error.message}", "put it right") from None
-    found = {name: {k: _value(v) for k, v in parser[name].items()} for name in parser.sections()}
-    return {name: {k: _filled(v, found) for k, v in s.items()} for name, s in found.items()}
+def _drop_what_needs_no_word(config: Section) -> None:
+    """What changes nothing, and switches that are off as spaCy writes them out."""
+    config.part("nlp").drop("lang", "batch_size")
+    config.part("system").drop("gpu_allocator", "seed")
+    training = config.part("training")
+    training.drop("gpu_allocator", "dev_corpus", "train_corpus", "logger")
+    training.part("optimizer").says("L2_is_weight_decay", value=True)
+    training.part("optimizer").says("use_averages", value=False)
+    for corpus in [*config.part("corpora")]:
+        reader = config.part("corpora").part(corpus)
+        reader.drop("@readers", "path")
+        for key in ("max_length", "limit", "gold_preproc"):
+            reader.says(key, value=False)
 
 
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def _factories(config: Section) -> dict[str, str]:
+    """Component -> what makes it, in the order of the pipeline."""
+    pipeline = config.part("nlp").take("pipeline", [])
+    if not isinstance(pipeline, list) or not all(isinstance(name, str) for name in pipeline):
+        raise cannot("nlp.pipeline is no list of names", 'write it as JSON: ["transformer","ner"]')
+    components = config.part("components")
+    return {name: components.part(name).text("factory", name) for name in pipeline}
 
 
-def _filled(value: Any, sections: Sections) -> Any:
-    """What `${section.key}` stands for."""
-    if isinstance(value, str) and value.startswith("${") and value.endswith("}"):
-        section, _, key = value[2:-1].replace(":", ".").rpartition(".")
-        return sections.get(section, {}).get(key, value)
-    return value
-
-
-def _factory(config: Sections, name: str) -> str:
-    return str(config.get(f"components.{name}", {}).get("factory", name))
-
-
-def _task(component: str, config: Sections, made: Translation) -> None:
-    kind, metrics = _TASKS[_factory(config, component)]
-    labels = config.get(f"initialize.components.{component}", {}).get("labels")
-    task: dict[str, Any] = {"type": kind, "labels": labels or ["first", "second"]}
+def _task(component: str, factory: str, config: Section, made: Translation) -> None:
+    kind, metrics = _TASKS[factory]
+    initialize = config.part("initialize").part("components").part(component)
+    # A section in their place says which file has them.
+    labels = initialize.take("labels") if isinstance(initialize.peek("labels"), list) else None
     if not labels:
         made.open.append("task.labels: spaCy reads them from the data")
-    paths = config.get("paths", {})
-    made.open.append(
-        f"data.source: {paths.get('train') or 'the corpus'} is spaCy's own format; write its "
-        "documents as JSON lines, such as "
-        + ('{"text": ..., "spans": [...]}' if component == "ner" else '{"text": ..., "label": ...}')
-    )
+    task: dict[str, Any] = {"type": kind, "labels": labels or ["first", "second"]}
     is_entities = kind == "token-classification"
-    made.spec["task"] = task | ({"misaligned": "widen"} if is_entities else {})
+    task |= {"misaligned": "widen"} if is_entities else {}
+    model = validated(TASKS[kind], task)
+    paths = config.part("paths")
+    made.open.append(
+        f"data.source: {paths.take('train', 'the corpus')} is spaCy's own format; write its "
+        f"documents as JSON lines, such as {_ROWS[kind]}"
+    )
+    made.left.append(
+        f"{paths.take('dev', 'the corpus dev')}: it is the test here, and a tenth of train is for "
+        "validation, as a model is not chosen by its test"
+    )
+    fields = {"text": "text", "spans": "spans"} if is_entities else {}
+    made.spec["task"] = task
     made.spec["data"] = {
         "source": {
             "type": "jsonl",
             "files": {"train": "data/train.jsonl", "test": "data/dev.jsonl"},
         },
-        "columns": {"text": "text", **({"spans": "spans"} if is_entities else {"label": "label"})},
+        "columns": columns_of(model, choose_fields(type(model), None, fields)),
         "split": {"type": "given", "validation": 0.1},
     }
     made.spec["evaluation"] = {"metrics": list(metrics)}
 
 
-def _model(pipeline: Sequence[str], config: Sections, made: Translation) -> None:
-    names = [name for name in pipeline if "transformer" in _factory(config, name)]
-    model = config.get(f"components.{names[0]}.model", {}) if names else {}
-    name = model.get("name") or config.get(
-        "initialize.components.transformer.encoder_loader", {}
-    ).get("name")
+def _model(encoder: str, config: Section, made: Translation) -> None:
+    model = config.part("components").part(encoder).part("model")
+    loader = config.part("initialize").part("components").part(encoder).part("encoder_loader")
+    name = model.text("name") or loader.text("name")
     if not name:
-        raise cannot("no component is a pretrained transformer", "bertspec has no other models")
-    made.spec["model"] = {"base": base_of(str(name))}
-    spans = config.get(f"components.{names[0]}.model.get_spans", {})
-    if "strided" in str(spans.get("@span_getters")):
-        window, stride = spans.get("window", 128), spans.get("stride", 96)
+        raise cannot(f"component `{encoder}` names no pretrained model", "its `name` says which")
+    made.spec["model"] = {"base": base_of(name)}
+    spans = model.part("get_spans") if model.peek("get_spans") else model.part("with_spans")
+    if "strided" in spans.text("@span_getters", spans.text("@architectures")):
+        window = spans.whole("window", 128, 1)
+        stride = spans.whole("stride", 96, 1)
         made.spec["tokenization"] = {
             "max_length": window,
             "long_documents": {"type": "windows", "stride": max(0, window - stride)},
@@ -123,41 +142,59 @@ def _model(pipeline: Sequence[str], config: Sections, made: Translation) -> None
         made.left.append(f"windows of {window}: of tokens of the model, where spaCy counts its own")
     else:
         made.spec["tokenization"] = {"max_length": 256}
+    model.drop("@architectures")
+    loader.drop("@model_loaders")
 
 
-def _training(config: Sections, made: Translation) -> None:
-    training = config.get("training", {})
-    optimizer, rate = (
-        config.get("training.optimizer", {}),
-        config.get("training.optimizer.learn_rate", {}),
-    )
-    schedule: dict[str, Any] = {"type": "constant", "warmup_ratio": 0.0}
-    if "warmup_linear" in str(rate.get("@schedules")):
-        schedule = {"type": "linear", "warmup_steps": rate.get("warmup_steps", 250)}
-    steps, every = training.get("max_steps", 20_000), training.get("eval_frequency", 200)
-    accumulate = training.get("accumulate_gradient", 1)
+def _training(config: Section, made: Translation) -> None:
+    training = config.part("training")
+    optimizer = training.part("optimizer")
+    optimizer.drop("@optimizers")
+    steps = training.whole("max_steps", 20_000, -1)
+    every = training.whole("eval_frequency", 200, 1)
+    epochs = training.whole("max_epochs", 0, -1)  # 0 and -1: without an end
+    schedule, rate = _schedule(optimizer, steps, made)
     made.spec["training"] = {
-        "seed": training.get("seed", 0) or 0,
-        "epochs": training.get("max_epochs") or 1000,
-        **({"max_steps": steps} if steps else {}),
+        "seed": training.whole("seed", 0),
+        "epochs": epochs if epochs > 0 else _BOUND,
+        **({"max_steps": steps} if steps > 0 else {}),
         "validate_every": every,
-        "learning_rate": rate.get("initial_rate") or optimizer.get("learn_rate") or 5e-5,
+        "learning_rate": rate,
         "batch": {"examples": 32},
         "optimizer": {
-            "beta1": optimizer.get("beta1", 0.9),
-            "beta2": optimizer.get("beta2", 0.999),
-            "epsilon": optimizer.get("eps", 1e-8),
-            "weight_decay": optimizer.get("L2", 0.01),
+            "beta1": optimizer.number("beta1", 0.9),
+            "beta2": optimizer.number("beta2", 0.999),
+            "epsilon": optimizer.number("eps", 1e-8),
+            "weight_decay": optimizer.number("L2", 0.01),
         },
         "schedule": schedule,
-        "max_grad_norm": optimizer.get("grad_clip", 1.0) or None,
+        "max_grad_norm": optimizer.number("grad_clip", 1.0) or None,
     }
-    if patience := training.get("patience", 1600):
+    if patience := training.whole("patience", 1600):
         made.spec["training"]["early_stopping"] = {"patience": max(1, patience // every)}
-    size = config.get("training.batcher", {}).get("size")
+    size = training.part("batcher").take("size", "a number of")
+    training.part("batcher").drop("@batchers")
+    accumulate = training.whole("accumulate_gradient", 1, 1)
     made.open.append(
-        f"training.batch.examples: spaCy has {size or 'a number of'} tokens (padded) in a batch, "
+        f"training.batch.examples: spaCy has {size} tokens (padded) in a batch, "
         f"and takes a step every {accumulate} batches"
     )
-    made.spec["model"]["head"] = {"dropout": training.get("dropout", 0.1)}
+    made.spec["model"]["head"] = {"dropout": training.number("dropout", 0.1)}
     made.left.append("dropout: spaCy's is that of its own layers; here the head has it")
+
+
+def _schedule(optimizer: Section, steps: int, made: Translation) -> tuple[dict[str, Any], float]:
+    """The schedule, and the peak of the rate."""
+    constant = {"type": "constant", "warmup_ratio": 0.0}
+    if not isinstance(optimizer.peek("learn_rate"), Mapping):
+        return constant, optimizer.number("learn_rate", 5e-5)
+    rate = optimizer.part("learn_rate")
+    kind = rate.text("@schedules")
+    peak = rate.number("initial_rate", 5e-5)
+    if not kind.startswith("warmup_linear"):
+        made.left.append(f"learn_rate {kind}: the rate stays as it is")
+        return constant, peak
+    total = rate.whole("total_steps", steps)
+    if total != steps:
+        made.left.append(f"learn_rate.total_steps {total}: the rate falls to the last step")
+    return {"type": "linear", "warmup_steps": rate.whole("warmup_steps", 250)}, peak

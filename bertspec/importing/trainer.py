@@ -6,10 +6,14 @@ what matters of it.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bertspec.catalog.tasks import TASKS
+from bertspec.importing.fields import choose_fields, columns_of, validated
+from bertspec.importing.model_card import read_card
+from bertspec.importing.section import Section
 from bertspec.importing.training_arguments import translate_training
 from bertspec.importing.translation import Translation, base_of, cannot, read_text
 
@@ -32,19 +36,9 @@ _METRICS: Mapping[str, Sequence[str]] = {
     "multiple-choice": ("accuracy",),
 }
 
-_CARD: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "learning_rate": ("learning_rate", float),
-    "train_batch_size": ("per_device_train_batch_size", int),
-    "gradient_accumulation_steps": ("gradient_accumulation_steps", int),
-    "seed": ("seed", int),
-    "lr_scheduler_type": ("lr_scheduler_type", str),
-    "lr_scheduler_warmup_ratio": ("warmup_ratio", float),
-    "lr_scheduler_warmup_steps": ("warmup_steps", float),
-    "num_epochs": ("num_train_epochs", float),
-    "training_steps": ("max_steps", int),
-    "label_smoothing_factor": ("label_smoothing_factor", float),
-}
-"""Lines of the model card (`transformers/modelcard.py`) -> arguments."""
+_PLACEHOLDER = "google-bert/bert-base-uncased"
+
+_TAG = re.compile(r"[BIESLU]-(.+)")
 
 
 def translate(arguments: Sequence[str]) -> Translation:
@@ -56,87 +50,110 @@ def translate(arguments: Sequence[str]) -> Translation:
     made = Translation(f"{folder} of transformers' Trainer")
     made.name(folder.resolve().name)
     _task(config, made)
-    base = config.get("_name_or_path")
-    if not base:
-        made.open.append("model.base: config.json does not say which model it was")
-        base = f"{config.get('model_type', 'bert')}-base"
-    made.spec["model"] = {"base": base_of(str(base))}
-    given, told = _hyperparameters(folder)
-    if not told:
-        made.open.append("training: neither README.md nor trainer_state.json tell its arguments")
+    card = folder / "README.md"
+    told = read_card(read_text(card)) if card.is_file() else None
+    base = config.get("_name_or_path") or (told and told.base)
+    if not isinstance(base, str) or not base:
+        made.open.append(
+            "model.base: neither config.json nor README.md say which model it was; this one is "
+            "only an example"
+        )
+        base = _PLACEHOLDER
+    made.spec["model"] = {"base": base_of(base)}
+    made.open.append("data: its source and columns, and `tokenization.max_length`")
+    task = validated(TASKS[made.spec["task"]["type"]], made.spec["task"])
+    made.spec["data"] = {
+        "source": {"type": "jsonl", "files": {"train": "data/train.jsonl"}},
+        "columns": columns_of(task, choose_fields(type(task), None, {})),
+        "split": {"type": "hash"},
+    }
+    made.spec["tokenization"] = {"max_length": 128}
     made.left.append(
         "training_args.bin: it is a pickle, and never loaded; what README.md and "
         "trainer_state.json do not tell is as transformers has it by default, such as weight decay"
     )
+    state = folder / "trainer_state.json"
+    given = _state(Section(_json(state), state.name)) if state.is_file() else {}
+    if told and told.arguments:
+        if told.devices > 1:
+            made.left.append(
+                f"num_devices {told.devices}: `training.batch.examples` has those of all of them"
+            )
+        ends = {"max_steps", "num_train_epochs"}
+        given = {name: value for name, value in given.items() if name not in ends}
+        given |= told.arguments
+    if not given:
+        made.open.append("training: neither README.md nor trainer_state.json tell its arguments")
     translate_training(given, made)
-    made.open.append("data: its source and columns, and `tokenization.max_length`")
-    made.spec["data"] = {
-        "source": {"type": "csv", "files": {"train": "data/train.csv"}},
-        "columns": {"text": "text", "label": "label"},
-        "split": {"type": "hash"},
-    }
-    made.spec["tokenization"] = {"max_length": 128}
     made.spec["export"] = [{"type": "onnx"}]
     return made
 
 
 def _task(config: Mapping[str, Any], made: Translation) -> None:
     names = config.get("architectures") or ["none"]
-    kind = next((t for end, t in _TASKS.items() if str(names[0]).endswith(f"For{end}")), None)
+    name = str(names[0] if isinstance(names, list) else names)
+    kind = next((t for end, t in _TASKS.items() if name.endswith(f"For{end}")), None)
     if kind is None:
-        raise cannot(
-            f"{names[0]} is a model of no task of bertspec", f"those of {', '.join(_TASKS)}"
-        )
-    labels = [label for _, label in sorted(_labels(config).items())]
+        raise cannot(f"{name} is a model of no task of bertspec", f"those of {', '.join(_TASKS)}")
+    labels = _labels(config)
     if kind == "text-classification":
         kinds = {
             "regression": "text-regression",
             "multi_label_classification": "multi-label-classification",
         }
-        kind = kinds.get(str(config.get("problem_type")), kind)
+        alone = "text-regression" if len(labels) == 1 else kind  # as transformers has it
+        kind = kinds.get(str(config.get("problem_type")), alone)
     task: dict[str, Any] = {"type": kind}
     if kind == "token-classification":
-        types = dict.fromkeys(label.partition("-")[2] for label in labels if "-" in label)
-        task["labels"] = list(types) or labels
+        tags = [_TAG.fullmatch(label) for label in labels]
+        types = dict.fromkeys(tag[1] for tag in tags if tag)
+        task["labels"] = list(types) or [label for label in labels if label != "O"]
+    elif kind == "text-regression" and len(labels) > 1:
+        task["targets"] = labels
     elif kind in ("text-classification", "multi-label-classification"):
         task["labels"] = labels
-        if all(label.startswith("LABEL_") for label in labels):
-            made.open.append("task.labels: config.json has but their numbers")
+    if {"labels", "targets"} & task.keys() and all(label.startswith("LABEL_") for label in labels):
+        made.open.append("task: config.json has but numbers of its labels")
     made.spec["task"] = task
     made.spec["evaluation"] = {"metrics": list(_METRICS[kind])}
 
 
-def _labels(config: Mapping[str, Any]) -> dict[int, str]:
-    given = config.get("id2label") or {0: "LABEL_0", 1: "LABEL_1"}
-    return {int(number): str(label) for number, label in given.items()}
+def _labels(config: Mapping[str, Any]) -> list[str]:
+    """In the order of their numbers."""
+    given = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    try:
+        numbered = sorted((int(number), label) for number, label in given.items())
+    except (AttributeError, TypeError, ValueError):
+        raise cannot(
+            "id2label of config.json is no object of numbers and names", "put it right"
+        ) from None
+    return [str(label) for _, label in numbered]
 
 
-def _hyperparameters(folder: Path) -> tuple[dict[str, Any], bool]:
-    """Arguments of the training, and whether anything told them."""
-    given: dict[str, Any] = {}
-    if (folder / "trainer_state.json").is_file():
-        state = _json(folder / "trainer_state.json")
-        rates = [
-            log["learning_rate"] for log in state.get("log_history", ()) if "learning_rate" in log
-        ]
-        known = {
-            "num_train_epochs": state.get("num_train_epochs"),
-            "per_device_train_batch_size": state.get("train_batch_size"),
-            "learning_rate": max(rates, default=None),  # the highest that was logged
-        }
-        given = {name: value for name, value in known.items() if value is not None}
-    if (folder / "README.md").is_file():
-        for line in read_text(folder / "README.md").splitlines():
-            found = re.fullmatch(r"- (\w+): (.+?)\s*", line)
-            if found and found[1] in _CARD:
-                name, kind = _CARD[found[1]]
-                try:
-                    given[name] = kind(found[2].removeprefix("SchedulerType.").lower())
-                except ValueError:
-                    continue
-            elif found and found[1] == "mixed_precision_training" and "bf16" in found[2].lower():
-                given["bf16"] = True
-    return given, bool(given)
+def _state(state: Section) -> dict[str, Any]:
+    """Arguments of the training that trainer_state.json tells."""
+    logs = [log for log in state.take("log_history", []) or () if isinstance(log, dict)]
+    rates = [log["learning_rate"] for log in logs if _is_number(log.get("learning_rate"))]
+    epochs, steps = state.take("num_train_epochs"), state.take("max_steps")
+    done, ended = state.take("global_step"), state.take("epoch")
+    found = {
+        "num_train_epochs": epochs,
+        "per_device_train_batch_size": state.take("train_batch_size"),
+        "learning_rate": max(rates, default=None),  # the highest that was logged
+    }
+    are_told = all(map(_is_number, (epochs, steps, done, ended))) and done > 0
+    # Steps are always there. Those that end within an epoch were asked for.
+    if are_told and abs(steps * ended / done - epochs) > _NEARLY:
+        found["max_steps"] = steps
+    return {name: value for name, value in found.items() if value is not None}
+
+
+_NEARLY = 0.01
+"""By how much the epochs of all steps may differ from a whole number, as they are rounded."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -4,10 +4,11 @@ Source of names, meanings and defaults: `transformers.TrainingArguments`, versio
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from bertspec.importing.translation import Translation
+from bertspec.catalog.tasks import TASKS
+from bertspec.importing.translation import Translation, cannot
 
 DEFAULTS: Mapping[str, Any] = {
     "learning_rate": 5e-5,
@@ -42,11 +43,17 @@ CHANGE_NO_RESULT = frozenset({
     "skip_memory_metrics", "resume_from_checkpoint", "remove_unused_columns", "ddp_backend",
     "logging_nan_inf_filter", "include_num_input_tokens_seen", "eval_on_start",
     "auto_find_batch_size", "dataloader_persistent_workers", "dataloader_prefetch_factor",
-    "greater_is_better",
+    "greater_is_better", "log_on_each_node", "eval_do_concat_batches", "hub_strategy",
+    "ddp_timeout", "dataloader_in_order", "length_column_name", "local_rank",
+    "eval_accumulation_steps",
+    "average_tokens_across_devices", "use_legacy_prediction_loop", "save_on_each_node",
 })  # fmt: skip
 """Arguments that need no word here: where things are, what is shown, how often it is saved."""
 
-_OPTIMIZERS = ("adamw_torch", "adamw_torch_fused", "adamw_hf")
+_POLYNOMIAL_END = 1e-7
+"""`lr_end` of transformers' `get_polynomial_decay_schedule_with_warmup`, whatever the peak."""
+
+_OPTIMIZERS = ("adamw_torch", "adamw_torch_fused", "adamw_hf", "adam")
 
 _REASONS = {
     "fp16": "models are trained in fp32 or bf16",
@@ -64,20 +71,49 @@ _REASONS = {
     "optim_args": "see the fields of `training.optimizer`",
     "no_cuda": "`bertspec lock --device cpu`",
     "use_cpu": "`bertspec lock --device cpu`",
+    "accelerator_config": "see the fields of `training.batch`",
+    "train_sampling_strategy": "see `training.sampling`",
 }
+
+_USUAL: Mapping[str, Any] = {
+    "hub_token": "<HUB_TOKEN>",
+    "train_sampling_strategy": "random",
+    "accelerator_config": {
+        "split_batches": False, "dispatch_batches": None, "even_batches": True,
+        "use_seedable_sampler": True, "non_blocking": False, "gradient_accumulation_kwargs": None,
+    },
+}  # fmt: skip
+"""What `TrainingArguments.to_dict` gives of them where nobody has said anything."""
+
+_NULLABLE: Mapping[str, Any] = {"warmup_ratio": 0.0, "metric_for_best_model": ""}
+"""Arguments without a default, and a value of their type."""
+
+_SHARES = ("warmup_steps",)
+"""Arguments whose default is whole, which may be a share as well."""
+
+_YES, _NO = ("yes", "true", "t", "y", "1"), ("no", "false", "f", "n", "0")
+"""As transformers reads them."""
+
+_METRICS: Mapping[str, str] = {
+    "matthews_correlation": "matthews",
+    "spearmanr": "spearman",
+    "overall_f1": "f1",
+    "overall_precision": "precision",
+    "overall_recall": "recall",
+}
+"""What metrics are called by the example scripts, and here."""
 
 
 def translate_training(given: dict[str, Any], made: Translation) -> None:
-    """Take what is known out of `given`, and write the section; what has no place is told."""
-    value = {name: given.pop(name, default) for name, default in DEFAULTS.items()}
-    for name in CHANGE_NO_RESULT:
-        given.pop(name, None)
-    for name, why in _REASONS.items():
-        if given.pop(name, None) not in (None, False, "", 0):
-            made.left.append(f"{name}: {why}")
-    optimizer = given.pop("optim", _OPTIMIZERS[0])
-    if optimizer not in _OPTIMIZERS:
-        made.left.append(f"optim {optimizer}: AdamW is the only optimizer")
+    """Take what is known out of `given`, and write the section; what has no place is told.
+
+    The sections `task` and `data` are there already. Raises InputError (E242) for a value of
+    another type than the argument's.
+    """
+    value = {name: typed(name, given.pop(name, d), d) for name, d in DEFAULTS.items()}
+    if value["learning_rate"] <= 0:
+        raise cannot(f"learning_rate {value['learning_rate']}", "it is above 0")
+    _tell_others(given, made)
     accumulate = value["gradient_accumulation_steps"]
     batch = {"examples": value["per_device_train_batch_size"] * accumulate}
     training: dict[str, Any] = {
@@ -101,14 +137,45 @@ def translate_training(given: dict[str, Any], made: Translation) -> None:
     if value["gradient_checkpointing"]:
         training["execution"] = {"gradient_checkpointing": True}
     if value["load_best_model_at_end"]:
-        metric = value["metric_for_best_model"] or "loss"
-        training["metric_for_best_model"] = metric.removeprefix("eval_")
+        if metric := _best_metric(value["metric_for_best_model"] or "loss", made):
+            training["metric_for_best_model"] = metric
     else:
         made.left.append(
             "load_best_model_at_end is not set: with a validation split bertspec keeps the best "
             "epoch by loss, without one the last, as here"
         )
     made.spec["training"] = training
+
+
+def _tell_others(given: dict[str, Any], made: Translation) -> None:
+    """Take what has no counterpart, each with its reason, and what needs none."""
+    for name in CHANGE_NO_RESULT:
+        given.pop(name, None)
+    for name, why in _REASONS.items():
+        if given.pop(name, None) not in (None, False, "", 0, _USUAL.get(name)):
+            made.left.append(f"{name}: {why}")
+    optimizer = given.pop("optim", _OPTIMIZERS[0])
+    if optimizer not in _OPTIMIZERS:
+        made.left.append(f"optim {optimizer}: AdamW is the only optimizer")
+
+
+def _best_metric(given: str, made: Translation) -> str | None:
+    """Our name of the metric; None where there is none, or nothing to measure it on."""
+    if not made.has_validation():
+        made.left.append(
+            "load_best_model_at_end: the validation split is the test here, and a model is not "
+            "chosen by its test; `data.split: {type: given, validation: 0.1}` takes rows of train"
+        )
+        return None
+    name = given.removeprefix("eval_")
+    name = _METRICS.get(name, name)
+    task = TASKS[made.spec["task"]["type"]].model_validate(made.spec["task"])
+    if name == "loss" or (name in task.metrics and task.unfit_metric(name) is None):
+        return name
+    made.left.append(
+        f"metric_for_best_model {given}: the task has no such metric, and the loss is in its place"
+    )
+    return "loss"
 
 
 def _length(value: Mapping[str, Any], made: Translation) -> dict[str, Any]:
@@ -132,24 +199,56 @@ def _schedule(value: Mapping[str, Any], made: Translation) -> dict[str, Any]:
     if kind == "constant_with_warmup":
         return {"type": "constant", **warmup}
     if kind == "polynomial":
-        # transformers ends at 1e-7, whatever the peak.
-        return {"type": "polynomial", **warmup, "final_ratio": 1e-7 / value["learning_rate"]}
+        if value["learning_rate"] <= _POLYNOMIAL_END:
+            raise cannot(
+                f"learning_rate {value['learning_rate']}, with the schedule `polynomial`",
+                f"the rate falls to {_POLYNOMIAL_END}, and begins above it",
+            )
+        return {
+            "type": "polynomial",
+            **warmup,
+            "final_ratio": _POLYNOMIAL_END / value["learning_rate"],
+        }
     if kind not in ("linear", "cosine"):
         made.left.append(f"lr_scheduler_type {kind}: a straight line stands in its place")
         kind = "linear"
     return {"type": kind, **warmup}
 
 
-def parsed(text: str, like: Any) -> Any:
-    """An argument of a command line as the type of its default."""
-    kinds: dict[type, Callable[[str], Any]] = {
-        bool: lambda t: t.lower() in ("true", "1", "yes", "t", "y"),
-        int: lambda t: int(float(t)) if float(t) >= 1 or float(t) <= 0 else float(t),
-        float: float,
-    }
-    if like is None:
-        try:
-            return float(text)
-        except ValueError:
-            return text
-    return kinds.get(type(like), str)(text)
+def typed(name: str, value: Any, default: Any) -> Any:
+    """An argument as the type of its default, from a text of a command line, or from JSON.
+
+    Raises InputError (E242) for another type, no value at all, and numbers that are not finite.
+    """
+    like = _NULLABLE.get(name, default)
+    if value is None and default in (None, ""):
+        return default
+    if isinstance(like, bool):
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in (*_YES, *_NO):
+            return value.lower() in _YES
+        raise cannot(f"{name}: `{value}` is not true or false", "check the argument")
+    if isinstance(like, str):
+        if isinstance(value, str):
+            return value
+        raise cannot(f"{name}: `{value}` is no text", "does the argument have a value?")
+    number = _number(value)
+    if number is None:
+        raise cannot(f"{name}: `{value}` is no number", "check the argument")
+    if isinstance(like, float) or name in _SHARES:
+        return number
+    if number != int(number):
+        raise cannot(f"{name}: {value} is no whole number", "check the argument")
+    return int(number)
+
+
+def _number(value: Any) -> float | None:
+    """None for what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

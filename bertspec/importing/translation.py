@@ -6,6 +6,7 @@ from typing import Any
 
 from bertspec.core.errors import BertspecError, InputError
 from bertspec.core.names import slugify
+from bertspec.core.terminal import one_line
 
 _ORDER = (
     "bertspec",
@@ -37,14 +38,29 @@ class Translation:
         self.spec["name"] = slugify(text)[:64].strip("-")
 
     def text(self) -> str:
-        """The spec as YAML, with what was left out as comments above it."""
+        """The spec as YAML, with what was left out as comments above it.
+
+        Raises InputError (E242) for a value with half of a surrogate pair, as JSON can have it.
+        """
         from bertspec.core.yaml import dump
 
-        lines = [f"# Translated from {self.source} by `bertspec import`."]
+        lines = [f"Translated from {self.source} by `bertspec import`."]
         for title, found in (("To be filled in:", self.open), ("Not carried over:", self.left)):
-            lines += [f"# {title}", *(f"# - {line}" for line in found)] if found else []
+            lines += [title, *(f"- {line}" for line in found)] if found else []
         ordered = {key: self.spec[key] for key in _ORDER if key in self.spec}
-        return "\n".join(lines) + "\n" + dump(ordered)
+        # A line break in a key of the other tool would end the comment, and go on as YAML.
+        comments = "".join(f"# {one_line(line)}\n" for line in lines)
+        try:
+            return comments + dump(ordered)
+        except UnicodeEncodeError as error:
+            raise cannot(f"a value is no text: {error.reason}", "put it right") from None
+
+    def has_validation(self) -> bool:
+        """Whether the data of the spec, which is there already, has a validation split."""
+        data = self.spec["data"]
+        given = data["source"].get("files") or data["source"].get("splits") or {}
+        share = data["split"].get("validation", 0.1 if data["split"]["type"] == "hash" else 0.0)
+        return "validation" in given or share > 0
 
 
 def cannot(what: str, advice: str) -> BertspecError:

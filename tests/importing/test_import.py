@@ -3,16 +3,15 @@
 import json
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
 import transformers
 from transformers import HfArgumentParser, TrainingArguments
 
-from bertspec.core.yaml import load_plain
 from bertspec.importing import IMPORTERS
 from bertspec.importing.run_glue import GLUE
 from bertspec.importing.training_arguments import DEFAULTS
+from tests.importing.imported import imported
 from tests.projects import Project
 from tests.tasks.tiny import tiny_base
 
@@ -104,19 +103,9 @@ MRPC = """
 """
 
 
-def _imported(project: Project, *arguments: str) -> tuple[dict[str, Any], list[str]]:
-    """The spec that a translation gives, which is valid, and its comments."""
-    said = project.call("-q", "import", *arguments, "--output", "specs/imported.yaml")
-    assert not said.stdout
-    text = (project.root / "specs/imported.yaml").read_text()
-    told = project.call("validate", "specs/imported.yaml", code=None)
-    assert "error[" not in told.stdout.replace("error[E110]", ""), told.stdout
-    return load_plain(text), [line for line in text.splitlines() if line.startswith("# ")]
-
-
 def test_arguments_of_run_glue(project: Project) -> None:
     """What transformers itself reads of them stands in the spec."""
-    spec, comments = _imported(project, "run_glue", *shlex.split(MRPC))
+    spec, comments = imported(project, "run_glue", *shlex.split(MRPC))
     own = ("--model_name_or_path", "--task_name", "--max_seq_length")
     words = shlex.split(MRPC)
     rest = [w for i, w in enumerate(words) if w not in own and (not i or words[i - 1] not in own)]
@@ -155,7 +144,7 @@ def test_defaults_are_those_of_transformers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", GLUE)
 def test_every_task_of_glue(project: Project, task: str) -> None:
     arguments = ("--model_name_or_path", "google-bert/bert-base-uncased", "--task_name", task)
-    spec, _ = _imported(project, "run_glue", *arguments)
+    spec, _ = imported(project, "run_glue", *arguments)
     assert spec["training"]["optimizer"]["weight_decay"] == 0, "which has another default here"
     assert spec["training"]["schedule"]["warmup_ratio"] == 0
     assert spec["training"]["batch"]["examples"] == 8
@@ -170,7 +159,7 @@ def test_files_of_run_glue_are_looked_into(project: Project) -> None:
         "validation_file": "data/train.csv", "learning_rate": 1e-4, "max_steps": 50,
     }  # fmt: skip
     (project.root / "arguments.json").write_text(json.dumps(arguments))
-    spec, _ = _imported(project, "run_glue", "arguments.json")
+    spec, _ = imported(project, "run_glue", "arguments.json")
     assert spec["task"] == {"type": "text-classification", "labels": ["bad", "good"]}
     assert spec["data"]["columns"] == {"text": "review", "label": "label"}
     assert spec["data"]["source"]["files"] == dict.fromkeys(("train", "test"), "data/train.csv")
@@ -179,7 +168,7 @@ def test_files_of_run_glue_are_looked_into(project: Project) -> None:
 
 def test_a_configuration_of_ludwig(project: Project) -> None:
     (project.root / "ludwig.yaml").write_text(LUDWIG)
-    spec, comments = _imported(project, "ludwig", "ludwig.yaml", "data/reviews.csv")
+    spec, comments = imported(project, "ludwig", "ludwig.yaml", "data/reviews.csv")
     assert spec["task"] == {"type": "text-classification", "labels": ["bad", "good"]}
     assert spec["model"]["base"]["id"] == "distilbert-base-uncased"
     assert spec["tokenization"]["max_length"] == 200
@@ -195,13 +184,13 @@ def test_a_configuration_of_ludwig(project: Project) -> None:
 
 def test_ludwig_freezes_what_it_is_not_told_to_train(project: Project) -> None:
     (project.root / "ludwig.yaml").write_text(LUDWIG.replace("trainable: true, ", ""))
-    spec, _ = _imported(project, "ludwig", "ludwig.yaml", "data/reviews.csv")
+    spec, _ = imported(project, "ludwig", "ludwig.yaml", "data/reviews.csv")
     assert spec["training"]["freeze"] == "all"
 
 
 def test_a_config_of_spacy(project: Project) -> None:
     (project.root / "config.cfg").write_text(SPACY)
-    spec, comments = _imported(project, "spacy", "config.cfg")
+    spec, comments = imported(project, "spacy", "config.cfg")
     assert spec["task"]["labels"] == ["PER", "LOC"]
     assert spec["model"]["base"]["id"] == "roberta-base"
     assert spec["tokenization"] == {
@@ -226,18 +215,20 @@ def test_what_trainer_has_saved(project: Project) -> None:
     arguments = TrainingArguments(
         output_dir=str(project.root / "saved"), use_cpu=True, learning_rate=7e-4,
         per_device_train_batch_size=2, num_train_epochs=2, seed=9, logging_steps=1,
-        warmup_steps=3, report_to=[], disable_tqdm=True, save_strategy="no",
+        warmup_steps=3, adam_beta2=0.98, report_to=[], disable_tqdm=True, save_strategy="no",
     )  # fmt: skip
     rows = [{"input_ids": [1, 2, 3], "labels": i % 2} for i in range(8)]
     trainer = transformers.Trainer(model, arguments, train_dataset=rows)
     trainer.train()
     trainer.save_model()
     trainer.save_state()
-    trainer.create_model_card()
-    spec, comments = _imported(project, "trainer", "saved")
+    trainer.create_model_card(finetuned_from="acme/tiny-bert")  # as of a model of the hub
+    spec, comments = imported(project, "trainer", "saved")
     assert spec["task"] == {"type": "text-classification", "labels": ["bad", "good"]}
+    assert spec["model"]["base"] == {"type": "hub", "id": "acme/tiny-bert", "revision": "main"}
     training = spec["training"]
     assert training["learning_rate"] == 7e-4
+    assert training["optimizer"]["beta2"] == 0.98
     assert training["batch"] == {"examples": 2}
     assert (training["epochs"], training["seed"]) == (2, 9)
     assert training["schedule"] == {"type": "linear", "warmup_steps": 3}
@@ -246,7 +237,7 @@ def test_what_trainer_has_saved(project: Project) -> None:
 
 WRONG = {
     "run_glue": ["--task_name mrpc", "--model_name_or_path b --task_name nothing", "nothing.json",
-                 "--model_name_or_path b", "--model_name_or_path b --train_file nothing.csv",
+                 "--model_name_or_path b",
                  "--model_name_or_path b --train_file data/reviews.csv", "b",
                  "--model_name_or_path b --task_name sst2 --learning_rate high"],
     "trainer": ["nothing", "a b", "data", "specs"],

@@ -98,5 +98,114 @@ def test_a_file_that_is_none_is_told(project: Project, content: bytes, ending: s
     path = Path(f"data/bad.{ending}")
     (project.root / path).write_bytes(content)
     new = ("new", "bad", "--task", "text-classification", "--data", str(path))
-    assert "error[E242]" in project.bertspec(*new, code=2)
+    assert re.search(r"error\[E(242|3\d\d)\]: data/bad", project.bertspec(*new, code=2))
     assert not (project.root / "specs/bad.yaml").exists()
+
+
+TEXT, LABELS, TAGS = "text-classification", "multi-label-classification", "token-classification"
+
+BROKEN = {
+    "a comma too many": (TEXT, "csv", "text,label\na,b,\n"),
+    "a field too few": (TEXT, "csv", "text,label\na,b\nc\n"),
+    "a header alone": (TEXT, "csv", "text,label\n"),
+    "a second row that is a list": (TEXT, "jsonl", '{"text": "a", "label": "b"}\n[1]\n'),
+    "one label": (TEXT, "csv", "text,label\na,b\n"),
+    "numbers as lists": (LABELS, "jsonl", '{"text": "a", "label": 3}\n'),
+    "lists and texts": (LABELS, "jsonl", '{"text": "a", "label": ["b"]}\n{"label": "d"}\n'),
+    "lists of objects": (LABELS, "jsonl", '{"text": "a", "label": [{"b": 1}, "c"]}\n'),
+    "spans that are text": (TAGS, "csv", "text,spans\nc,c\n"),
+    "a span without a label": (TAGS, "jsonl", '{"text": "Ann", "spans": [{"start": 0, "end": 3}]}'),
+    "tags without names": (TAGS, "jsonl", '{"tokens": ["Ann", "left"], "ner_tags": [3, 0]}'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_rows_that_are_none_are_told(project: Project, case: str) -> None:
+    task, kind, text = BROKEN[case]
+    (project.root / f"data/bad.{kind}").write_text(text)
+    columns = ("--column", "text=text", "--column", "spans=spans") if "span" in case else ()
+    said = project.bertspec("new", "bad", "--task", task, "--data", f"data/bad.{kind}", *columns,
+                            code=2)  # fmt: skip
+    assert re.search(r"error\[E(242|3\d\d)\]", said)
+    assert (
+        "row" in said
+        or "line" in said
+        or case in ("one label", "tags without names", "numbers as lists")
+    )
+    assert not (project.root / "specs/bad.yaml").exists()
+
+
+FILES = {
+    "tsv": ('text\tlabel\n"a" b\t10\nc\t9\nd\t\n', ["9", "10"]),
+    "csv": ("text,label\n" + "x" * 200_000 + ",b\nc,a\nd,\n", ["a", "b"]),
+    "jsonl": ('{"text": "a", "label": true}\n{"text": "b", "label": false}\n', ["false", "true"]),
+    "json": ('[{"text": "a", "label": 2}, {"id": 1, "text": "b", "label": 10}]', ["2", "10"]),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_labels_are_what_the_source_reads(project: Project, kind: str) -> None:
+    """As `prepare` has them, in the order of numbers where they are some; blank ones are none."""
+    text, labels = FILES[kind]
+    (project.root / f"data/rows.{kind}").write_text(text)
+    project.bertspec("new", "first", "--task", TEXT, "--data", f"data/rows.{kind}")
+    assert _spec(project, "first")["task"]["labels"] == labels
+
+
+def test_lists_in_csv_may_be_json(project: Project) -> None:
+    rows = "".join(f'{n},"[""joy"", ""{"anger" if n % 2 else "fear"}""]"\n' for n in range(40))
+    (project.root / "data/lists.csv").write_text("text,label\n" + rows)
+    project.bertspec("new", "lists", "--task", LABELS, "--data", "data/lists.csv")
+    spec = _spec(project, "lists")
+    assert spec["task"]["labels"] == ["anger", "fear", "joy"]
+    assert spec["data"]["columns"]["label"] == {"column": "label", "list": True}
+    said = project.call("validate", "--data", "specs/lists.yaml", code=None).stdout
+    assert not re.findall(r"error\[E3", said), said
+
+
+def test_a_large_file_is_read_a_few_times_at_most(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertspec.catalog.sources.csv import Csv
+
+    read: list[Path] = []
+    whole = Csv.read_file
+
+    def counted(self: Csv, path: Path, *more: Any) -> Any:
+        read.append(path)
+        return whole(self, path, *more)
+
+    monkeypatch.setattr(Csv, "read_file", counted)
+    (project.root / "data/several.csv").write_text("text,label\n" + "a,joy;fear\n" * 300)
+    project.bertspec("new", "several", "--task", LABELS, "--data", "data/several.csv")
+    assert 0 < len(read) < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("datasets", "bertspec's own"), ("n" * 65, "64 characters"), ("Two Words", "two-words"),
+     ("tiny", "tiny.json"), ("within", "other.yaml")],
+)  # fmt: skip
+def test_a_name_that_cannot_be_one(project: Project, name: str, told: str) -> None:
+    text = json.dumps(_named(project, "within"))
+    (project.root / "specs/other.yaml").write_text(text)
+    before = sorted((project.root / "specs").iterdir())
+    said = project.bertspec("new", name, "--task", TEXT, code=2)
+    assert told in said
+    assert sorted((project.root / "specs").iterdir()) == before
+
+
+def _named(project: Project, name: str) -> dict[str, Any]:
+    return {**json.loads((project.root / "specs/tiny.json").read_text()), "name": name}
+
+
+def test_data_is_named_from_the_project(project: Project) -> None:
+    outside = project.root.parent / "outside.csv"
+    outside.write_text((project.root / "data/reviews.csv").read_text())
+    new = ("new", "reviews", "--task", TEXT, "--data")
+    for path in (str(outside), "../outside.csv"):
+        assert "error[E242]" in project.bertspec(*new, path, code=2)
+    project.bertspec(*new, str(project.root / "data/reviews.csv"))
+    files = _spec(project, "reviews")["data"]["source"]["files"]
+    assert files == {"train": "data/reviews.csv"}
+    assert "1 file valid" in project.bertspec("validate", "specs/reviews.yaml")
