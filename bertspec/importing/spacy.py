@@ -104,11 +104,11 @@ def _task(component: str, factory: str, config: Section, made: Translation) -> N
     model = validated(TASKS[kind], task)
     paths = config.part("paths")
     made.open.append(
-        f"data.source: {paths.take('train', 'the corpus')} is spaCy's own format; write its "
+        f"data.source: {paths.text('train', 'the corpus')} is spaCy's own format; write its "
         f"documents as JSON lines, such as {_ROWS[kind]}"
     )
     made.left.append(
-        f"{paths.take('dev', 'the corpus dev')}: it is the test here, and a tenth of train is for "
+        f"{paths.text('dev', 'the corpus dev')}: it is the test here, and a tenth of train is for "
         "validation, as a model is not chosen by its test"
     )
     fields = {"text": "text", "spans": "spans"} if is_entities else {}
@@ -172,11 +172,13 @@ def _training(config: Section, made: Translation) -> None:
     }
     if patience := training.whole("patience", 1600):
         made.spec["training"]["early_stopping"] = {"patience": max(1, patience // every)}
-    size = training.part("batcher").take("size", "a number of")
-    training.part("batcher").drop("@batchers")
+    batcher = training.part("batcher")
+    batcher.drop("@batchers")
+    # A section in its place has the batches grow.
+    size = "growing" if isinstance(batcher.peek("size"), Mapping) else batcher.whole("size", 2000)
     accumulate = training.whole("accumulate_gradient", 1, 1)
     made.open.append(
-        f"training.batch.examples: spaCy has {size} tokens (padded) in a batch, "
+        f"training.batch.examples: spaCy has {size} tokens in a batch, "
         f"and takes a step every {accumulate} batches"
     )
     made.spec["model"]["head"] = {"dropout": training.number("dropout", 0.1)}

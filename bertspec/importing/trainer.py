@@ -132,7 +132,8 @@ def _labels(config: Mapping[str, Any]) -> list[str]:
 
 def _state(state: Section) -> dict[str, Any]:
     """Arguments of the training that trainer_state.json tells."""
-    logs = [log for log in state.take("log_history", []) or () if isinstance(log, dict)]
+    history = state.take("log_history")
+    logs = [log for log in history if isinstance(log, dict)] if isinstance(history, list) else []
     rates = [log["learning_rate"] for log in logs if _is_number(log.get("learning_rate"))]
     epochs, steps = state.take("num_train_epochs"), state.take("max_steps")
     done, ended = state.take("global_step"), state.take("epoch")

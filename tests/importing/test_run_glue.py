@@ -91,5 +91,5 @@ def test_a_line_break_ends_no_comment(project: Project) -> None:
 
 def test_a_spec_is_printed_in_utf_8(project: Project) -> None:
     arguments = ("run_glue", *MODEL, "--task_name", "cola", "--größe", "1")
-    said = project.run("bertspec", "import", *arguments, PYTHONIOENCODING="ascii")
+    said = project.run("bertspec", "import", *arguments, PYTHONIOENCODING="latin-1")
     assert "größe" in said.stdout

@@ -123,7 +123,7 @@ def test_other_optimizers_of_a_model_card(project: Project) -> None:
     [({"epoch": 2.0, "global_step": 80, "max_steps": 80, "num_train_epochs": 2}, (2, None)),
      ({"epoch": 1.25, "global_step": 50, "max_steps": 50, "num_train_epochs": 2}, (1000, 50)),
      ({"epoch": 0.5, "global_step": 20, "max_steps": 80, "num_train_epochs": 2}, (2, None)),
-     ({"num_train_epochs": "3", "log_history": None}, (3, None)),
+     ({"num_train_epochs": "3", "log_history": True}, (3, None)),
      ({"num_train_epochs": 3, "log_history": [1, {"learning_rate": 1e-4}]}, (3, None))],
 )  # fmt: skip
 def test_what_the_state_says(
