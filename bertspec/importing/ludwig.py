@@ -46,7 +46,7 @@ def translate(arguments: Sequence[str]) -> Translation:
     config = _read(Path(arguments[0]))
     if (kind := config.text("model_type", "ecd")) != "ecd":
         raise cannot(f"a model of type `{kind}`", "bertspec has pretrained encoders alone")
-    made = Translation(f"{arguments[0]} of Ludwig")
+    made = Translation(f"Translated from {arguments[0]} of Ludwig by `bertspec import`.")
     made.name(Path(arguments[0]).stem)
     text, output = _features(config, made)
     found = read_columns(Path(arguments[1])) if len(arguments) > 1 else None

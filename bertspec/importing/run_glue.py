@@ -54,7 +54,7 @@ def translate(arguments: Sequence[str]) -> Translation:
     Raises InputError (E242) for what run_glue.py would not take, or a task with no counterpart.
     """
     given = _given(arguments)
-    made = Translation("arguments of run_glue.py")
+    made = Translation("Translated from arguments of run_glue.py by `bertspec import`.")
     own = {n: typed(n, given.pop(n, default), default) for n, default in _OWN_DEFAULTS.items()}
     if not own["model_name_or_path"]:
         raise cannot("there is no --model_name_or_path", "run_glue.py needs one, too")

@@ -21,7 +21,7 @@ def new_spec(
     Raises InputError: E242 for a file of another kind, or without a column for a field; as sources
     do for one that cannot be read.
     """
-    made = Translation(f"a file of data for {kind}")
+    made = Translation(f"A first spec of {kind}, from `bertspec new`.")
     made.name(name)
     found = read_columns(data) if data else None
     task_class = TASKS[kind]

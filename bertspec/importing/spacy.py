@@ -41,7 +41,7 @@ def translate(arguments: Sequence[str]) -> Translation:
         raise cannot("one file is translated", "`bertspec import spacy config.cfg`")
     path = Path(arguments[0])
     config = read_config(path)
-    made = Translation(f"{path} of spaCy")
+    made = Translation(f"Translated from {path} of spaCy by `bertspec import`.")
     made.name(path.resolve().parent.name if path.stem == "config" else path.stem)
     factories = _factories(config)
     tasks = [name for name, factory in factories.items() if factory in _TASKS]

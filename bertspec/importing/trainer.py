@@ -47,7 +47,7 @@ def translate(arguments: Sequence[str]) -> Translation:
         raise cannot("one folder is translated", "`bertspec import trainer FOLDER`")
     folder = Path(arguments[0])
     config = _json(folder / "config.json")
-    made = Translation(f"{folder} of transformers' Trainer")
+    made = Translation(f"Translated from {folder} of transformers' Trainer by `bertspec import`.")
     made.name(folder.resolve().name)
     _task(config, made)
     card = folder / "README.md"

@@ -25,8 +25,8 @@ _ORDER = (
 class Translation:
     """Sections of a spec, and what has no place in them."""
 
-    source: str
-    """What is translated, for readers."""
+    title: str
+    """Where the spec comes from, for readers: its first line."""
     spec: dict[str, Any] = field(default_factory=lambda: {"bertspec": 1, "name": "imported"})
     left: list[str] = field(default_factory=list)
     """What was not carried over, and why."""
@@ -44,7 +44,7 @@ class Translation:
         """
         from bertspec.core.yaml import dump
 
-        lines = [f"Translated from {self.source} by `bertspec import`."]
+        lines = [self.title]
         for title, found in (("To be filled in:", self.open), ("Not carried over:", self.left)):
             lines += [title, *(f"- {line}" for line in found)] if found else []
         ordered = {key: self.spec[key] for key in _ORDER if key in self.spec}

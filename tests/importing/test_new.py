@@ -49,6 +49,7 @@ def test_a_spec_of_each_task_is_valid(project: Project, kind: str) -> None:
     said = project.bertspec("new", "first", "--task", kind, "--data", "data/rows.jsonl")
     assert "fill in" not in said
     assert "1 file valid" in project.bertspec("validate")
+    assert "bertspec new" in (project.root / "specs/first.yaml").read_text().splitlines()[0]
     spec = _spec(project, "first")
     assert set(spec["data"]["columns"].values() if kind == "masked-lm" else ["text"]) == {"text"}
     told = project.call("validate", "--data", code=None)
@@ -179,6 +180,15 @@ def test_a_large_file_is_read_a_few_times_at_most(
     (project.root / "data/several.csv").write_text("text,label\n" + "a,joy;fear\n" * 300)
     project.bertspec("new", "several", "--task", LABELS, "--data", "data/several.csv")
     assert 0 < len(read) < 10
+
+
+def test_too_many_values_are_no_labels(project: Project) -> None:
+    new = ("new", "many", "--task", TEXT, "--data", "data/many.csv")
+    for count, code in ((1000, 0), (1001, 2)):
+        rows = "".join(f"text {n},label {n}\n" for n in range(count))
+        (project.root / "data/many.csv").write_text("text,label\n" + rows)
+        assert ("error[E242]" in project.bertspec(*new, code=code)) == (code == 2)
+        (project.root / "specs/many.yaml").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(
