@@ -69,21 +69,23 @@ def translate_model(text: Section, defaults: Section, made: Translation) -> None
     if [*adapter]:
         method = adapter.text("type", "lora")
         if method == "lora":
-            training = {"lora": _lora(kind, adapter)}
+            training = {"lora": _lora(kind, adapter, made)}
         else:
             made.left.append(f"adapter {method}: LoRA is the only one")
     made.spec["training"] = training
 
 
-def _lora(kind: str, adapter: Section) -> dict[str, Any]:
+def _lora(kind: str, adapter: Section, made: Translation) -> dict[str, Any]:
     rank = adapter.whole("r", 8, 1)
     targets = adapter.take("target_modules")
     if targets is None:
         targets = _LORA_TARGETS.get(kind, ("query", "value"))
+        if kind == "auto_transformer":
+            made.open.append("training.lora.target_modules: as the model names its layers")
     elif not isinstance(targets, list) or not all(isinstance(t, str) for t in targets):
         raise cannot(f"{adapter.at('target_modules')} is no list of names", "put it right")
-    if adapter.text("bias_type", "none") != "none":
-        raise cannot(f"{adapter.at('bias_type')}", "biases are not trained with LoRA here")
+    if (biases := adapter.text("bias_type", "none")) != "none":
+        made.left.append(f"{adapter.at('bias_type')} {biases}: LoRA trains no biases here")
     return {
         "rank": rank,
         "alpha": float(adapter.number("alpha", 2 * rank)),

@@ -39,7 +39,6 @@ _NEEDLESS = (
 _REASONS = {
     "config_name": "the base has its own config",
     "tokenizer_name": "the base has its own tokenizer",
-    "trust_remote_code": "code of a model is never run",
     "token": "it is taken from HF_TOKEN",
     "use_auth_token": "it is taken from HF_TOKEN",
     "max_train_samples": "`data.where`, or a smaller file, takes a part of the rows",

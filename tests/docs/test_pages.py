@@ -21,6 +21,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.e2e
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_shows_what_happens(
     place: Path, page: str, golden: Callable[[str, Path], None]

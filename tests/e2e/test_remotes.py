@@ -144,7 +144,6 @@ def test_one_bundle_is_pulled_from_a_remote_of_each_kind(
     second = _second(clone, tmp_path / "second")
     second.run("dvc", "pull", BUNDLE, **place.environment)
     assert not (second.root / "models/tiny/trained").exists()
-    assert not (second.root / "models/bases").exists()
     assert second.bertspec("predict", "tiny", "a warm film") == clone.bertspec(
         "predict", "tiny", "a warm film"
     )

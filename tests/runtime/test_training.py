@@ -35,7 +35,7 @@ def _tokenized(project: Project, spec: dict[str, Any]) -> Project:
 
 
 def _curve(project: Project, name: str, column: str) -> list[float]:
-    path = project.root / "models/tiny/plots" / f"{name}.csv"
+    path = project.root / "models/tiny/curves" / f"{name}.csv"
     with path.open() as file:
         return [float(row[column]) for row in csv.DictReader(file)]
 
