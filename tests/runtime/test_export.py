@@ -24,6 +24,7 @@ from bertspec.runtime.trained import load_trained
 from tests.model.models import TASK
 from tests.model.models import inputs as made_inputs
 from tests.projects import SPEC, Project, rows
+from tests.stages import as_made
 
 BUILT = [export["type"] for export in SPEC["export"]]
 """The others are in test_export_kinds.py."""
@@ -137,6 +138,7 @@ def test_a_model_of_pairs_takes_pairs_whatever_its_tokenizer_calls_them(project:
             for piece in tokenizer["post_processor"]["pair"]:
                 next(iter(piece.values()))["type_id"] = 0
             path.write_text(json.dumps(tokenizer))
+            as_made(path.parent)
     bundle = json.loads((project.root / "models/tiny/export/bundle.json").read_text())
     assert bundle["fields"] == ["text", "text_pair"]
     assert "E453" in project.bertspec("predict", "tiny", "one text", code=2)
