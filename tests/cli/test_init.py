@@ -31,6 +31,7 @@ def test_a_new_project_is_ready_and_ignores_what_is_built(tmp_path: Path) -> Non
     assert project.run("git", "check-ignore", *cached).stdout.split() == cached
 
 
+@pytest.mark.thorough
 @pytest.mark.e2e
 def test_in_a_repository_it_builds_and_git_sees_what_is_to_be_committed(tmp_path: Path) -> None:
     project = _repository(tmp_path / "repository")

@@ -81,6 +81,7 @@ def test_another_learning_rate_trains_again_and_branches_are_compared(clone: Pro
     assert "E490" in clone.bertspec("compare", "tiny@nowhere", "tiny@main", code=2)
 
 
+@pytest.mark.thorough
 def test_another_decision_and_another_metric_train_nothing(clone: Project) -> None:
     task = SPEC["task"] | {"decision": {"type": "precision", "at_least": 0.9}}
     clone.write_spec(with_onnx(task=task, evaluation={"metrics": ["accuracy", "matthews"]}))
@@ -119,6 +120,7 @@ def test_a_file_that_dvc_tracks_is_a_dependency(clone: Project) -> None:
     assert _ran(clone, "reviews-fetch") == {"fetch"}
 
 
+@pytest.mark.thorough
 def test_a_result_that_stays_the_same_stops_the_rebuild(clone: Project) -> None:
     """A column that no one reads: fetch and prepare run, and no training after them."""
     path = clone.root / "data/reviews.csv"
@@ -175,6 +177,7 @@ def test_an_experiment_on_what_specs_share_changes_it_everywhere(clone: Project)
     assert {"tiny-train", "tiny-evaluate", "tiny-export"} <= set(changed)
 
 
+@pytest.mark.thorough
 def test_an_experiment_on_half_of_the_task_is_told(clone: Project) -> None:
     change = "tiny.task.labels=[good,bad]"
     result = clone.run("dvc", "exp", "run", "--set-param", change, code=None)
@@ -208,6 +211,7 @@ def test_a_fresh_clone_pulls_what_another_has_pushed(repository: Project, tmp_pa
     assert second.bertspec("predict", "tiny", "a warm film", "--format", "json") == before
 
 
+@pytest.mark.thorough
 def test_another_spec_on_the_same_data_builds_its_own_stages_alone(clone: Project) -> None:
     clone.write_spec(_training(epochs=1) | {"name": "a-second", "export": []}, "second.json")
     clone.bertspec("compile")
@@ -226,6 +230,7 @@ def test_stages_of_a_spec_that_is_gone_disappear(clone: Project) -> None:
     assert _would_run(clone) == set()
 
 
+@pytest.mark.thorough
 def test_a_further_seed_trains_nothing_else(clone: Project) -> None:
     clone.write_spec(_training(seeds=[14]))
     clone.bertspec("compile")

@@ -104,7 +104,7 @@ REMOTES: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=REMOTES)
+@pytest.fixture(params=["folder", "s3", "http", pytest.param("webdav", marks=pytest.mark.thorough)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with REMOTES[request.param](tmp_path / "remote") as found:
         yield found
@@ -194,6 +194,7 @@ def test_a_second_person_builds_only_what_a_changed_line_changes(
     assert clone.metrics() == second.metrics()
 
 
+@pytest.mark.thorough
 def test_a_lock_that_was_forgotten_costs_no_training(clone: Project, tmp_path: Path) -> None:
     """Without dvc.lock DVC knows of no run; the run cache of the remote does."""
     _add(clone, "store", str(tmp_path / "remote"), {})
