@@ -15,7 +15,7 @@ from bertspec.importing.columns import Columns, read_columns
 from bertspec.importing.fields import columns_of, require_column, validated
 from bertspec.importing.ludwig_training import translate_model, translate_training
 from bertspec.importing.section import Section
-from bertspec.importing.translation import Translation, cannot, read_text
+from bertspec.importing.translation import PLACEHOLDERS, Translation, cannot, read_text
 
 _OUTPUTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "category": ("text-classification", ("accuracy", "f1_macro")),
@@ -26,8 +26,6 @@ _OUTPUTS: Mapping[str, tuple[str, Sequence[str]]] = {
 
 _BETWEEN_WORDS = " "
 """What is between the items of a `set` in Ludwig's data."""
-
-_PLACEHOLDERS = ("first", "second")
 
 _REASONS: Mapping[str, str] = {
     "output.loss": "see `training.class_weights`, `label_smoothing` and `focal_gamma`",
@@ -123,7 +121,7 @@ def _task(output: Section, found: Columns | None, made: Translation) -> str:
 def _labels(kind: str, column: str, found: Columns | None, made: Translation) -> list[str]:
     if found is None:
         made.open.append("task.labels: they are in the data")
-        return list(_PLACEHOLDERS)
+        return list(PLACEHOLDERS)
     if kind != "set":
         return list(found.values(column))
     words = {w for _, text in found.texts(column) for w in text.split(_BETWEEN_WORDS)}

@@ -9,7 +9,7 @@ from bertspec.catalog.tasks import TASKS
 from bertspec.importing.columns import Columns, read_columns
 from bertspec.importing.fields import columns_of, require_column, validated
 from bertspec.importing.training_arguments import DEFAULTS, translate_training, typed
-from bertspec.importing.translation import Translation, base_of, cannot, read_text
+from bertspec.importing.translation import PLACEHOLDERS, Translation, base_of, cannot, read_text
 
 GLUE: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "cola": (("sentence",), ("unacceptable", "acceptable"), ("matthews",)),
@@ -164,7 +164,7 @@ def _hub(own: Mapping[str, Any], made: Translation) -> None:
             "there is no data", "run_glue.py takes --task_name, --dataset_name or --train_file"
         )
     config = own["dataset_config_name"]
-    _task(("first", "second"), ("accuracy",), made)
+    _task(PLACEHOLDERS, ("accuracy",), made)
     made.spec["data"] = {
         "source": {
             "type": "hub", "id": own["dataset_name"], "revision": "main",

@@ -7,9 +7,8 @@ from bertspec.catalog.task import Task
 from bertspec.catalog.tasks import TASKS
 from bertspec.importing.columns import Columns, read_columns
 from bertspec.importing.fields import choose_fields, columns_of, further_fields, validated
-from bertspec.importing.translation import Translation, base_of, cannot
+from bertspec.importing.translation import PLACEHOLDERS, Translation, base_of, cannot
 
-_PLACEHOLDERS = ("first", "second")
 _MOST_METRICS = 3
 
 
@@ -28,7 +27,7 @@ def new_spec(
     fields = choose_fields(task_class, found, columns)
     labels = _labels(kind, fields, found)
     task = {"type": kind} | ({"labels": list(labels)} if labels is not None else {})
-    if labels == _PLACEHOLDERS:
+    if labels == PLACEHOLDERS:
         made.open.append("task.labels: as the data has them")
     model = validated(task_class, task)
     fields |= further_fields(model, found, fields)
@@ -55,7 +54,7 @@ def _labels(kind: str, fields: Mapping[str, str], found: Columns | None) -> tupl
     if "labels" not in TASKS[kind].model_fields:
         return None
     if found is None:
-        return _PLACEHOLDERS
+        return PLACEHOLDERS
     if kind == "text-classification":
         return found.values(fields["label"])
     if kind == "multi-label-classification":

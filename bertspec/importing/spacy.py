@@ -11,7 +11,7 @@ from bertspec.catalog.tasks import TASKS
 from bertspec.importing.fields import choose_fields, columns_of, validated
 from bertspec.importing.section import Section
 from bertspec.importing.spacy_config import read_config
-from bertspec.importing.translation import Translation, base_of, cannot
+from bertspec.importing.translation import PLACEHOLDERS, Translation, base_of, cannot
 
 _TASKS: Mapping[str, tuple[str, Sequence[str]]] = {
     "textcat": ("text-classification", ("accuracy", "f1_macro")),
@@ -98,7 +98,7 @@ def _task(component: str, factory: str, config: Section, made: Translation) -> N
     labels = initialize.take("labels") if isinstance(initialize.peek("labels"), list) else None
     if not labels:
         made.open.append("task.labels: spaCy reads them from the data")
-    task: dict[str, Any] = {"type": kind, "labels": labels or ["first", "second"]}
+    task: dict[str, Any] = {"type": kind, "labels": labels or list(PLACEHOLDERS)}
     is_entities = kind == "token-classification"
     task |= {"misaligned": "widen"} if is_entities else {}
     model = validated(TASKS[kind], task)

@@ -20,6 +20,9 @@ _ORDER = (
     "export",
 )
 
+PLACEHOLDERS = ("first", "second")
+"""Labels of a spec whose author alone knows them."""
+
 
 @dataclass
 class Translation:
