@@ -1,6 +1,7 @@
 """Fixtures that several areas use: an empty project, and a tiny one that trains in seconds."""
 
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ let_waiting_threads_sleep()  # two processes of pytest share the machine
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Servers of tests are on this machine, whatever proxy the user has; programs inherit it.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+if not shutil.which("nvidia-smi"):  # Triton reads it as torch or transformers imports it
+    os.environ["TRITON_INTERPRET"] = "1"
 
 # `--hypothesis-profile long` looks at many more. No deadline: other work may run beside the tests.
 settings.register_profile("tests", deadline=None, max_examples=50)

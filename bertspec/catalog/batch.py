@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 EXAMPLE = "example"
 """Column of tokenized sequences: the number of the row, in its shard, that each is of."""
 
+MASK = "attention_mask"
+"""The input that is 1 for the tokens of a sequence, then 0."""
+
 IGNORED = -100
 """Target of a token that has none, as in PyTorch's losses."""
 
@@ -72,14 +75,22 @@ class Batch:
 
     @property
     def lengths(self) -> "torch.Tensor":
-        return self.inputs["attention_mask"].sum(dim=1)
+        return self.inputs[MASK].sum(dim=1)
 
     def to(self, device: "torch.device") -> "Batch":
         """The batch on the device; on the same one, itself."""
         if self.targets.device == device:
             return self
-        inputs = {name: tensor.to(device) for name, tensor in self.inputs.items()}
-        return Batch(self.rows, inputs, self.targets.to(device))
+        inputs = {name: moved(tensor, device) for name, tensor in self.inputs.items()}
+        inputs[MASK].on_processor = self.inputs[MASK]  # type: ignore[attr-defined] # what asks a GPU waits for it
+        return Batch(self.rows, inputs, moved(self.targets, device))
+
+
+def moved(tensor: "torch.Tensor", device: "torch.device") -> "torch.Tensor":
+    """The tensor on a device, where a copy of it is made while the processor goes on."""
+    if tensor.device == device:
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 @dataclass(frozen=True)

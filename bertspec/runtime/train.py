@@ -23,6 +23,7 @@ from bertspec.runtime.trained import pad_id_of
 from bertspec.runtime.training.batches import read_tokens
 from bertspec.runtime.training.checkpoints import Checkpoints
 from bertspec.runtime.training.checks import require_fit, require_measurable
+from bertspec.runtime.training.fused import fused
 from bertspec.runtime.training.gradients import recompute_activations
 from bertspec.runtime.training.graphs import graphs
 from bertspec.runtime.training.loop import train
@@ -92,6 +93,7 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
             adapted(model, params.training.lora),
             known_tokens_only(model, tokens, validation, pad_id),
             norms_in_bf16(model),
+            fused(model),
             graphs(model, wanted=context.execution.cuda_graphs),
         ):
             curves = train(

@@ -16,7 +16,7 @@ from bertspec.pipeline.lock import Lock
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.training import packing as packing_module
 from bertspec.runtime.training.packing import FAMILIES, packing
-from bertspec.runtime.training.varlen import Row, attend, room_of
+from bertspec.runtime.training.varlen import Row, attend, filled, room_of
 from tests.projects import SPEC, Project
 from tests.runtime.test_packing import gradients, inputs_of, tiny_model
 from tests.stages import run_kinds
@@ -139,7 +139,17 @@ def test_rows_that_are_filled_up_have_the_gradients_of_padded_rows(
 @given(st.integers(1, 2**20))
 def test_a_row_has_at_most_an_eighth_more_room_or_that_of_few_tokens(tokens: int) -> None:
     room = room_of(tokens)
-    assert tokens <= room <= max(tokens * 9 / 8, 64 * -(-tokens // 64))
+    assert tokens <= room <= max(tokens * 9 / 8, 256 * -(-tokens // 256))
+
+
+@given(st.lists(st.integers(1, 512), min_size=1, max_size=200))
+def test_a_row_is_filled_up_to_its_last_token_with_no_long_sequence(lengths: list[int]) -> None:
+    row = filled(torch.tensor(lengths), sum(lengths), max(lengths))
+    found = row.borders.diff().tolist()
+    assert found[: len(lengths)] == lengths
+    assert sum(found) == row.room == room_of(sum(lengths))
+    assert max(found) <= row.longest <= -(-max(lengths) // 128) * 128
+    assert min(found) >= 0
 
 
 @on_gpu

@@ -18,7 +18,7 @@ class Execution(Model):
         "keeping them: less memory, more time, the same weights to the bit.",
     )
     cuda_graphs: bool = Field(
-        default=False,
+        default=True,
         description="On a GPU, run the passes of an encoder as CUDA graphs, which a small model "
         "gains most from. Each size of rows has one, with gradients of its own in the GPU's "
         "memory. On a processor it changes nothing.",

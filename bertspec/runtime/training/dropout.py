@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 import torch
 
-from bertspec.runtime.training.swapping import swapped
+from bertspec.runtime.training.swapping import just, swapped
 
 _DRAWS = 2**16
 """Draws that a probability is a share of."""
@@ -48,4 +48,4 @@ class FastDropout(torch.nn.Dropout):
 
 def fast_dropout(model: torch.nn.Module) -> AbstractContextManager[None]:
     """Inside, the model's dropouts draw their masks as `dropped` does, if it is on a processor."""
-    return swapped(model, torch.nn.Dropout, FastDropout, "cpu")
+    return swapped(model, just(torch.nn.Dropout, FastDropout), "cpu")

@@ -4,6 +4,7 @@ A processor needs longer to start the many small kernels of a layer than a GPU t
 computed is the same.
 """
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,16 +36,11 @@ def graphs(model: "PreTrainedModel", *, wanted: bool) -> Iterator[None]:
     if encoder is None or model.device.type == "cpu":
         yield
         return
-    # A graph gives its own memory as gradients, and writes to it again in its next run: they are
-    # copied, so that those of several parts can be added up.
-    hooks = [p.register_hook(torch.clone) for p in encoder.parameters() if p.requires_grad]
     encoder.forward = _Graphs(encoder).forward
     try:
         yield
     finally:
         del encoder.forward  # the class's own is seen again
-        for hook in hooks:
-            hook.remove()
 
 
 class _Graphs:
@@ -58,8 +54,8 @@ class _Graphs:
         self._parts = list(encoder.modules())[1:]
         self._known: dict[tuple[Any, ...], _Passes] = {}
         self._memory = torch.cuda.graph_pool_handle()
-        learning = sum(p.nbytes for p in encoder.parameters() if p.requires_grad)
-        self._most = MOST_GRADIENTS // max(learning, 1)
+        self._learning = [p for p in encoder.parameters() if p.requires_grad]
+        self._most = MOST_GRADIENTS // max(sum(p.nbytes for p in self._learning), 1)
 
     def forward(
         self, hidden_states: torch.Tensor, *args: Any, packed: Any = None, **kwargs: Any
@@ -74,6 +70,11 @@ class _Graphs:
         key = *size, *modes, *given
         if not (any(modes) and self._can_be([*args, *kwargs.values()], key)):
             return self._run(hidden_states, *args, packed=packed, **kwargs)
+        # A graph gives its own memory as gradients, and writes to it again in its next run: those
+        # of an earlier part of the step, which that of this one are added to, are copied.
+        for parameter in self._learning:
+            if parameter.grad is not None:
+                parameter.grad = parameter.grad.clone()
         if key not in self._known:
             passes = _Passes(self._encoder, self._run, row, args, kwargs)
             self._known[key] = self._captured(passes, hidden_states, row.borders)
@@ -94,8 +95,9 @@ class _Graphs:
         """Capturing runs the passes, and draws; what is drawn after it must not depend on that."""
         sample = (hidden.detach().clone().requires_grad_(hidden.requires_grad), borders.clone())
         state = torch.cuda.get_rng_state(hidden.device)
+        gc.collect()  # a graph that goes while another is captured would end the capture
         torch.cuda.make_graphed_callables(
-            passes, sample, allow_unused_input=True, pool=self._memory
+            passes, sample, num_warmup_iters=1, allow_unused_input=True, pool=self._memory
         )
         torch.cuda.set_rng_state(state, hidden.device)
         return passes

@@ -3,24 +3,29 @@
 import math
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from bertspec.catalog.batch import Draw, Tokens
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError
+from bertspec.core.progress import Bar
 from bertspec.core.progress import progress as progress_bar
 from bertspec.pipeline.params.train import Training
 from bertspec.runtime.training.batches import Units, in_parts, training_order
 from bertspec.runtime.training.checkpoints import (
     Checkpoints,
     Curves,
+    Progress,
     live_weights,
     put_weights,
 )
 from bertspec.runtime.training.dropout import fast_dropout
 from bertspec.runtime.training.freezing import Frozen
 from bertspec.runtime.training.gradients import clip
+from bertspec.runtime.training.in_flight import Step
 from bertspec.runtime.training.measurements import Measurements, Score
 from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
@@ -78,10 +83,10 @@ def train(
         checkpoints.save_if_due(model, optimizer, progress, measurements.weights, average)
 
     frozen.fill(tokens, pad_id, steps * size // len(units.lengths), checkpoints.folder, keep)
-    started, seen = time.monotonic(), 0
     with progress_bar("train", steps) as bar, fast_dropout(model), packing(model) as packed:
         padded = task.loss_is_a_sum and not packed
         bar(progress.step)
+        notes = _Notes(progress, tokens, observe, keep, bar)
         while progress.epoch < epochs and not measurements.has_stopped:
             frozen.train()
             draw = Draw(options.seed, progress.epoch)
@@ -92,34 +97,68 @@ def train(
             order = training_order(len(units.lengths), draw.seed, draw.epoch, size, rows)
             # What is left of the epoch; `max_steps` may cut the last one short.
             for chosen in order[len(progress.losses) :][: steps - progress.step]:
+                if options.validate_every is not None:
+                    notes.settle()
                 # Before a step, so that one that a checkpoint comes before is not left out.
                 if measurements.take_if_due(shown, frozen, keep, observe):
                     frozen.train()
                 if measurements.has_stopped:
                     break
-                step = progress.step
+                step = notes.step
                 rate = options.learning_rate * rate_factor(options.schedule, step, steps)
                 set_rate(optimizer, rate)
                 found = backward_of_step(
                     model, objective, options, step, chosen, units.lengths, collated, team
                 )
+                notes.settle()  # of the step before, so that a GPU has this one to go on with
                 length = clip(model, options.max_grad_norm)
                 optimizer.step()
                 optimizer.zero_grad()
-                loss, norm = float(found), float(length)  # waits for a GPU, once in a step
-                _require_finite(loss, norm, step, units.sequences(chosen), tokens)
                 if average:
                     average.update_parameters(model)
-                progress.add(loss, rate)
-                observe("steps", step, {"loss": loss, "learning_rate": rate, "gradient_norm": norm})
-                keep()
-                seen += int(tokens.lengths[units.sequences(chosen)].sum())
-                bar(note=f"loss {loss:.3f}, {seen / (time.monotonic() - started):,.0f} tokens/s")
+                notes.last = Step.of(found, length, rate, units.sequences(chosen))
+            notes.settle()
             measurements.take_if_due(shown, frozen, keep, observe, epoch_is_done=True)
             progress.epoch, progress.losses = progress.epoch + 1, []
             keep()
     put_weights(model, measurements.weights or live_weights(shown))
     return progress.curves
+
+
+@dataclass
+class _Notes:
+    """What is noted of each step when it is done: a GPU is handed the next one before that."""
+
+    progress: Progress
+    tokens: Tokens
+    observe: Observer
+    keep: Callable[[], None]
+    bar: Bar
+    last: Step | None = None
+    """The step that is not noted yet."""
+    seen: int = 0
+    """Tokens."""
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def step(self) -> int:
+        """Steps that are done or handed out, in all epochs."""
+        return self.progress.step + (self.last is not None)
+
+    def settle(self) -> None:
+        """Wait for the last step and note it; raises InputError (E404) if it is no number."""
+        if self.last is None:
+            return
+        loss, norm = self.last.numbers()
+        step, rate, sequences = self.progress.step, self.last.rate, self.last.sequences
+        _require_finite(loss, norm, step, sequences, self.tokens)
+        self.last = None
+        self.progress.add(loss, rate)
+        self.observe("steps", step, {"loss": loss, "learning_rate": rate, "gradient_norm": norm})
+        self.keep()
+        self.seen += int(self.tokens.lengths[sequences].sum())
+        speed = self.seen / (time.monotonic() - self.started)
+        self.bar(note=f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
 
 def _extent(options: Training, examples: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch.nn.functional import layer_norm
 
-from bertspec.runtime.training.swapping import swapped
+from bertspec.runtime.training.swapping import just, swapped
 
 
 class _InBf16(torch.nn.LayerNorm):
@@ -24,4 +24,4 @@ class _InBf16(torch.nn.LayerNorm):
 
 def norms_in_bf16(model: torch.nn.Module) -> AbstractContextManager[None]:
     """Inside, and under autocast to bf16, the layer normalizations of a model on a GPU are so."""
-    return swapped(model, torch.nn.LayerNorm, _InBf16, "cuda")
+    return swapped(model, just(torch.nn.LayerNorm, _InBf16), "cuda")

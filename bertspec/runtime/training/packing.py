@@ -7,12 +7,13 @@ own and takes its attention from transformers' attention interface. Embeddings a
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import pad
 
+from bertspec.catalog.batch import MASK, moved
 from bertspec.runtime.training.batches import ABOUT_EQUAL
 from bertspec.runtime.training.dropout import dropped
 from bertspec.runtime.training.layers import encoder_of
@@ -82,14 +83,16 @@ class Layout:
 
     def __init__(self, attention_mask: torch.Tensor) -> None:
         """`attention_mask` is (batch, length): 1 for the tokens of a sequence, then 0."""
-        self.shape = attention_mask.shape
-        self.places = attention_mask.flatten().nonzero()[:, 0]
+        device, self.shape = attention_mask.device, attention_mask.shape
+        mask = getattr(attention_mask, "on_processor", attention_mask)
+        self.places = moved(mask.flatten().nonzero()[:, 0], device)
         """(tokens,) of the flattened batch."""
-        lengths = attention_mask.sum(dim=1)
+        lengths = mask.sum(dim=1)
         self.row: Row | None = None
         """Of a packed row on a GPU, which has no groups."""
         if in_one_kernel(attention_mask):
-            self.row = filled(lengths, len(self.places), attention_mask.shape[1])
+            row = filled(lengths, len(self.places), mask.shape[1])
+            self.row = replace(row, borders=moved(row.borders, device))
             return
         order = torch.argsort(lengths, descending=True, stable=True)
         self.by_length: torch.Tensor | None = None
@@ -121,7 +124,7 @@ def _groups(lengths: Sequence[int]) -> list[_Group]:
 def _with_layout(
     _base: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return args, {**kwargs, _NAME: Layout(kwargs["attention_mask"])}
+    return args, {**kwargs, _NAME: Layout(kwargs[MASK])}
 
 
 def _pack(
@@ -143,7 +146,9 @@ def _unpack(
 ) -> Any:
     """Hidden states (1, tokens, hidden) -> (batch, length, hidden), 0 at padding."""
     layout: Layout = kwargs[_NAME]
-    packed = output.last_hidden_state[0, : len(layout.places)]
+    packed = output.last_hidden_state.squeeze(0)
+    if len(packed) > len(layout.places):
+        packed = packed[: len(layout.places)]
     padded = _Put.apply(packed, layout.places, layout.shape.numel())
     output.last_hidden_state = padded.unflatten(0, layout.shape)
     return output
@@ -167,7 +172,8 @@ def _attention(
     """
     causal = bool(getattr(module, "is_causal", False))
     if packed.row is not None:
-        q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
+        # Not `tensor[0]`, of which the gradient is written once more, to zeros.
+        q, k, v = (tensor.squeeze(0).transpose(0, 1) for tensor in (query, key, value))
         found = attend(q, k, v, packed.row, dropout, scaling, causal=causal)
         return found[None], None
     # (tokens, 3, heads, size): what follows is done to all three at once.

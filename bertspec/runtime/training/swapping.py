@@ -1,6 +1,6 @@
 """Modules of a model that are of another class for a while."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -8,15 +8,27 @@ import torch
 
 @contextmanager
 def swapped(
-    model: torch.nn.Module, kind: type[torch.nn.Module], other: type[torch.nn.Module], device: str
+    model: torch.nn.Module,
+    other: Callable[[torch.nn.Module], type[torch.nn.Module] | None],
+    device: str,
 ) -> Iterator[None]:
-    """Inside, modules of just the class `kind` are of `other`, if the model is on the device."""
+    """Inside, modules are of the class that `other` gives for them, if the model is on the device.
+
+    None leaves a module as it is.
+    """
     is_there = all(p.device.type == device for p in model.parameters())
-    changed = [m for m in model.modules() if is_there and type(m) is kind]
-    for module in changed:
-        module.__class__ = other
+    changed = [(m, type(m), to) for m in model.modules() if is_there and (to := other(m))]
+    for module, _, to in changed:
+        module.__class__ = to
     try:
         yield
     finally:
-        for module in changed:
-            module.__class__ = kind
+        for module, was, _ in changed:
+            module.__class__ = was
+
+
+def just(
+    kind: type[torch.nn.Module], other: type[torch.nn.Module]
+) -> Callable[[torch.nn.Module], type[torch.nn.Module] | None]:
+    """Modules of `kind`, and of no class derived from it, are of `other`."""
+    return lambda module: other if type(module) is kind else None

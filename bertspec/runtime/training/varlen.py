@@ -27,6 +27,9 @@ _LARGEST_HEAD = 256
 _TILE = 128
 """Tokens; the longest sequence is rounded up to a multiple, so that few rows differ by it."""
 
+_SMALL = 256
+"""Tokens that a row has a multiple of: a GPU is not busy with fewer."""
+
 
 def suits(model: "PreTrainedModel") -> bool:
     """Whether the kernels take the heads of a model on this GPU; on a processor there are none."""
@@ -50,21 +53,25 @@ class Row:
 
 
 def room_of(tokens: int) -> int:
-    """Tokens of the row that so many are run in: up to an eighth more, so that few rows differ."""
+    """Tokens of the row that so many are run in: up to an eighth more if they are many."""
     step = _step(tokens)
     return -(-tokens // step) * step
 
 
 def _step(tokens: int) -> int:
-    return max(64, 2 ** (tokens.bit_length() - 4))
+    return max(_SMALL, 2 ** (tokens.bit_length() - 4))
 
 
 def filled(lengths: torch.Tensor, tokens: int, longest: int) -> Row:
-    """The row of sequences with these lengths, filled up with one more, and with empty ones."""
-    room = room_of(tokens)
-    longest = -(-max(longest, _step(tokens)) // _TILE) * _TILE
-    sequences = 1 << len(lengths).bit_length()
-    ends = pad(lengths.cumsum(0), (0, sequences - len(lengths)), value=room)
+    """The row of sequences with these lengths, filled up with some more, and with empty ones.
+
+    None is longer than `longest`, up to a tile: what a token attends to grows with the sequence.
+    """
+    room, longest = room_of(tokens), -(-longest // _TILE) * _TILE
+    # At most an eighth as many fill it up as it has, and one; or two, if it is small.
+    sequences = 1 << (len(lengths) + len(lengths) // 8 + 1).bit_length()
+    further = torch.arange(1, sequences - len(lengths) + 1) * longest + tokens
+    ends = torch.cat([lengths.cumsum(0), further.clamp(max=room)])
     return Row(pad(ends, (1, 0)).int(), min(longest, room), room)
 
 
@@ -88,7 +95,7 @@ def attend(
             query[None], key[None], value[None], None, borders, borders, longest, longest, dropout,
             _CAUSAL if causal else 0, compute_log_sumexp=True, scale=scaling,
         )  # fmt: skip
-        return found[0][0]
+        return found[0].squeeze(0)
     found = torch.ops.aten._flash_attention_forward(  # noqa: SLF001
         query, key, value, borders, borders, longest, longest, dropout, causal,
         return_debug_mask=False, scale=scaling,
