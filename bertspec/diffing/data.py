@@ -40,6 +40,8 @@ class Data:
     hashes: Hashes
     """Of the project here."""
     examples: int
+    with_rows: bool = True
+    """Without, it is told that rows differ, and not which: for who may ask DVC for nothing."""
     _places: dict[tuple[str, str], Path | str] = field(default_factory=dict)
 
     def changes(
@@ -56,7 +58,9 @@ class Data:
                 for side, name, digest in zip((old, new), (one, other), digests, strict=True)
                 if digest is None
             )
-            if not missing:  # DVC is asked only for what will be used
+            if not missing and not self.with_rows:
+                missing = ("`bertspec diff` compares the rows",)
+            elif not missing:  # DVC is asked only for what will be used
                 rows, missing = self._rows(self._place(old, one), self._place(new, other))
             yield DataChange((one, other), specs, digests, rows, missing)
 

@@ -52,8 +52,17 @@ class Diff:
         return bool(self.added or self.removed or specs or any(d.differs for d in self.data))
 
 
-def diff(wanted: tuple[Wanted, Wanted], root: Path, here: Loaded, folder: Path) -> Diff:
+def diff(
+    wanted: tuple[Wanted, Wanted],
+    root: Path,
+    here: Loaded,
+    folder: Path,
+    *,
+    with_rows: bool = True,
+) -> Diff:
     """Compare two sides; what is needed of revisions goes into the empty `folder`.
+
+    Rows of data sets, for which DVC may be asked, only `with_rows`.
 
     Raises InputError for what cannot be read of the specs, see `read_here` and `read_revision`.
     """
@@ -73,7 +82,7 @@ def diff(wanted: tuple[Wanted, Wanted], root: Path, here: Loaded, folder: Path) 
     else:
         pairs = [(one, other)]
     specs = [_spec_change(old, a, new, b) for a, b in pairs]
-    data = Data(folder / "data", Hashes(root), examples=3)
+    data = Data(folder / "data", Hashes(root), examples=3, with_rows=with_rows)
     return Diff(
         titles=(wanted[0].title, wanted[1].title),
         commits=(wanted[0].commit, wanted[1].commit),

@@ -10,7 +10,7 @@ from bertspec.diffing.side import Side
 from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.pipeline.stage import HARDWARE, StageRecord
 
-_OF_SPECS = ("train", "evaluate", "seeds", "export", "report")
+OF_SPECS = ("train", "evaluate", "seeds", "export", "report")
 """Kinds of stage that a spec has for itself. Others are shared, and named otherwise."""
 
 
@@ -69,7 +69,7 @@ def stages_of(records: Mapping[str, StageRecord], spec: str) -> dict[str, StageR
     nor its further seeds.
     """
     makers = {path: name for name, r in records.items() for path in r.outputs.values()}
-    waiting = [f"{spec}-{kind}" for kind in _OF_SPECS if f"{spec}-{kind}" in records]
+    waiting = [f"{spec}-{kind}" for kind in OF_SPECS if f"{spec}-{kind}" in records]
     found: dict[str, StageRecord] = {}
     while waiting:
         record = records[waiting.pop()]
@@ -77,6 +77,6 @@ def stages_of(records: Mapping[str, StageRecord], spec: str) -> dict[str, StageR
             found.setdefault(record.kind, record)
         for path in record.inputs.values():
             maker = makers.get(path)
-            if maker and records[maker].kind not in (*_OF_SPECS, *found):
+            if maker and records[maker].kind not in (*OF_SPECS, *found):
                 waiting.append(maker)
     return found

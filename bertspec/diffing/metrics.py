@@ -1,7 +1,7 @@
 """Every number of metrics.json, before and after."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bertspec.core.values import Place, flat
@@ -29,14 +29,29 @@ class MetricChange:
 def read_metrics(side: Side, name: str) -> Mapping[Place, float] | None:
     """The numbers of a side; None where it has no metrics.json that can be read."""
     try:
-        content = json.loads((side.root / layout.metrics(name)).read_bytes())
-    except (OSError, ValueError):
+        return numbers_of((side.root / layout.metrics(name)).read_bytes())
+    except OSError:
+        return None
+
+
+def numbers_of(text: str | bytes) -> Mapping[Place, float] | None:
+    """The numbers of a metrics.json; None where it cannot be read."""
+    try:
+        content = json.loads(text)
+    except ValueError:
         return None
     return {
         path: value
         for path, value in flat(content)
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
+
+
+def worth_telling(changes: Iterable[MetricChange]) -> Iterator[MetricChange]:
+    """Those of the splits, and of all others what has changed."""
+    for change in changes:
+        if change.old != change.new or change.path[0] in SPLITS:
+            yield change
 
 
 def metric_changes(

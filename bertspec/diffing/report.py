@@ -11,8 +11,7 @@ from bertspec.diffing.data import DataChange
 from bertspec.diffing.diff import Diff, SpecChange
 from bertspec.diffing.fields import FieldChange
 from bertspec.diffing.locked import LockedChange
-from bertspec.diffing.metrics import SPLITS as MEASURED
-from bertspec.diffing.metrics import MetricChange
+from bertspec.diffing.metrics import MetricChange, worth_telling
 from bertspec.planning.text import plain_place
 from bertspec.runtime.comparing.rows import KINDS, Row
 
@@ -97,16 +96,21 @@ _Line = tuple[str, str, str]
 
 def _field(field: FieldChange, titles: tuple[str, str]) -> _Line:
     change = f"{dotted(field.path)} {shown(field.old)} -> {shown(field.new)}"
-    return change, ", ".join(field.stages), _places(field, titles)
+    return change, ", ".join(field.stages), places_of(field, titles)
 
 
 def _locked(entry: LockedChange, titles: tuple[str, str]) -> _Line:
-    name = f"version of stage {entry.name}" if entry.what == "version" else entry.name
-    change = f"{name} {bare(entry.old)} -> {bare(entry.new)}"
-    return change, ", ".join(entry.stages), _places(entry, titles)
+    change = f"{entry_name(entry)} {bare(entry.old)} -> {bare(entry.new)}"
+    return change, ", ".join(entry.stages), places_of(entry, titles)
 
 
-def _places(change: FieldChange | LockedChange, titles: tuple[str, str]) -> str:
+def entry_name(entry: LockedChange) -> str:
+    """What of the lock has changed."""
+    return f"version of stage {entry.name}" if entry.what == "version" else entry.name
+
+
+def places_of(change: FieldChange | LockedChange, titles: tuple[str, str]) -> str:
+    """Where it stands before and after, of revisions with their names."""
     places = (change.old_position, change.new_position)
     named = [
         str(place) if title == "here" else f"{title}:{place}"
@@ -124,25 +128,24 @@ def _aligned(rows: Sequence[_Line]) -> Iterator[str]:
 
 
 def _metrics(metrics: Iterable[MetricChange], titles: tuple[str, str]) -> "Table":
-    """Those of the splits, and of all others what has changed."""
     from rich.table import Table
 
     table = Table("metric", *map(printable, titles), "difference")
-    for metric in metrics:
-        if metric.old != metric.new or metric.path[0] in MEASURED:
-            name = printable(".".join(map(str, metric.path)))
-            numbers = (_number(metric.old), _number(metric.new), _difference(metric.difference))
-            table.add_row(name, *numbers)
+    for metric in worth_telling(metrics):
+        name = printable(".".join(map(str, metric.path)))
+        difference = difference_text(metric.difference)
+        table.add_row(name, number_text(metric.old), number_text(metric.new), difference)
     return table
 
 
-def _number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
+    """A metric, or a count as a whole number."""
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
-def _difference(value: float | None) -> str:
+def difference_text(value: float | None) -> str:
     """Empty for none at all, and never zero for a small one."""
     if value is None:
         return "-"

@@ -7,7 +7,7 @@ from bertspec.core.diagnostics import Position
 from bertspec.core.terminal import printable
 from bertspec.planning.plan import Action, Plan, Reason, Step, What
 
-_LEGEND = {
+LEGEND = {
     "+": "new",
     "~": "changed",
     "=": "from the run cache",
@@ -15,6 +15,7 @@ _LEGEND = {
     ">": "runs if what it reads becomes another",
     "-": "no longer in the specs",
 }
+"""What stands before a stage, and what it says."""
 
 _WHOLE = 9.95
 """Seconds from which on tenths are not told."""
@@ -25,11 +26,11 @@ def as_text(plan: Plan) -> Iterator[str]:
     if plan.stale:
         yield f"first: `bertspec compile` writes {' and '.join(plan.stale)}"
         yield ""
-    rows = [(_sign(step), step.name, _time(step), _told(step)) for step in plan.steps]
+    rows = [(sign_of(step), step.name, _time(step), _told(step)) for step in plan.steps]
     rows += [("-", name, "", ["no spec has it"]) for name in plan.gone]
     if rows:
-        signs = [sign for sign in _LEGEND if any(row[0] == sign for row in rows)]
-        yield "   ".join(f"{sign} {_LEGEND[sign]}" for sign in signs)
+        signs = [sign for sign in LEGEND if any(row[0] == sign for row in rows)]
+        yield "   ".join(f"{sign} {LEGEND[sign]}" for sign in signs)
         yield ""
     name_width = max((len(name) for _, name, _, _ in rows), default=0)
     time_width = max((len(time) for _, _, time, _ in rows), default=0)
@@ -42,7 +43,7 @@ def as_text(plan: Plan) -> Iterator[str]:
         yield ""
     for note in plan.notes:
         yield printable(f"note: {note}")
-    yield _total(plan)
+    yield total_line(plan)
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -75,7 +76,8 @@ def duration(seconds: float) -> str:
     return f"{rest} s" if seconds >= _WHOLE else f"{seconds:.1f} s"
 
 
-def _sign(step: Step) -> str:
+def sign_of(step: Step) -> str:
+    """Which of LEGEND it is."""
     if step.action is Action.RUN:
         return "+" if step.is_new else "~"
     return {Action.RESTORE: "=", Action.PULL: "<", Action.FOLLOW: ">"}[step.action]
@@ -106,7 +108,8 @@ def _sum(steps: Sequence[Step]) -> float:
     return round(sum(step.seconds or 0.0 for step in steps), 3)
 
 
-def _total(plan: Plan) -> str:
+def total_line(plan: Plan) -> str:
+    """How many stages there are to run, and about how long they take."""
     run, follow = plan.of(Action.RUN), plan.of(Action.FOLLOW)
     restore, pull = plan.of(Action.RESTORE), plan.of(Action.PULL)
     if not plan.steps:

@@ -10,12 +10,13 @@ from functools import partial
 
 import uvicorn
 
-from bertspec.core.errors import EnvironmentFault, Interrupted
+from bertspec.core.errors import Interrupted
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.serving.answering import answer_each
 from bertspec.runtime.serving.app import make_app
 from bertspec.runtime.serving.batching import Batcher
 from bertspec.runtime.serving.limits import Limits
+from bertspec.runtime.serving.listening import listen
 from bertspec.runtime.serving.metrics import Metrics
 
 _LAST_REQUESTS = 0.2
@@ -31,7 +32,7 @@ class Service:
     def __init__(
         self, name: str, predictor: Predictor, host: str, port: int, limits: Limits
     ) -> None:
-        self._socket = _listen(host, port)
+        self._socket = listen(host, port)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         metrics = Metrics()
@@ -97,19 +98,3 @@ def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
     with suppress(OSError):
         while True:
             yield listening.accept()[0]
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise EnvironmentFault.of(
-            "E503",
-            f"cannot listen at {host}, port {port}: {error.strerror or error}",
-            "choose another --port, or a --host of this machine",
-        ) from None
-    # Connections inherit it. asyncio sets it for sockets that name their protocol, as this does
-    # not; without it, a client has the end of an answer 40 ms late (Nagle and delayed ACK).
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
