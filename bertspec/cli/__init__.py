@@ -34,6 +34,7 @@ COMMANDS = {
     "show": "Show metrics, and where the artifacts are.",
     "verify": "Build again elsewhere, and compare every file bit for bit.",
     "diff": "Tell what differs between revisions or specs: fields, rows, metrics.",
+    "ui": "Show pages over all specs: what is stale, metrics, what differs.",
     "compare": "Tell whether one model is better than another, on the same rows.",
     "remote": "Tell whether a remote of DVC works, and what is missing in it.",
     "schema": "Print the JSON Schema of the language.",
