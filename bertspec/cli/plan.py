@@ -63,8 +63,18 @@ def command(paths: tuple[Path, ...], remote: bool, fmt: str) -> int:  # noqa: FB
 
 
 def _plan(paths: tuple[Path, ...], root: Path, *, with_remote: bool) -> "Plan":
+    from bertspec.core.looks import noting
+    from bertspec.planning.unchanged import keep_plan, kept_plan
+
+    if not with_remote and (kept := kept_plan(root, paths)):
+        return kept
+    # Here, so that a plan of what has not changed need not import them.
     from bertspec.cli.compile import lowered
     from bertspec.planning.make import make_plan
 
-    loaded, pipeline = lowered(paths, root)
-    return make_plan(root, loaded.specs, pipeline, with_remote=with_remote).plan
+    with noting() as looks:
+        loaded, pipeline = lowered(paths, root)
+        planned = make_plan(root, loaded.specs, pipeline, with_remote=with_remote)
+    if not (with_remote or planned.plan.steps or loaded.diagnostics):
+        keep_plan(root, paths, planned.plan, planned.cache, looks)
+    return planned.plan

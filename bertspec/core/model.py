@@ -1,6 +1,7 @@
 """The base of every model of the language: frozen, closed, finite; and what a field affects."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, cast
 
 from pydantic import (
@@ -33,12 +34,12 @@ class Model(BaseModel):
         Otherwise an upgrade of bertspec, which adds a key to params.yaml, would rebuild everything.
         """
         values = cast("dict[str, Any]", handler(self))
-        for name, field in type(self).model_fields.items():
+        for name, value in self.__dict__.items():
             # The order of free keys means nothing.
-            if name in values and isinstance(getattr(self, name), dict):
+            if isinstance(value, dict) and name in values:
                 values[name] = dict(sorted(values[name].items()))
-            added_later = extra(field).get("since", 1) > 1
-            if added_later and getattr(self, name) == field.get_default(call_default_factory=True):
+        for name, default in _added_later(type(self)):
+            if getattr(self, name) == default:
                 values.pop(name, None)
         return values
 
@@ -55,6 +56,14 @@ class Model(BaseModel):
             elif isinstance(value, Model) and name in dumped:
                 dumped[name] = value.as_read_by(stage)
         return dumped
+
+
+@cache
+def _added_later(model: type[Model]) -> Sequence[tuple[str, Any]]:
+    """Fields of later versions of the language, and their defaults."""
+    fields = model.model_fields.items()
+    later = [(name, field) for name, field in fields if extra(field).get("since", 1) > 1]
+    return [(name, field.get_default(call_default_factory=True)) for name, field in later]
 
 
 def affecting(*stages: str, description: str, since: int = 1, **options: Any) -> Any:

@@ -65,7 +65,22 @@ def compose(text: str) -> yaml.Node | None:
     return node
 
 
+_BEFORE_CONTENT = re.compile(r"(?:^|[\n\r\x85\u2028\u2029])[ \t?:-]*")
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether MAX_DEPTH can be exceeded at all, without parsing.
+
+    A block inside of another one begins further right, but for a list right below its key; a flow
+    collection has its bracket.
+    """
+    most = max((match.end() - match.start() for match in _BEFORE_CONTENT.finditer(text)), default=0)
+    return 2 * (most + 2) + text.count("[") + text.count("{") > MAX_DEPTH
+
+
 def _check_depth(text: str) -> None:
+    if not _may_be_deep(text):
+        return
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.CollectionStartEvent):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
+from bertspec.core import looks
 from bertspec.core.errors import InputError
 from bertspec.core.model import Model
 from bertspec.core.yaml import dump, load_plain
@@ -71,7 +72,7 @@ def read_lock(root: Path) -> Lock | None:
     """The project's lock, or None when it has none. Raises InputError for one that is not valid."""
     path = root / LOCK_FILE
     try:
-        return Lock.model_validate(load_plain(path.read_text(encoding="utf-8")))
+        return Lock.model_validate(load_plain(looks.read_bytes(path).decode("utf-8")))
     except FileNotFoundError:
         return None
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:

@@ -6,9 +6,9 @@ import os
 import stat
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bertspec.core.looks import note
 from bertspec.planning.memory import load, store
 
 _KEPT = "hashes"
@@ -35,7 +35,7 @@ class Hashes:
     def of(self, path: str) -> str | None:
         """The digest of a file, or of a folder with `.dir` behind it; None for what is not."""
         if path not in self._found:
-            self._found[path] = self._digest(path)
+            self._found[path] = note("digest", path, self._digest(path))
         return self._found[path]
 
     def is_program(self, path: str) -> bool:
@@ -85,6 +85,8 @@ class Hashes:
             else:
                 states[place] = state
         if states:
+            from concurrent.futures import ThreadPoolExecutor
+
             with ThreadPoolExecutor() as threads:  # hashing leaves Python's lock
                 found |= zip(states, threads.map(_md5_of_file, states), strict=True)
             sure = time.time_ns() - _SURE_NS

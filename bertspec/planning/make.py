@@ -26,6 +26,8 @@ class Planned:
     project: Project
     makers: Makers
     sources: Sources
+    cache: Path | None
+    """DVC's, where there is one."""
 
 
 def make_plan(
@@ -38,7 +40,8 @@ def make_plan(
     project = read_project(root, pipeline)
     hashes = Hashes(root)
     repository = Repository.around(root)
-    store = Store(repository.cache if repository else None, hashes)
+    cache = repository.cache if repository else None
+    store = Store(cache, hashes)
     far = Store(repository.remote() if repository and with_remote else None)
     sources = Sources(root, specs)
     differences = Differences(root, project.params, hashes, store, sources.explain)
@@ -55,7 +58,7 @@ def make_plan(
         stale=project.stale,
         notes=tuple(_notes(project, repository, walk)),
     )
-    return Planned(plan, project, makers, sources)
+    return Planned(plan, project, makers, sources, cache)
 
 
 def _notes(project: Project, repository: Repository | None, walk: Walk) -> Iterator[str]:

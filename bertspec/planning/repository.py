@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from bertspec.core import looks
 from bertspec.core.errors import InputError
 
 _Settings = dict[tuple[str, str], tuple[str, Path]]
@@ -22,7 +23,7 @@ class Repository:
     @classmethod
     def around(cls, root: Path) -> "Repository | None":
         """The repository of a folder, or None. Raises InputError (E218) for broken settings."""
-        folder = next((p for p in (root, *root.parents) if (p / ".dvc").is_dir()), None)
+        folder = next((p for p in (root, *root.parents) if looks.is_folder(p / ".dvc")), None)
         if folder is None:
             return None
         settings = _read(folder / ".dvc")
@@ -50,18 +51,20 @@ class Repository:
     def ignores(self) -> bool:
         """Whether .dvcignore has patterns of its own."""
         try:
-            lines = (self.folder / ".dvcignore").read_text(encoding="utf-8").splitlines()
+            text = looks.read_bytes(self.folder / ".dvcignore").decode("utf-8")
         except (OSError, UnicodeDecodeError):
             return False
-        return any(line.strip() and not line.startswith("#") for line in lines)
+        return any(line.strip() and not line.startswith("#") for line in text.splitlines())
 
 
 def _read(dvc: Path) -> _Settings:
     found: _Settings = {}
-    for file in _files(dvc):
+    for file in settings_files(dvc.parent):
         config = configparser.ConfigParser(interpolation=None, strict=False)
         try:
-            config.read(file, encoding="utf-8")
+            config.read_string(looks.read_bytes(file).decode("utf-8"), source=str(file))
+        except OSError:
+            continue  # there is none
         except (configparser.Error, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             advice = "put it right; `dvc config --list` says what DVC reads"
@@ -74,8 +77,9 @@ def _read(dvc: Path) -> _Settings:
     return found
 
 
-def _files(dvc: Path) -> list[Path]:
-    """In the order in which one hides what those before it say."""
+def settings_files(folder: Path) -> list[Path]:
+    """Those of a repository, in the order in which one hides what those before it say."""
+    dvc = folder / ".dvc"
     system = os.environ.get("DVC_SYSTEM_CONFIG_DIR") or "/etc/xdg/dvc"
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     user = os.environ.get("DVC_GLOBAL_CONFIG_DIR") or Path(home) / "dvc"

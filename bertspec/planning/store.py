@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from bertspec.core.yaml import load_plain
+from bertspec.core.looks import note
 from bertspec.planning.hashes import Hashes
 
 _PROTECTED = 0o444
@@ -28,12 +26,14 @@ class Store:
 
     def holds(self, digest: str) -> bool:
         """Whether the content of this digest is there; of a folder, with every file in it."""
-        if digest not in self._held:
-            self._held[digest] = self._holds(digest)
-        return self._held[digest]
+        return bool(note("held", digest, self._has(digest)))
 
     def run(self, key: str) -> Mapping[str, Any] | None:
         """The newest run of this key, as dvc.lock would have it."""
+        import yaml
+
+        from bertspec.core.yaml import load_plain
+
         if self._folder is None:
             return None
         folder = self._folder / "runs" / key[:2] / key
@@ -43,6 +43,11 @@ class Store:
         except (OSError, ValueError, yaml.YAMLError):
             return None
         return found if isinstance(found, dict) else None
+
+    def _has(self, digest: str) -> bool:
+        if digest not in self._held:
+            self._held[digest] = self._holds(digest)
+        return self._held[digest]
 
     def _holds(self, digest: str) -> bool:
         if self._folder is None:
@@ -58,7 +63,7 @@ class Store:
         if not digest.endswith(".dir"):
             return True
         try:
-            return all(self.holds(e["md5"]) for e in json.loads(Path(file).read_bytes()))
+            return all(self._has(e["md5"]) for e in json.loads(Path(file).read_bytes()))
         except (OSError, ValueError, KeyError, TypeError):
             return False
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from bertspec.core import looks
 from bertspec.core.errors import InputError
 from bertspec.core.yaml import load_plain
 from bertspec.planning.memory import recall, remember
@@ -17,7 +18,7 @@ def read_mapping(root: Path, name: str, code: str, advice: str) -> dict[str, Any
     Raises InputError with this code for a file that is no mapping in YAML.
     """
     try:
-        content = (root / name).read_bytes()
+        content = looks.read_bytes(root / name)
     except FileNotFoundError:
         return {}
     except IsADirectoryError:

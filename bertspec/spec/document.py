@@ -5,11 +5,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bertspec.core import looks
 from bertspec.core.diagnostics import Diagnostic, Position
 from bertspec.core.errors import InputError
 from bertspec.core.yaml import MAX_DEPTH, MAX_DIGITS, compose, is_plain, resolve
@@ -74,21 +76,27 @@ def shown(path: Path, root: Path) -> str:
     """`path` as messages and dvc.yaml have it: relative to the project, on any machine."""
     relative = os.path.relpath(path, root)
     if relative.startswith(".."):  # it may still be inside: a link leads to one of the two
-        relative = os.path.relpath(path.resolve(), root.resolve())
+        relative = os.path.relpath(looks.real(path), looks.real(root))
     return Path(relative).as_posix()
 
 
 def read_document(path: Path, name: str) -> Document:
     """Parse one file. Raises InputError (E001 to E007) with all that is wrong in its form."""
-    text = read_text(path, name)
+    value, marks = _parsed(read_text(path, name), name, path.suffix.lower() == ".json")
+    return Document(path, name, _copied(value), marks)
+
+
+@lru_cache(maxsize=128)  # many specs name one data set, and an editor asks for the same file again
+def _parsed(text: str, name: str, is_json: bool) -> tuple[Any, dict[Path_, Marks]]:  # noqa: FBT001
+    """The value of a text, and where its parts stand; both for reading only."""
     lines = text.splitlines() or [""]
     found: list[Diagnostic] = []
+    printable = cache(_printable)
 
     def at(line: int, column: int, width: int = 1) -> Position:
         shown = lines[line] if line < len(lines) else ""
-        return Position(name, line + 1, column + 1, max(1, width), _printable(shown))
+        return Position(name, line + 1, column + 1, max(1, width), printable(shown))
 
-    is_json = path.suffix.lower() == ".json"
     if is_json:
         strict = _strict_json(text, lines, at)
         text = as_yaml(text)  # from here on it is for positions only
@@ -107,7 +115,13 @@ def read_document(path: Path, name: str) -> Document:
     value = reader.read(node, ())
     if found:
         raise InputError(found)
-    return Document(path, name, strict if is_json else value, reader.marks)
+    return (strict if is_json else value), reader.marks
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 def as_yaml(text: str) -> str:
@@ -125,7 +139,7 @@ def read_text(path: Path, name: str) -> str:
             raise InputError.of(
                 "E007", "the file is larger than 1 MiB", "is it really a spec?", here
             )
-        content = path.read_bytes() if text is None else text.encode()
+        content = looks.read_bytes(path) if text is None else text.encode()
     except OSError as error:
         raise InputError.of(
             "E007", f"cannot be read: {error.strerror}", "check the path", here
@@ -147,6 +161,8 @@ def read_text(path: Path, name: str) -> str:
 
 def _printable(line: str) -> str:
     """A line that can be shown: each character that a terminal might obey is replaced."""
+    if line.isprintable():
+        return line
     return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
 
 

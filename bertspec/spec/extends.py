@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bertspec.core import looks
 from bertspec.core.diagnostics import Diagnostic, Position
 from bertspec.core.errors import InputError
 from bertspec.core.names import NAME_PATTERN, did_you_mean, nearest, nearest_file, nearest_path
@@ -51,7 +52,7 @@ def _with_parents(path: Path, root: Path, chain: tuple[Path, ...]) -> Document:
     if not is_file(target):
         raise _missing(f"there is no file {parent}", nearest_file(target), here,
                        nearest_path(parent, path.parent))  # fmt: skip
-    seen, real = (*chain, path.resolve()), target.resolve()
+    seen, real = (*chain, looks.real(path)), looks.real(target)
     _require_inside(target, root, seen[0].parent, here)
     if real in seen:
         circle = " -> ".join(p.name for p in (*seen[seen.index(real) :], real))
@@ -68,8 +69,8 @@ def _require_inside(file: Path, root: Path, folder: Path, here: Position) -> Non
     """Raise InputError (E109) for a file that lies neither in the project nor in the first spec's
     folder, whatever links lead to it: a spec of others shows nothing of what else is on a machine.
     """
-    real = file.resolve()
-    if not any(real.is_relative_to(place.resolve()) for place in (root, folder)):
+    real = looks.real(file)
+    if not any(real.is_relative_to(looks.real(place)) for place in (root, folder)):
         name = Path(os.path.relpath(file, root)).as_posix()
         message = f"{name} leads out of the project"
         raise InputError.of("E109", message, "copy the file into the project", here)
@@ -146,8 +147,8 @@ def data_set_files(path: Path, root: Path) -> Iterator[Path]:
     place = Path(shown(path, root))
     folders = [path.parent] if place.parts[0] == ".." else [root / p for p in place.parents]
     for folder in (f / DATA_SETS for f in folders):
-        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if is_spec_file(file) and file.is_file():
+        for file in looks.below(folder) if looks.is_folder(folder) else ():
+            if is_spec_file(file) and looks.is_file(file):
                 yield file
 
 

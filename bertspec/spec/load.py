@@ -1,6 +1,5 @@
 """Load specs and data sets from files and folders: everything that is wrong, all at once."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from bertspec.core import looks
 from bertspec.core.diagnostics import Diagnostic, Position, Severity
 from bertspec.core.errors import InputError
 from bertspec.core.model import Model
@@ -25,7 +25,7 @@ from bertspec.spec.sections import DataSetFile, Spec
 from bertspec.spec.unsaved import is_file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedSpec:
     """A spec without its unknown keys, and the document that knows where each value stands."""
 
@@ -97,8 +97,9 @@ def _needed(specs: Iterable[LoadedSpec]) -> list[Path]:
 
 def spec_named(name: str, folder: Path) -> Path | None:
     """The file of the spec of this name in a folder: most often, it is called so, too."""
-    there = folder.iterdir() if folder.is_dir() else ()  # an unsaved spec may be in no folder yet
-    files = [file for file in there if is_spec_file(file) and file.is_file()]
+    # An unsaved spec may be in no folder yet.
+    there = looks.below(folder) if looks.is_folder(folder) else []
+    files = [file for file in there if is_spec_file(file) and looks.is_file(file)]
     for file in sorted(files, key=lambda f: (f.stem != name, f.name)):
         try:
             document = read_document(file, file.name)
@@ -144,7 +145,7 @@ def _files(path: Path, root: Path, found: list[Diagnostic]) -> Iterator[Path]:
     name = shown(path, root)
     if is_file(path):
         yield path
-    elif not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a very long name
+    elif not looks.is_folder(path):
         message = f"there is no file or folder {name}"
         found.append(Diagnostic("E007", message, nearest_file(path), Position(name)))
     else:
@@ -154,16 +155,16 @@ def _files(path: Path, root: Path, found: list[Diagnostic]) -> Iterator[Path]:
             advice = "specs end in .yaml, .yml or .json, and do not begin with `_` or `.`"
             found.append(Diagnostic("E016", message, advice, Position(name), Severity.WARNING))
         yield from files
-        if path.name != DATA_SETS and (path / DATA_SETS).is_dir():
+        if path.name != DATA_SETS and looks.is_folder(path / DATA_SETS):
             yield from _spec_files(path / DATA_SETS, root, found)
 
 
 def _spec_files(folder: Path, root: Path, found: list[Diagnostic]) -> Iterator[Path]:
-    for file in filter(is_spec_file, folder.iterdir()):
+    for file in filter(is_spec_file, looks.below(folder)):
         here = Position(shown(file, root))
-        if file.is_file():
+        if looks.is_file(file):
             yield file
-        elif file.is_dir():
+        elif looks.is_folder(file):
             message = "this is a folder, and is not read"
             advice = "name it as an argument to read the specs in it, or rename it"
             found.append(Diagnostic("E007", message, advice, here, Severity.WARNING))

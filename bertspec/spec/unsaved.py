@@ -1,10 +1,11 @@
 """Texts that are not saved yet, of an editor or an edit of ours: read in place of files."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+
+from bertspec.core import looks
 
 _TEXTS: ContextVar[Mapping[Path, str] | None] = ContextVar("unsaved", default=None)
 
@@ -27,5 +28,4 @@ def unsaved_text(path: Path) -> str | None:
 
 def is_file(path: Path) -> bool:
     """Whether there is such a file, on the disk or unsaved."""
-    # Path.is_file raises for a very long name.
-    return os.path.isfile(path) or bool(_TEXTS.get() and unsaved_text(path) is not None)  # noqa: PTH113
+    return looks.is_file(path) or bool(_TEXTS.get() and unsaved_text(path) is not None)

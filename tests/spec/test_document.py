@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from bertspec.core.diagnostics import Position
 from bertspec.core.errors import InputError
-from bertspec.core.yaml import dump, load_plain
+from bertspec.core.yaml import compose, dump, load_plain
 from bertspec.spec.document import read_document
 
 
@@ -94,6 +95,18 @@ def test_what_no_json_spec_needs_is_refused(tmp_path: Path, text: str, code: str
     (found,) = caught.value.diagnostics
     assert found.code == code
     assert "YAML" not in found.message
+
+
+@pytest.mark.parametrize("deep", [
+    *(end.join(" " * i + "a:" for i in range(5000)) for end in ("\n", "\r", "\x85", "\u2028")),
+    "- " * 5000 + "x",
+    "a: " + "[" * 5000,
+    "? " * 5000 + "x",
+])  # fmt: skip
+def test_deep_nesting_is_refused_before_it_ends_the_process(deep: str) -> None:
+    """Libyaml recurses in C."""
+    with pytest.raises(yaml.YAMLError, match="nested more than 100 deep"):
+        compose(deep)
 
 
 def test_aliases_inside_each_other_are_refused_before_the_stack_is_full(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.base import CONFIG, TOKENIZER, WEIGHTS
+from bertspec.core import looks
 from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.terminal import one_line
 
@@ -43,7 +44,7 @@ takes a package that no lock has.
 def read_config(folder: Path) -> Mapping[str, Any] | None:
     """config.json of a folder, or None when it has none that can be read."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads(looks.read_bytes(folder / CONFIG).decode("utf-8"))
     except (OSError, ValueError):
         return None
     return config if isinstance(config, dict) else None

@@ -1,6 +1,5 @@
 """A model that an installed Python package carries."""
 
-import importlib.util
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from bertspec.catalog.base import Base
 from bertspec.catalog.bases.folder import read_config, take_folder
+from bertspec.core import looks
 from bertspec.core.errors import EnvironmentFault, InputError
 from bertspec.core.names import slugify
 from bertspec.core.packages import distribution_name
@@ -81,9 +81,5 @@ class PackageBase(Base):
         """The model's folder, found without running the package; None when it is not there."""
         # To find a module inside a package, find_spec would import the package.
         top, *inner = self.package.split(".")
-        try:
-            found = importlib.util.find_spec(top)
-        except (ImportError, ValueError):
-            return None
-        places = found.submodule_search_locations if found else None
+        places = looks.package_folders(top)
         return Path(places[0]).joinpath(*inner, self.path) if places else None

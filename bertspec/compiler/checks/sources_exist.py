@@ -6,6 +6,7 @@ from pathlib import Path
 from bertspec.compiler.checks.finding import warning
 from bertspec.compiler.checks.local_paths import local_paths
 from bertspec.compiler.checks.sources_are_inside import unusable
+from bertspec.core import looks
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.names import nearest_file, nearest_path
 from bertspec.spec.load import LoadedSpec
@@ -25,8 +26,5 @@ def check(loaded: LoadedSpec, root: Path) -> Iterator[Diagnostic]:
 
 
 def _exists(path: Path) -> bool:
-    try:
-        # A file that DVC tracks may still have to be pulled.
-        return path.exists() or path.with_name(f"{path.name}.dvc").exists()
-    except OSError:  # such as a name that is too long
-        return False
+    # A file that DVC tracks may still have to be pulled.
+    return looks.is_there(path) or looks.is_there(path.with_name(f"{path.name}.dvc"))

@@ -1,6 +1,7 @@
 """Bases and tokenizations: named by a digest of what defines them, so that equal ones are one."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from bertspec.catalog.base import Base
@@ -17,6 +18,7 @@ KEY_LENGTH = 8
 """Hexadecimal digits of a digest in a name."""
 
 
+@lru_cache(maxsize=1024)
 def base_name(loaded: LoadedSpec) -> str:
     """Name of a spec's base: readable, and equal exactly for equal bases."""
     base = loaded.spec.model.base
@@ -24,6 +26,7 @@ def base_name(loaded: LoadedSpec) -> str:
     return f"{base.slug()}-{digest(parts)[:KEY_LENGTH]}"
 
 
+@lru_cache(maxsize=1024)
 def tokenization_key(loaded: LoadedSpec) -> str:
     """Equal exactly for the same tokenization of the same data for the same task."""
     parts = [loaded.dataset_name, base_name(loaded), _tokenize_params(loaded)]
