@@ -47,7 +47,14 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+ALWAYS = ("bert", "deberta-v2", "mpnet", "modernbert")
+"""One of each way to tell positions: learned, relative in two ways, and rotary."""
+
+
+@pytest.fixture(scope="module", params=[
+    pytest.param(family, marks=() if family in ALWAYS else pytest.mark.thorough)
+    for family in FAMILIES
+])  # fmt: skip
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A model of the family with the task's head, after one step of training."""
     quiet()
