@@ -13,7 +13,8 @@ from hypothesis import settings
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.torch_setup import let_waiting_threads_sleep
 from tests.browser import Browser, chromium
-from tests.projects import Project
+from tests.preloaded import preloaded
+from tests.projects import PRELOADED, Project
 
 let_waiting_threads_sleep()  # two processes of pytest share the machine
 # A shell has what it runs in the background ignore Ctrl-C, which tests send and programs inherit.
@@ -94,6 +95,21 @@ def browser() -> Iterator[Browser]:
     """Headless Chromium, where there is one."""
     with chromium() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """See `tests.preloaded`."""
+    with preloaded(tmp_path_factory.mktemp("p")) as found:
+        yield found
+
+
+@pytest.fixture(name="preloaded")
+def preloaded_(programs: Path) -> Iterator[None]:
+    """What `Project.run` starts need not import torch, transformers and DVC again."""
+    token = PRELOADED.set(programs)
+    yield
+    PRELOADED.reset(token)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import chdir
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from bertspec.cli import main
 from bertspec.core.yaml import load_plain
+from tests.preloaded import PROGRAMS
 
 GOOD = ("a warm and funny film", "we loved every minute", "great cast and a sharp script")
 BAD = ("a dull and clumsy film", "we hated every minute", "poor cast and a limp script")
@@ -46,6 +48,13 @@ SPEC: dict[str, Any] = {
     "evaluation": {"metrics": ["accuracy", "f1", "roc_auc"]},
     "export": [{"type": "onnx"}, {"type": "torchscript"}],
 }
+
+
+PRELOADED: ContextVar[Path | None] = ContextVar("preloaded", default=None)
+"""Programs that `Project.run` finds first: see the fixture `preloaded`."""
+
+_OF_THE_START = {"LC_ALL", "TZ", "PYTHONHASHSEED", "PYTHONPATH", "PYTHONIOENCODING"}
+"""Variables that a process reads when it starts."""
 
 
 def with_onnx(**changes: Any) -> dict[str, Any]:
@@ -89,8 +98,9 @@ class Project:
         self, *command: str, code: int | None = 0, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a program of this environment; `code` is the exit code it must end with."""
+        quick = command[0] in PROGRAMS and not env.keys() & _OF_THE_START
         result = subprocess.run(
-            command, cwd=self.root, env=os.environ | environment() | env, capture_output=True,
+            command, cwd=self.root, env=os.environ | environment(quick) | env, capture_output=True,
             text=True, check=False, timeout=300,
         )  # fmt: skip
         return _expected(result, code)
@@ -143,11 +153,11 @@ class Project:
         return json.loads((self.root / "models" / name / "metrics.json").read_text())
 
 
-def environment() -> dict[str, str]:
+def environment(quick: bool = False) -> dict[str, str]:
     """What programs find: those of this environment, and no settings of the user's git."""
-    folder = Path(sys.executable).parent
+    folders = [str(f) for f in (quick and PRELOADED.get(), Path(sys.executable).parent) if f]
     return {
-        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([*folders, os.environ["PATH"]]),
         "DVC_NO_ANALYTICS": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org",

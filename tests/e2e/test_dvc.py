@@ -15,7 +15,9 @@ from bertspec.core.yaml import dump, load_plain
 from bertspec.runtime.stage import run_stage
 from tests.projects import SPEC, Project, rows, with_onnx
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("dvc")]
+pytestmark = [
+    pytest.mark.e2e, pytest.mark.xdist_group("dvc"), pytest.mark.usefixtures("preloaded")
+]  # fmt: skip
 
 
 def _training(**changes: Any) -> dict[str, Any]:

@@ -16,7 +16,9 @@ import pytest
 
 from tests.projects import Project, with_onnx
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("dvc")]
+pytestmark = [
+    pytest.mark.e2e, pytest.mark.xdist_group("dvc"), pytest.mark.usefixtures("preloaded")
+]  # fmt: skip
 
 BUNDLE = "models/tiny/export"
 

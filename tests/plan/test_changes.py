@@ -12,7 +12,7 @@ from bertspec.core.yaml import load_plain
 from tests.plan.ready import actions, edit, plan, reasons, spec, stages, training
 from tests.projects import SPEC, Project, rows
 
-pytestmark = pytest.mark.e2e  # DVC takes a second to start, once for each change
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("preloaded")]
 
 FIRST = ["reviews-fetch", "reviews-prepare", "reviews-contract"]
 LAST = ["tiny-train", "tiny-evaluate", "tiny-export", "tiny-report"]
