@@ -27,7 +27,7 @@ def new_spec(
     fields = choose_fields(task_class, found, columns)
     labels = _labels(kind, fields, found)
     task = {"type": kind} | ({"labels": list(labels)} if labels is not None else {})
-    if labels == PLACEHOLDERS:
+    if labels is not None and found is None:
         made.open.append("task.labels: as the data has them")
     model = validated(task_class, task)
     fields |= further_fields(model, found, fields)

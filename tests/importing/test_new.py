@@ -80,6 +80,14 @@ def test_labels_are_those_of_the_data(project: Project) -> None:
     assert spec["data"]["columns"]["label"] == {"column": "label", "separator": ";"}
 
 
+def test_labels_that_are_called_first_and_second_are_those_of_the_data(project: Project) -> None:
+    rows = [{"text": f"text {i}", "label": ("first", "second")[i % 2]} for i in range(8)]
+    (project.root / "data/r.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    said = project.bertspec("new", "a", "--task", "text-classification", "--data", "data/r.jsonl")
+    assert "fill in" not in said
+    assert _spec(project, "a")["task"]["labels"] == ["first", "second"]
+
+
 def test_a_column_that_no_name_gives_away_can_be_told(project: Project) -> None:
     (project.root / "data/odd.csv").write_text("body,kind\na,x\nb,y\n")
     new = ("new", "odd", "--task", "text-classification", "--data", "data/odd.csv")
