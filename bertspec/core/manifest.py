@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,15 @@ class Manifest:
     """Path of each input -> its digest."""
     files: Mapping[str, str]
     """Path of each file, relative to the folder -> SHA-256 of its bytes."""
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """Path of each file of tensors or a table -> digest of these, in whatever bytes."""
     device: str | None = None
     """Where it was computed, if not on the processor; then it is not written."""
 
     def write(self, path: Path) -> None:
         values = asdict(self)
+        if not self.contents:
+            del values["contents"]
         if self.device is None:
             del values["device"]
         text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)

@@ -27,6 +27,7 @@ from bertspec.pipeline.params.execution import Execution
 from bertspec.pipeline.stage import EXECUTION, HARDWARE, MANIFEST, RECORDS, StageRecord
 from bertspec.runtime.alone import alone
 from bertspec.runtime.beginning import own_files, require_same_files, require_same_params, stamps
+from bertspec.runtime.contents import contents
 from bertspec.runtime.context import Context
 from bertspec.runtime.durations import note_duration
 from bertspec.runtime.hardware import tell_of_another_class
@@ -109,6 +110,7 @@ def _make(
         found = runner(context)
         if manifest is not None:
             artifact = next(path for path in outputs.values() if path.is_dir())
+            files = digest_files(artifact, reuse.digests)
             Manifest(
                 stage=name,
                 version=record.version,
@@ -117,7 +119,8 @@ def _make(
                 threads=record.threads,
                 device=record.device,
                 inputs=digests,
-                files=digest_files(artifact, reuse.digests),
+                files=files,
+                contents=contents(artifact, files),
             ).write(manifest)
         require_same_files(name, before, stamps(sources), root)
         require_same_params(name, _told(record, values), _told_now(root, name))

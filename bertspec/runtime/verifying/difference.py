@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bertspec.core.digest import file_digest
 from bertspec.core.manifest import digest_files
 from bertspec.core.values import ABSENT, dotted, leaves, shown
+from bertspec.runtime.contents import TABLES, TENSORS, content_digest, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 FILE = "."
 """The path of an artifact that is a file."""
 
-TABLES = (".parquet", ".arrow")
-TELLING = (".safetensors", *TABLES)
+TELLING = (TENSORS, *TABLES)
 """Files that say more of a difference than the indexes and configs beside them."""
 
 
@@ -65,10 +65,12 @@ def _difference(path: str, here: Path, there: Path) -> Difference:
 
 def _of_content(here: Path, there: Path) -> str | None:
     """What differs, empty for nothing; None for files of which only bytes can be compared."""
-    if here.suffix == ".safetensors":
+    if here.suffix in TELLING and content_digest(here) == content_digest(there):
+        return ""
+    if here.suffix == TENSORS:
         return _of_tensors(here, there)
     if here.suffix in TABLES:
-        return _of_tables(_table(here), _table(there))
+        return _of_tables(table_of(here), table_of(there))
     if here.suffix == ".json":
         return _of_json(json.loads(here.read_bytes()), json.loads(there.read_bytes()))
     return None
@@ -98,12 +100,6 @@ def _of_tensors(here: Path, there: Path) -> str:
         f"{len(apart)} of {len(mine)} tensors differ, most of all {worst}: by up to "
         f"{apart[worst]:.3g}"
     )
-
-
-def _table(path: Path) -> "pa.Table":
-    from bertspec.runtime.tables import read_arrow, read_parquet
-
-    return read_parquet(path) if path.suffix == ".parquet" else read_arrow(path)
 
 
 def _of_tables(mine: "pa.Table", theirs: "pa.Table") -> str:

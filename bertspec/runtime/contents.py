@@ -1,0 +1,138 @@
+"""Digests of tensors and tables, which do not depend on how a file holds them.
+
+Order of tensors, compression, sizes of groups of rows, notes of who wrote it: other bytes, and the
+same content.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertspec.core.digest import digest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TENSORS = ".safetensors"
+TABLES = (".parquet", ".arrow")
+
+_ROWS = 2**16
+"""Of a table that are put together at a time."""
+
+
+def contents(folder: Path, names: Iterable[str]) -> Mapping[str, str]:
+    """The digest of each file of `names` below a folder that is of tensors or a table."""
+    found = {name: content_digest(folder / name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def content_digest(path: Path) -> str | None:
+    """SHA-256 of what a file holds, in hexadecimal; None for other files.
+
+    Raises what the format's library does for a file that is damaged.
+    """
+    if path.suffix == TENSORS:
+        return _of_tensors(path)
+    return _of_table(table_of(path)) if path.suffix in TABLES else None
+
+
+def table_of(path: Path) -> "pa.Table":
+    """The table of a file of TABLES."""
+    from bertspec.runtime.tables import read_arrow, read_parquet
+
+    return read_parquet(path) if path.suffix == ".parquet" else read_arrow(path)
+
+
+def _of_tensors(path: Path) -> str:
+    """Of each tensor's name, type and shape, and of its bytes, by name.
+
+    The file begins with the length of a JSON object that says where each lies
+    (https://huggingface.co/docs/safetensors, "Format").
+    """
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        start = 8 + int.from_bytes(data[:8], "little")
+        header: dict[str, Any] = json.loads(data[8:start])
+        header.pop("__metadata__", None)
+        view = memoryview(data)
+        try:
+            found = {
+                name: [
+                    about["dtype"],
+                    about["shape"],
+                    _of_part(view, start, *about["data_offsets"]),
+                ]
+                for name, about in header.items()
+            }
+        finally:
+            view.release()
+    return digest(found)
+
+
+def _of_part(view: memoryview, start: int, first: int, end: int) -> str:
+    with view[start + first : start + end] as part:
+        return hashlib.sha256(part).hexdigest()
+
+
+def _of_table(table: "pa.Table") -> str:
+    """Of names, types and values of the columns."""
+    import pyarrow as pa
+
+    found = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        hashed = hashlib.sha256()
+        for start in range(0, len(table), _ROWS):
+            _feed(hashed, pa.concat_arrays(column.slice(start, _ROWS).chunks))
+        found.append([name, _type(column.type), hashed.hexdigest()])
+    return digest([len(table), found])
+
+
+def _type(kind: "pa.DataType") -> Any:
+    """What a type is, without the name that a format gives to the values of lists."""
+    import pyarrow as pa
+
+    if _is_list(kind):
+        return ["list", _type(kind.value_type)]
+    if pa.types.is_struct(kind):
+        return [[field.name, _type(field.type)] for field in kind]
+    return str(kind)
+
+
+def _is_list(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _feed(hashed: Any, array: "pa.Array") -> None:
+    """Which values there are, how long each is if they are of many lengths, and the values.
+
+    What a file holds in the place of a value that is not there does not count.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_valid = array.is_valid().to_numpy(zero_copy_only=False)
+    hashed.update(np.packbits(is_valid).tobytes())
+    kind = array.type
+    if _is_list(kind):
+        _feed(hashed, pc.list_value_length(array).fill_null(0))
+        _feed(hashed, array.flatten())
+    elif pa.types.is_struct(kind):
+        for field in kind:
+            _feed(hashed, pc.struct_field(array, field.name))
+    elif pa.types.is_primitive(kind):
+        filled = array.filter(array.is_valid())
+        hashed.update(filled.to_numpy(zero_copy_only=False).tobytes())
+    elif not pa.types.is_null(kind):
+        is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+        text = array if is_bytes else array.cast(pa.large_string())
+        data = text.filter(array.is_valid()).cast(pa.large_binary())
+        _feed(hashed, pc.binary_length(data))
+        _, places, bytes_ = data.buffers()
+        if len(data):
+            borders = np.frombuffer(places, np.int64)[data.offset : data.offset + len(data) + 1]
+            hashed.update(memoryview(bytes_)[borders[0] : borders[-1]])
