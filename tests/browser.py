@@ -2,8 +2,10 @@
 
 import re
 import subprocess
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from shutil import which
 from typing import Any
 
@@ -29,6 +31,19 @@ class Browser:
     def open(self, url: str) -> None:
         self._post("url", url=url)
 
+    def emulate(self, scheme: str, width: int) -> None:
+        """What the next pages are told of their reader: `light` or `dark`, and pixels across."""
+        phone = width < 600
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": phone}
+        self._devtools("Emulation.setEmulatedMedia", features=[feature])
+        self._devtools("Emulation.setDeviceMetricsOverride", **size)
+
+    def screenshot(self, file: Path) -> None:
+        """All of the page, as a PNG."""
+        shot = self._devtools("Page.captureScreenshot", captureBeyondViewport=True)
+        file.write_bytes(b64decode(shot["data"]))
+
     def type(self, css: str, text: str) -> None:
         """As by hand, into an empty field. It has no keys beyond U+FFFF."""
         self._post(f"element/{self._find(css)}/clear")
@@ -48,6 +63,10 @@ class Browser:
     def wait_for(self, condition: str) -> None:
         """Until the JavaScript expression is true."""
         wait_for(lambda: bool(self.run(condition)))
+
+    def _devtools(self, command: str, **params: Any) -> Any:
+        """What WebDriver has no command for, by the protocol of Chromium's developer tools."""
+        return self._post("goog/cdp/execute", cmd=command, params=params)
 
     def _find(self, css: str) -> str:
         found = self._post("element", using="css selector", value=css)

@@ -1,6 +1,6 @@
 """The contract of a task: what its rows mean, its head, its loss, its predictions and metrics."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from bertspec.catalog.batch import Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.long_documents import Aggregate
+from bertspec.catalog.telling import Telling
 from bertspec.core.errors import BertspecError
-from bertspec.core.model import Model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ class LossOptions:
     focal_gamma: float | None = None
 
 
-class Task(Model, ABC):
+class Task(Telling):
     """Options and behaviour of one kind of task.
 
     An example is a row of the data. It becomes one sequence of token ids or several, such as
@@ -360,10 +360,6 @@ class Task(Model, ABC):
     def measure_classes(self, predictions: "pa.Table") -> Mapping[str, Mapping[str, float]]:
         """Metrics of each class of a table of predictions and gold, and how many `rows` it has."""
         return {}
-
-    def reliability(self, predictions: "pa.Table") -> Sequence[Mapping[str, float]]:
-        """For a task with labels: `confidence`, `accuracy` and `rows` of bins of predictions."""
-        return ()
 
     @abstractmethod
     def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":

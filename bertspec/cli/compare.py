@@ -40,8 +40,12 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the draws.")
 @click.option(
-    "--format", "fmt", type=click.Choice(["text", "json"]), default="text",
-    help="A table to read, or one JSON object.",
+    "--format", "fmt", type=click.Choice(["text", "json", "markdown"]), default="text",
+    help="A table to read, one JSON object, or a comment for a pull request.",
+)  # fmt: skip
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write the comparison report as well: one page with all of it, that needs no other file.",
 )  # fmt: skip
 def command(
     first: str,
@@ -52,6 +56,7 @@ def command(
     level: float,
     seed: int,
     fmt: str,
+    html: Path | None,
 ) -> None:
     """Tell whether the second of two models is better than the first, on the same test rows.
 
@@ -62,9 +67,13 @@ def command(
     difference, and a verdict is given where it does not hold 0. With `training.seeds`, seeds are
     drawn as well. For one label a row there is McNemar's exact test, too.
 
+    `--html` and `--format markdown` also tell which fields, rows and stages differ, with curves and
+    the test rows that one of both has right, as far as git and DVC have them.
+
     \b
       bertspec compare sentiment@main sentiment
       bertspec compare small large --require no-worse --margin 0.01
+      bertspec compare sentiment@main sentiment --html comparison.html --format markdown
     """  # noqa: D301 - click wants the character
     from bertspec.core.errors import CheckFailed
     from bertspec.core.files import removed_on_sigterm
@@ -78,7 +87,11 @@ def command(
     with removed_on_sigterm():
         sides = [read_side(name, Path.cwd()) for name in (first, second)]
     compared = compare(sides[0], sides[1], Intervals(resamples=resamples, level=level, seed=seed))
-    if fmt == "json":
+    if html is not None or fmt == "markdown":
+        said = _report(sides, compared, level, html)
+    if fmt == "markdown":
+        click.echo(said.encode("utf-8"), nl=False)
+    elif fmt == "json":
         click.echo(json_text(_as_json(sides, compared)).encode("utf-8"))  # in any locale
     else:
         from rich.console import Console
@@ -86,6 +99,22 @@ def command(
         _show(sides, compared, level, Console(highlight=False, markup=False, emoji=False))
     if require and (found := _unmet(sides, compared, require, margin)):
         raise CheckFailed([found])
+
+
+def _report(sides: "list[Side]", compared: "Compared", level: float, html: Path | None) -> str:
+    """Write the page, and give the comment."""
+    import tempfile
+
+    from bertspec.core.files import removed_on_sigterm, write_atomic
+    from bertspec.diffing.beside import beside
+    from bertspec.diffing.comment import as_markdown
+    from bertspec.diffing.comparison import as_page
+
+    with removed_on_sigterm(), tempfile.TemporaryDirectory(prefix="bertspec-compare-") as folder:
+        found = beside((sides[0], sides[1]), compared, level, Path.cwd(), Path(folder))
+        if html is not None:
+            write_atomic(html, as_page(found).encode("utf-8"))
+        return as_markdown(found)
 
 
 def _as_json(sides: "list[Side]", compared: "Compared") -> dict[str, Any]:

@@ -62,10 +62,16 @@ def diff(
 ) -> Diff:
     """Compare two sides; what is needed of revisions goes into the empty `folder`.
 
-    Rows of data sets, for which DVC may be asked, only `with_rows`.
-
-    Raises InputError for what cannot be read of the specs, see `read_here` and `read_revision`.
+    Rows of data sets, for which DVC may be asked, only `with_rows`. Raises InputError for what cannot be read of the specs, see `read_here` and `read_revision`.
     """
+    sides = sides_of(wanted, root, here, folder)
+    return diff_sides(wanted, sides, root, folder, with_rows=with_rows)
+
+
+def sides_of(
+    wanted: tuple[Wanted, Wanted], root: Path, here: Loaded, folder: Path
+) -> tuple[Side, Side]:
+    """Both sides, read; revisions are written to the empty `folder`. Raises as `diff` does."""
     sides: dict[str | None, Side] = {}
     for each in wanted:
         if each.commit not in sides:
@@ -75,6 +81,19 @@ def diff(
                 else read_here(root, here)
             )
     old, new = (sides[each.commit] for each in wanted)
+    return old, new
+
+
+def diff_sides(
+    wanted: tuple[Wanted, Wanted],
+    sides: tuple[Side, Side],
+    root: Path,
+    folder: Path,
+    *,
+    with_rows: bool = True,
+) -> Diff:
+    """The same of sides that are read. Raises InputError (E204) for a spec that one has not."""
+    old, new = sides
     one, other = (each.name for each in wanted)
     whole = one is None or other is None
     if one is None or other is None:

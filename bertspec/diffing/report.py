@@ -54,7 +54,7 @@ def _parts(found: Diff) -> "Iterator[str | Table]":
         yield from _spec(spec, found.titles)
     for data in found.data:
         yield ""
-        yield from map(printable, _data(data))
+        yield from map(printable, data_lines(data))
     if found.notes:
         yield ""
     yield from (printable(f"note: {note}") for note in found.notes)
@@ -70,13 +70,13 @@ def _named(found: Diff, side: int) -> str:
 def _spec(spec: SpecChange, titles: tuple[str, str]) -> "Iterator[str | Table]":
     one, other = spec.names
     yield one if one == other else f"{one} -> {other}"
-    rows = [_field(field, titles) for field in spec.fields if field.stages]
-    rows += [_locked(entry, titles) for entry in spec.locked if entry.stages]
+    rows = [field_line(field, titles) for field in spec.fields if field.stages]
+    rows += [locked_line(entry, titles) for entry in spec.locked if entry.stages]
     if rows:
         yield "  changes results; these stages run again, and what follows them:"
         yield from _aligned(rows)
-    rows = [_field(field, titles) for field in spec.fields if not field.stages]
-    rows += [_locked(entry, titles) for entry in spec.locked if not entry.stages]
+    rows = [field_line(field, titles) for field in spec.fields if not field.stages]
+    rows += [locked_line(entry, titles) for entry in spec.locked if not entry.stages]
     if rows:
         yield "  rebuilds nothing:"
         yield from _aligned(rows)
@@ -90,16 +90,16 @@ def _spec(spec: SpecChange, titles: tuple[str, str]) -> "Iterator[str | Table]":
     yield from (printable(f"  note: {note}") for note in spec.notes)
 
 
-_Line = tuple[str, str, str]
+Line = tuple[str, str, str]
 """What has changed, which stages run again, and where it stands."""
 
 
-def _field(field: FieldChange, titles: tuple[str, str]) -> _Line:
+def field_line(field: FieldChange, titles: tuple[str, str]) -> Line:
     change = f"{dotted(field.path)} {shown(field.old)} -> {shown(field.new)}"
     return change, ", ".join(field.stages), places_of(field, titles)
 
 
-def _locked(entry: LockedChange, titles: tuple[str, str]) -> _Line:
+def locked_line(entry: LockedChange, titles: tuple[str, str]) -> Line:
     change = f"{entry_name(entry)} {bare(entry.old)} -> {bare(entry.new)}"
     return change, ", ".join(entry.stages), places_of(entry, titles)
 
@@ -120,7 +120,7 @@ def places_of(change: FieldChange | LockedChange, titles: tuple[str, str]) -> st
     return " -> ".join(named)
 
 
-def _aligned(rows: Sequence[_Line]) -> Iterator[str]:
+def _aligned(rows: Sequence[Line]) -> Iterator[str]:
     first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
     for change, stages, places in rows:
         again = f"{stages:{second}}  " if second else ""
@@ -152,7 +152,7 @@ def difference_text(value: float | None) -> str:
     return f"{value:+.4f}" if abs(value) >= _SMALL else f"{value:+.0e}" if value else ""
 
 
-def _data(data: DataChange) -> Iterator[str]:
+def data_lines(data: DataChange) -> Iterator[str]:
     one, other = data.names
     title = one if one == other else f"{one} -> {other}"
     if data.rows is None:

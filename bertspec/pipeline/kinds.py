@@ -53,7 +53,13 @@ STAGE_KINDS: Mapping[str, StageKind] = {
         ),
         threaded=True,
     ),
-    "report": StageKind(3, ("jinja2",)),
+    "report": StageKind(
+        4,
+        (
+            *("jinja2", "networkx", "vl-convert-python"),  # write the page, and draw its charts
+            *("numpy", "pyarrow", "scikit-learn", "scipy"),
+        ),
+    ),
 }
 """In the order of a build."""
 

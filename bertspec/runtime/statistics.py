@@ -45,12 +45,20 @@ def by_slice(
 
     `measure` is given the numbers of the slice's rows; `rows` are prepared rows.
     """
-    found: dict[str, dict[str, float]] = {}
+    return {
+        name: {**measure(members), "rows": len(members)}
+        for name, members in slices(rows, wanted).items()
+    }
+
+
+def slices(rows: "pa.Table", wanted: Mapping[str, Where]) -> "dict[str, np.ndarray]":
+    """Those that have rows, with the numbers of these."""
+    found: dict[str, np.ndarray] = {}
     for name, members in _slices(rows, wanted):
         if len(members):
             while name in found:  # a condition may be called as a value is
                 name += " (2)"  # noqa: PLW2901
-            found[name] = {**measure(members), "rows": len(members)}
+            found[name] = members
     return found
 
 

@@ -1,6 +1,7 @@
 """Through the real dvc: build, change one thing, compare, share. Each as a user would."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -76,10 +77,18 @@ def test_another_learning_rate_trains_again_and_branches_are_compared(clone: Pro
     assert (loss["old"], loss["new"]) == (before["test"]["loss"], clone.metrics()["test"]["loss"])
     assert loss["new"] > loss["old"], "a rate too low to learn in ten epochs"
     shutil.rmtree(clone.root / "models/tiny/evaluation")
-    compared = clone.run("bertspec", "compare", "tiny@main", "tiny@slower", "--format", "json")
+    both = ("tiny@main", "tiny@slower")
+    compared = clone.run("bertspec", "compare", *both, "--format", "json", "--html", "both.html")
     (accuracy, *_) = json.loads(compared.stdout)["differences"]
     for side, measured in (("first", before), ("second", clone.metrics())):
         assert accuracy[side] == measured["test"]["accuracy"]
+    page = (clone.root / "both.html").read_text(encoding="utf-8")
+    assert "training.learning_rate 0.003 -&gt; 0.0001" in page
+    assert "prepare reads fetch. " in page
+    assert re.search(r"train reads [a-z, ]+, and made something else", page)
+    assert "Training loss, smoothed" in page
+    assert "now wrong" in page
+    assert "<h2>Not looked at</h2>" not in page, "git and DVC have all of it"
     assert "E490" in clone.bertspec("compare", "tiny@nowhere", "tiny@main", code=2)
 
 

@@ -72,9 +72,10 @@ def write_inputs(
     }
     at("metrics", "metrics.json", json.dumps(measured | details | {"fit": fit}))
     rule = {"code": "E603", "name": word, "severity": "warn", "status": "failed", "count": 2000}
+    shown = {"split": "train", "file": word, "row": 3, "note": texts[-1]}
+    rule["findings"] = [{"message": texts[-1], "help": "", "count": 2000, "rows": [shown]}]
     at("contract", "contract/findings.json", json.dumps([rule]))
     inputs["contract"] = folder / "contract"
-    at("reliability", "plots/reliability.csv", _csv("confidence,accuracy,rows", [(0.75, 0.5, 4)]))
     losses = [(i, (spikes or {}).get(i, 1 / (1 + i))) for i in range(steps)]
     at("loss", "plots/loss.csv", _csv("step,loss", losses))
     rates = [(i, 1e-4 * (1 - i / steps)) for i in range(steps)]
@@ -88,6 +89,9 @@ def write_inputs(
             "outer": {"inner": word, "list": [{"deep": 0.25}], "none": None},
             "labels": labels,
         }
+        if stage == "evaluation":
+            task = {"type": "text-classification", "labels": labels}
+            params = {"task": task, "evaluation": {"metrics": ["accuracy"]}}
         Manifest(f"by-hand-{stage}", 7, params, {"torch": "2.13.0"}, 3, made, made).write(path)
         inputs[f"{stage}_manifest"] = path
     if exported:

@@ -34,6 +34,7 @@ from tests.model.models import inputs as made_inputs
 from tests.projects import SPEC, Project
 from tests.release.inputs import described
 from tests.serving import serving
+from tests.stages import prepared_rows
 from tests.tasks.cases import TRAINING, Case, case_of
 from tests.tasks.export_forms import (
     FOLDER,
@@ -132,6 +133,29 @@ def test_metrics_are_those_of_the_predictions_file(built_task: tuple[str, Projec
         assert len(set(mine["id"].to_pylist())) == len(case.rows)
         found = task.measure(list(case.metrics), mine)
         assert found == {name: project.metrics()[split][name] for name in case.metrics}
+
+
+def test_wrong_rows_are_those_of_the_metrics(built_task: tuple[str, Project]) -> None:
+    """And the report has the others, with what is right and what was predicted."""
+    kind, project = built_task
+    case = case_of(kind)
+    task = TASKS[kind].model_validate(case.task)
+    table = pq.read_table(project.root / "models/tiny/evaluation/predictions.parquet")
+    test = table.filter([s == "test" for s in table["split"].to_pylist()])
+    faults = task.faults(test)
+    assert faults.shape == (len(test),)
+    assert (faults >= 0).all()
+    assert not (task.exact and (faults > 0).any()), "learned by heart"
+    texts = prepared_rows(project, "test", "rows").to_pylist()
+    for row, text in zip(test.to_pylist(), texts, strict=True):
+        told = task.told(row | text)
+        if task.exact and row.keys() >= {"gold"} and kind != "question-answering":
+            assert sorted(label for label, _ in told.gold) == sorted(
+                label for label, _ in told.said
+            )
+        assert told.sure is None or 0 <= told.sure <= 1
+    page = (project.root / "models/tiny/report.html").read_text(encoding="utf-8")
+    assert ("every test row is predicted right" in page) is task.exact
 
 
 def test_exports_predict_what_pytorch_predicts(built_task: tuple[str, Project]) -> None:

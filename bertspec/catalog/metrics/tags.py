@@ -1,6 +1,6 @@
 """Metrics of tagged words, as seqeval defines them, from the predictions table alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.metrics.counting import ratio
@@ -83,6 +83,30 @@ def measure_types(tagging: Tagging, predictions: "pa.Table") -> Mapping[str, Map
         | {"rows": int(counts[i, GOLD])}
         for i, label in enumerate(tagging.labels)
     }
+
+
+def wrong_entities(tagging: Tagging, predictions: "pa.Table") -> "np.ndarray":
+    """Of each row, how many entities were missed or are none, (rows,)."""
+    import numpy as np
+
+    gold, predicted, offsets = _tags_of(predictions, tagging)
+    rows = np.repeat(np.arange(len(predictions)), np.diff(offsets))
+    sides = tagging.read(gold, offsets), tagging.read(predicted, offsets)
+    counts = _counts(*sides, rows, (len(predictions), len(tagging.labels))).sum(axis=1)
+    wrong: np.ndarray = counts[:, GOLD] + counts[:, PREDICTED] - 2 * counts[:, RIGHT]
+    return wrong
+
+
+def entities_of(
+    tagging: Tagging, tags: Sequence[str], words: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Label and words of each entity of a row."""
+    import numpy as np
+
+    numbers = np.array([tagging.names.index(tag) for tag in tags], np.int64)
+    found = tagging.read(numbers, np.array([0, len(numbers)]))
+    for start, end, kind in zip(found.starts, found.ends, found.types, strict=True):
+        yield tagging.labels[kind], " ".join(words[start:end])
 
 
 def _tags_of(

@@ -11,6 +11,7 @@ from bertspec.catalog.long_documents import Aggregate
 from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
 from bertspec.catalog.task_parts.losses import weighted_cross_entropy, weighted_divergence
 from bertspec.catalog.task_parts.sequence_model import sequence_model
+from bertspec.catalog.telling import Told
 from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class LanguageModel(Task):
     rows_at_once: ClassVar[int] = 8  # there is a score for each entry of the vocabulary
     loss_options: ClassVar[tuple[str, ...]] = ("label_smoothing",)
     distillation_options: ClassVar[tuple[str, ...] | None] = ("temperature",)
+    exact: ClassVar[bool] = False
     headline: ClassVar[str] = "accuracy"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "perplexity")
     lower_is_better: ClassVar[tuple[str, ...]] = ("perplexity",)
@@ -145,6 +147,19 @@ class LanguageModel(Task):
             return {name: found[name] for name in names}
 
         return measure
+
+    def faults(self, predictions: "pa.Table") -> "np.ndarray":
+        """The mean negative log-likelihood of a token."""
+        import numpy as np
+
+        tokens, nll = (predictions[name].to_numpy() for name in ("tokens", "nll"))
+        return nll / np.maximum(tokens, 1)
+
+    def told(self, row: Mapping[str, Any]) -> Told:
+        if row["prediction"] is None:
+            return Told([], [("", "no token to say")])
+        share = f"{row['correct']:,} of {row['tokens']:,} tokens right"
+        return Told([], [("", f"perplexity {row['prediction']:.4g}, {share}")])
 
     def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
         """`unigram` says each token by its share of the training tokens, without a look at those

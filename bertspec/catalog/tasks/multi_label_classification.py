@@ -20,6 +20,7 @@ from bertspec.catalog.metrics.multi_label import (
 )
 from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
 from bertspec.catalog.task_parts.baselines import simple_labellers
+from bertspec.catalog.task_parts.decisions import reliability
 from bertspec.catalog.task_parts.distillation import binary_divergences
 from bertspec.catalog.task_parts.focal import binary_focal_factors
 from bertspec.catalog.task_parts.known_labels import SHOWN, require_known
@@ -31,6 +32,7 @@ from bertspec.catalog.task_parts.sequence_model import (
     sigmoid,
 )
 from bertspec.catalog.tasks.text_classification import Label
+from bertspec.catalog.telling import Told
 from bertspec.core.model import affecting, either_text_or_number
 
 if TYPE_CHECKING:
@@ -257,6 +259,36 @@ class MultiLabelClassification(Task):
             if (gold == gold[:1]).all():
                 return "all rows of the split have the same labels"
         return None
+
+    def chances(self, predictions: "pa.Table") -> "tuple[np.ndarray, np.ndarray]":
+        from bertspec.catalog.metrics.counting import scores_of
+
+        return self._of_names(predictions["gold"]), scores_of(predictions, len(self.labels))
+
+    def reliability(self, predictions: "pa.Table") -> Sequence[Mapping[str, float]]:
+        """Of all labels of all rows: how many have the label, by its probability."""
+        gold, scores = self.chances(predictions)
+        return reliability(scores.ravel(), gold.ravel())
+
+    def faults(self, predictions: "pa.Table") -> "np.ndarray":
+        """How far the probabilities of wrong labels are from those of right ones, put together."""
+        import numpy as np
+
+        from bertspec.catalog.metrics.counting import scores_of
+
+        gold, said = (self._of_names(predictions[name]) for name in ("gold", "prediction"))
+        far = np.abs(scores_of(predictions, len(self.labels)) - gold)
+        return np.where(gold == said, 0.0, np.maximum(far, 1e-9)).sum(axis=1)
+
+    def told(self, row: Mapping[str, Any]) -> Told:
+        shares = dict(zip(self.labels, row["scores"], strict=True))
+        said = [(label, f"{label} ({shares[label]:.3f})") for label in row["prediction"]]
+        # What was not said and should have been: how near it was.
+        gold = [
+            (label, label if label in row["prediction"] else f"{label} ({shares[label]:.3f})")
+            for label in row["gold"]
+        ]
+        return Told(gold, said)
 
     def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
         """Their labels are decided as the model's are, with thresholds of their own."""

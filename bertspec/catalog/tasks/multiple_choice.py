@@ -19,6 +19,7 @@ from bertspec.catalog.task import (
 )
 from bertspec.catalog.task_parts.choosing import cross_entropy_among
 from bertspec.catalog.task_parts.sequence_model import sequence_model
+from bertspec.catalog.telling import Told
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import BertspecError, InputError
 
@@ -206,6 +207,20 @@ class MultipleChoice(Task):
             return dict.fromkeys(names, float(np.average(is_right, weights=counts)))
 
         return measure
+
+    def faults(self, predictions: "pa.Table") -> "np.ndarray":
+        """The probability of a wrong choice."""
+        import numpy as np
+
+        said, gold = (predictions[name].to_numpy() for name in ("prediction", "gold"))
+        sure = [
+            scores[i] for scores, i in zip(predictions["scores"].to_pylist(), said, strict=True)
+        ]
+        return np.where(said == gold, 0.0, np.maximum(sure, 1e-9))
+
+    def told(self, row: Mapping[str, Any]) -> Told:
+        gold, said = (row["choices"][row[name]] for name in ("gold", "prediction"))
+        return Told([("", gold)], [("", said)], row["scores"][row["prediction"]])
 
     def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
         """`majority` is the place where the right choice is most often in training, among those

@@ -20,6 +20,7 @@ from bertspec.catalog.task_parts.spans import (
     best_threshold,
     token_spans,
 )
+from bertspec.catalog.telling import Told
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.model import affecting
@@ -256,6 +257,14 @@ class QuestionAnswering(Task):
         if name.endswith("_answerable") and not any(has_answer):
             return "no row of the split has an answer"
         return None
+
+    def faults(self, predictions: "pa.Table") -> "np.ndarray":
+        """By exact match and F1 of the answer."""
+        return 2.0 - row_scores(predictions).sum(axis=1)
+
+    def told(self, row: Mapping[str, Any]) -> Told:
+        gold = [("", text) for text in dict.fromkeys(row["gold"])]
+        return Told(gold, [("", row["prediction"])] if row["prediction"] else [])
 
     def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
         """`no_answer`, where training has rows without one; and `word_overlap`, the sentence of

@@ -27,6 +27,7 @@ from bertspec.catalog.task_parts.embedding_objectives import (
     Objective,
 )
 from bertspec.catalog.task_parts.loading import load_model
+from bertspec.catalog.telling import Told
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError
 from bertspec.core.model import affecting
@@ -83,6 +84,10 @@ class SentenceEmbedding(Task):
         default=True,
         description="Whether vectors have length 1. Their cosine similarity is then their product.",
     )
+
+    @property
+    def exact(self) -> bool:
+        return not isinstance(self.objective, CosineSimilarity)
 
     @property
     def headline(self) -> str:
@@ -264,6 +269,24 @@ class SentenceEmbedding(Task):
         if name in CORRELATIONS and len(rows["label"].unique()) < 2:  # noqa: PLR2004 - all the same
             return "all rows of the split have one label"
         return None
+
+    def faults(self, predictions: "pa.Table") -> "np.ndarray":
+        """How many stand before the right text; with labels, how far the row is in the order by
+        similarity from its place in the order by label, as a share of the rows.
+        """
+        import numpy as np
+        from scipy.stats import rankdata
+
+        if not isinstance(self.objective, CosineSimilarity):
+            return predictions["rank"].to_numpy().astype(float) - 1
+        said, gold = (rankdata(predictions[n].to_numpy()) for n in ("prediction", "gold"))
+        return np.abs(said - gold) / len(said)
+
+    def told(self, row: Mapping[str, Any]) -> Told:
+        similarity = f"similarity {row['prediction']:.3f}"
+        if isinstance(self.objective, CosineSimilarity):
+            return Told([("", f"label {row['gold']:g}")], [("", similarity)])
+        return Told([("", "rank 1")], [("", f"rank {row['rank']:,}, {similarity}")])
 
     def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
         """Vectors of words, weighted by TF-IDF."""

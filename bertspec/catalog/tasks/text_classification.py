@@ -28,6 +28,7 @@ from bertspec.catalog.task_parts.sequence_model import (
     sequence_model,
     softmax,
 )
+from bertspec.catalog.telling import Told
 from bertspec.core.model import affecting
 
 if TYPE_CHECKING:
@@ -238,11 +239,33 @@ class TextClassification(Task):
 
         return measure_classes(self.labels, predictions)
 
+    def chances(self, predictions: "pa.Table") -> "tuple[np.ndarray, np.ndarray]":
+        import numpy as np
+
+        from bertspec.catalog.metrics.classification import arrays_of
+
+        gold, _, scores = arrays_of(self.labels, predictions)
+        return gold[:, None] == np.arange(len(self.labels)), scores
+
     def reliability(self, predictions: "pa.Table") -> Sequence[Mapping[str, float]]:
         from bertspec.catalog.metrics.classification import arrays_of
 
         gold, _, scores = arrays_of(self.labels, predictions)
         return reliability(scores.max(axis=1), gold == scores.argmax(axis=1))
+
+    def faults(self, predictions: "pa.Table") -> "np.ndarray":
+        """The probability of a wrong label."""
+        import numpy as np
+
+        from bertspec.catalog.metrics.classification import arrays_of
+
+        gold, said, scores = arrays_of(self.labels, predictions)
+        return np.where(gold == said, 0.0, scores[np.arange(len(said)), said])
+
+    def told(self, row: Mapping[str, Any]) -> Told:
+        gold, said = row["gold"], row["prediction"]
+        sure = row["scores"][self.labels.index(said)]
+        return Told([(gold, gold)], [(said, said)], sure)
 
     def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
         train, test = splits["train"].rows, splits["test"].rows

@@ -24,6 +24,7 @@ from bertspec.catalog.task_parts.sequence_model import (
     of_labels,
     sequence_model,
 )
+from bertspec.catalog.telling import Told
 from bertspec.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class TextRegression(Task):
     aggregates: ClassVar[tuple[Aggregate, ...]] = ("mean", "max", "first")
     loss_options: ClassVar[tuple[str, ...]] = ()
     distillation_options: ClassVar[tuple[str, ...] | None] = ()
+    exact: ClassVar[bool] = False
     headline: ClassVar[str] = "r2"
     metrics: ClassVar[tuple[str, ...]] = ("r2", "mse", "rmse", "mae", "pearson", "spearman")
     class_metrics: ClassVar[tuple[str, ...]] = metrics
@@ -208,6 +210,26 @@ class TextRegression(Task):
         if name in OF_DIFFERENCES and all_equal(self._numbers(rows["label"])).all():
             return "all rows of the split have the same numbers"
         return None
+
+    def faults(self, predictions: "pa.Table") -> "np.ndarray":
+        """The mean distance from the targets, each as a share of how far its numbers spread."""
+        import numpy as np
+
+        from bertspec.catalog.metrics.regression import numbers
+
+        gold, said = (numbers(predictions[n], len(self.names)) for n in ("gold", "prediction"))
+        spread = gold.std(axis=0)
+        return np.abs((said - gold) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
+
+    def told(self, row: Mapping[str, Any]) -> Told:
+        gold, said = (
+            [("", f"{name} {value:.4g}" if self.targets else f"{value:.4g}")
+             for name, value in zip(self.names, values, strict=True)]
+            for values in (
+                row[key] if self.targets else [row[key]] for key in ("gold", "prediction")
+            )
+        )  # fmt: skip
+        return Told(gold, said)
 
     def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
         import pyarrow as pa

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from bertspec.catalog.batch import IGNORED, Batch, Draw, Tokens, unpadded
-from bertspec.catalog.metrics.tags import METRICS, measure_types, measurer
+from bertspec.catalog.metrics.tags import (
+    METRICS,
+    entities_of,
+    measure_types,
+    measurer,
+    wrong_entities,
+)
 from bertspec.catalog.task import Decision, LossOptions, Measure, Split, Splits, Task
 from bertspec.catalog.task_parts.losses import weighted_cross_entropy, weighted_divergence
 from bertspec.catalog.task_parts.sequence_model import of_labels, sequence_model
 from bertspec.catalog.task_parts.tag_checks import require_spans, require_tags, require_words
 from bertspec.catalog.task_parts.tags import Scheme, Tagging
+from bertspec.catalog.telling import Told
 from bertspec.core.model import affecting
 
 if TYPE_CHECKING:
@@ -236,6 +243,21 @@ class TokenClassification(Task):
     def gold(self, rows: "pa.Table") -> "Mapping[str, pa.Array]":
         """Of words; where the words of a text are, only its tokens tell: see `predictions`."""
         return {"gold": self._named(*self._given(rows))} if "tags" in rows.column_names else {}
+
+    def faults(self, predictions: "pa.Table") -> "np.ndarray":
+        """Entities that were missed, and those that are none."""
+        return wrong_entities(self._tagging, predictions)
+
+    def told(self, row: Mapping[str, Any]) -> Told:
+        if "spans" in row:
+            text = row["text"]
+            gold = [(s["label"], text[s["start"] : s["end"]]) for s in row["spans"]]
+        else:
+            gold = list(entities_of(self._tagging, row["gold"], row["tokens"]))
+        return Told(
+            [(label, f"{label}: {text}") for label, text in gold],
+            [(e["label"], f"{e['label']}: {e['text']}") for e in row["entities"]],
+        )
 
     def baselines(self, splits: Splits) -> "Mapping[str, pa.Table]":
         """Each word has the tag that it has most often in training, and an unknown one `O`."""

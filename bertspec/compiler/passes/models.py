@@ -125,7 +125,6 @@ def lower_model(loaded: LoadedSpec, lock: Lock) -> tuple[dict[str, Any], list[St
         inputs=_manifests(artifacts | ({"export": export} if exports else {}))
         | {"prepared": artifacts["prepared"], "evaluation": evaluation, "metrics": metrics}
         | {"contract": artifacts["contract"]}
-        | ({"reliability": layout.plot(name, "reliability")} if by_label else {})
         | parities
         | ({"seeds": layout.seeds(name)} if seeds else {})
         | plots,

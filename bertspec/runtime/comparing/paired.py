@@ -82,11 +82,11 @@ def compare(first: Side, second: Side, options: Intervals) -> Compared:
             f"{second.name} {', '.join(second.task.known_labels())}",
             "a metric such as f1 is another one with other labels, or in another order",
         )
-    ids, only = _in_common(first, second)
+    ids, only = in_common(first, second)
     wanted = dict.fromkeys([task.headline, *first.metrics])
     names = [n for n in wanted if n in second.metrics or n == second.task.headline]
     sides = [
-        [side.task.measurer(names, _rows(table, ids)) for table in side.tables]
+        [side.task.measurer(names, rows_of(table, ids)) for table in side.tables]
         for side in (first, second)
     ]
     return Compared(
@@ -94,13 +94,13 @@ def compare(first: Side, second: Side, options: Intervals) -> Compared:
         only=only,
         seeds=(len(first.tables), len(second.tables)),
         differences=differences(names, sides, len(ids), options, task.lower_is_better),
-        mcnemar=_mcnemar(*(_rows(side.tables[0], ids) for side in (first, second)))
+        mcnemar=_mcnemar(*(rows_of(side.tables[0], ids) for side in (first, second)))
         if task.label_names()
         else None,
     )
 
 
-def _in_common(first: Side, second: Side) -> "tuple[pa.Array, tuple[int, int]]":
+def in_common(first: Side, second: Side) -> "tuple[pa.Array, tuple[int, int]]":
     """Ids of the rows that all tables have, and how many one side has alone."""
     from pyarrow import compute as pc
 
@@ -118,7 +118,7 @@ def _in_common(first: Side, second: Side) -> "tuple[pa.Array, tuple[int, int]]":
     return ids, (len(first.tables[0]) - len(ids), len(second.tables[0]) - len(ids))
 
 
-def _rows(table: "pa.Table", ids: "pa.Array") -> "pa.Table":
+def rows_of(table: "pa.Table", ids: "pa.Array") -> "pa.Table":
     """The rows of these ids, in their order."""
     from pyarrow import compute as pc
 

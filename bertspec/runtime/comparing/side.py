@@ -1,7 +1,7 @@
 """One side of a comparison: what a model predicts for its test split, here or at a revision."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from bertspec.core.errors import InputError
 from bertspec.core.names import did_you_mean
 from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.pipeline.params.evaluate import EvaluateParams
+from bertspec.pipeline.params.where import Where
 from bertspec.pipeline.stage import StageRecord
 from bertspec.runtime.revision import Revision
 from bertspec.runtime.stage import read_params, records_of, validated, values_of
@@ -33,6 +34,9 @@ class Side:
     """Those that the spec asks for."""
     tables: "Sequence[pa.Table]"
     """Predictions for the test split: the model's own, then those of further seeds."""
+    prepared: str = ""
+    """Where the rows with their texts are, relative to the project."""
+    slices: Mapping[str, Where] = field(default_factory=dict)
 
 
 def read_side(asked: str, root: Path) -> Side:
@@ -67,7 +71,9 @@ def _read(asked: str, name: str, root: Path, params: Mapping[str, Any]) -> Side:
             raise InputError.of("E206", f"{path} is missing", advice)
         table = read_parquet(root / path)
         tables.append(table.filter([split == "test" for split in table["split"].to_pylist()]))
-    return Side(asked, own.task, own.evaluation.metrics, tables)
+    prepared = records[0].inputs["prepared"]
+    evaluation = own.evaluation
+    return Side(asked, own.task, evaluation.metrics, tables, prepared, evaluation.slices)
 
 
 def _records(params: Mapping[str, Any], name: str) -> list[StageRecord]:

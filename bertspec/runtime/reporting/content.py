@@ -1,41 +1,54 @@
 """What the report says, read from the other stages' outputs."""
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.source import SPLITS
 from bertspec.core.digest import digest
 from bertspec.core.manifest import Manifest
+from bertspec.pipeline.params.evaluate import EvaluateParams
 from bertspec.runtime.contract import FINDINGS
-from bertspec.runtime.reporting.curves import Plot, Series, plot, smoothed
+from bertspec.runtime.reporting.curves import Training
+from bertspec.runtime.reporting.figures import calibration_chart, score_charts, training_charts
+from bertspec.runtime.reporting.lineage import lineage_chart, made_and_read
+from bertspec.runtime.reporting.mistakes import browser, furthest
 from bertspec.runtime.reporting.spikes import spikes
 from bertspec.runtime.shards import read_split
 from bertspec.runtime.tables import read_parquet
 
-WORST = 25
-"""Errors shown."""
-
-LEAST_SMOOTHING = 10
-"""Steps over which the second line of the training loss is the mean; more in a long training."""
-
-PARTS = 50
-"""Such a mean is over one of so many parts of training."""
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
     """Everything that the template shows, by name."""
-    manifests = [Manifest.read(path) for role, path in inputs.items() if role.endswith("_manifest")]
+    manifests = {
+        path.as_posix(): Manifest.read(path)
+        for role, path in inputs.items()
+        if role.endswith("_manifest")
+    }
+    name = inputs["metrics"].parent.name
     metrics = _read_json(inputs["metrics"])
-    confusion = _confusion(inputs["evaluation"] / "confusion.json")
+    confusion = read_confusion(inputs["evaluation"])
     splits = [s for s in SPLITS if s in metrics]
     # A metric need not be defined on every split. The loss comes last.
     names = dict.fromkeys(name for split in reversed(splits) for name in metrics[split])
+    training = Training.read(inputs["loss"], inputs["learning_rate"], inputs["validation"])
+    of_evaluate = manifests[inputs["evaluation_manifest"].as_posix()].params
+    evaluated = EvaluateParams.model_validate(of_evaluate)
+    task = evaluated.task
+    predictions = read_parquet(inputs["evaluation"] / "predictions.parquet")
+    test = predictions.filter([split == "test" for split in predictions["split"].to_pylist()])
+    faults = task.faults(test)
+    charts = [
+        *score_charts(task, {"model": test}),
+        *calibration_chart({"model": task.reliability(test)}, multi_label=not task.label_names()),
+    ]
     return {
-        "name": inputs["metrics"].parent.name,
+        "name": name,
         "metrics": metrics,
         "splits": splits,
         "names": [*(n for n in names if n != "loss"), "loss"],
@@ -43,16 +56,23 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
         "seeds": _read_json(inputs["seeds"]) if "seeds" in inputs else {},
         "groups": list(groups(metrics)),
         "contract": _read_json(inputs["contract"] / FINDINGS),
-        "plots": list(_plots(inputs)),
-        "spikes": spikes(_curves(inputs["loss"], "step")["loss"]),
-        "reliability": list(_reliability(inputs)),
+        "charts": charts,
+        "curves": list(training_charts(training)),
+        "spikes": spikes(training.loss),
         "confusion": confusion,
-        "worst": worst_errors(inputs) if confusion["labels"] else [],
-        "balance": balance(inputs["evaluation"], confusion["labels"], splits)
-        if confusion["labels"]
-        else [],
-        "params": [(m.stage, list(_nested(m.params))) for m in manifests if m.params],
-        "lineage": [(m, digest(m.files)) for m in manifests],
+        "exact": task.exact,
+        "test_rows": len(test),
+        "mistakes": browser(
+            task,
+            {"model": test},
+            furthest(faults).tolist(),
+            read_split(inputs["prepared"], "test"),
+            evaluated.evaluation.slices,
+        ),
+        "balance": balance(predictions, confusion["labels"], splits),
+        "params": [(m.stage, list(_nested(m.params))) for m in manifests.values() if m.params],
+        "lineage": [(m, digest(m.files)) for m in manifests.values()],
+        "graph": lineage_chart(*made_and_read(name, manifests)),
         "parity": _read_json(inputs["parity"]) if "parity" in inputs else {},
     }
 
@@ -69,80 +89,25 @@ def groups(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[str]
             yield title, lead, list(names), rows
 
 
-def _reliability(inputs: Mapping[str, Path]) -> Iterator[Plot]:
-    """Accuracy against confidence, and the line on which both are equal."""
-    if "reliability" not in inputs:
-        return
-    with inputs["reliability"].open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    points = [(100 * float(r["confidence"]), float(r["accuracy"])) for r in rows]
-    honest = [(0.0, 0.0), (100.0, 1.0)]
-    series = [Series("model", points, "first"), Series("honest", honest, "faint")]
-    yield plot("Accuracy by confidence in %, on test", "confidence in %", series)
-
-
-def _confusion(path: Path) -> Any:
+def read_confusion(evaluation: Path) -> Any:
     """The confusion matrix, without a label for a task that has none."""
+    path = evaluation / "confusion.json"
     return _read_json(path) if path.is_file() else {"labels": [], "matrix": []}
 
 
-def worst_errors(inputs: Mapping[str, Path]) -> Sequence[Mapping[str, Any]]:
-    """Test rows with another label than predicted, the most confident first."""
-    rows = read_parquet(inputs["evaluation"] / "predictions.parquet").to_pylist()
-    wrong = [r for r in rows if r["split"] == "test" and r["gold"] != r["prediction"]]
-    for row in wrong:
-        row["confidence"] = max(row["scores"])
-    wrong.sort(key=lambda r: (-r["confidence"], r["id"]))
-    prepared = read_split(inputs["prepared"], "test").to_pylist()
-    texts = {row["id"]: row for row in prepared}
-    return [row | texts[row["id"]] for row in wrong[:WORST]]
-
-
 def balance(
-    evaluation: Path, labels: Sequence[str], splits: Sequence[str]
+    predictions: "pa.Table", labels: Sequence[str], splits: Sequence[str]
 ) -> Sequence[tuple[str, Sequence[tuple[int, float]]]]:
     """For each label, its rows in each split, and which share of the split they are."""
-    rows = read_parquet(evaluation / "predictions.parquet").select(["split", "gold"]).to_pylist()
+    if not labels:
+        return []
+    rows = predictions.select(["split", "gold"]).to_pylist()
     counts = Counter((row["split"], row["gold"]) for row in rows)
     totals = Counter(row["split"] for row in rows)
     return [
         (label, [(counts[split, label], counts[split, label] / totals[split]) for split in splits])
         for label in labels
     ]
-
-
-def _plots(inputs: Mapping[str, Path]) -> Iterator[Plot]:
-    loss = _curves(inputs["loss"], "step")["loss"]
-    window = max(LEAST_SMOOTHING, len(loss) // PARTS)
-    mean = Series(f"mean of {window} steps", smoothed(loss, window), "first")
-    yield plot("Training loss", "step", [Series("each step", loss, "faint"), mean])
-    x = _first_column(inputs["validation"])  # `step` with `training.validate_every`, or `epoch`
-    measured = _curves(inputs["validation"], x)
-    series = [Series("train", measured.pop("train_loss"), "first")]
-    if unseen := measured.pop("validation_loss", None):
-        series.append(Series("validation", unseen, "second"))
-    yield plot(f"Loss by {x}", x, series)
-    for metric, points in measured.items():
-        yield plot(f"Validation {metric} by {x}", x, [Series("validation", points, "second")])
-    rate = _curves(inputs["learning_rate"], "step")["learning_rate"]
-    yield plot("Learning rate", "step", [Series("learning rate", rate, "first")])
-
-
-def _first_column(path: Path) -> str:
-    with path.open(encoding="utf-8", newline="") as file:
-        return next(csv.reader(file))[0]
-
-
-def _curves(path: Path, x: str) -> dict[str, list[tuple[float, float]]]:
-    """Each column of a CSV file against column `x`, without its empty cells and empty columns."""
-    curves: dict[str, list[tuple[float, float]]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            at = float(row.pop(x))
-            for name, text in row.items():
-                if text:
-                    curves.setdefault(name, []).append((at, float(text)))
-    return curves
 
 
 def _nested(value: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[int, str, str | None]]:
