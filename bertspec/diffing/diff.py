@@ -62,7 +62,8 @@ def diff(
 ) -> Diff:
     """Compare two sides; what is needed of revisions goes into the empty `folder`.
 
-    Rows of data sets, for which DVC may be asked, only `with_rows`. Raises InputError for what cannot be read of the specs, see `read_here` and `read_revision`.
+    Rows of data sets, for which DVC may be asked, only `with_rows`.
+    Raises InputError for what cannot be read of the specs, see `read_here` and `read_revision`.
     """
     sides = sides_of(wanted, root, here, folder)
     return diff_sides(wanted, sides, root, folder, with_rows=with_rows)
