@@ -84,7 +84,7 @@ class Layout:
     def __init__(self, attention_mask: torch.Tensor) -> None:
         """`attention_mask` is (batch, length): 1 for the tokens of a sequence, then 0."""
         device, self.shape = attention_mask.device, attention_mask.shape
-        mask = getattr(attention_mask, "on_processor", attention_mask)
+        mask = getattr(attention_mask, "on_processor", attention_mask).cpu()
         self.places = moved(mask.flatten().nonzero()[:, 0], device)
         """(tokens,) of the flattened batch."""
         lengths = mask.sum(dim=1)
