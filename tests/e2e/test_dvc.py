@@ -150,6 +150,7 @@ def test_what_dvc_shows(clone: Project) -> None:
     assert "Confusion" in page
 
 
+@pytest.mark.thorough  # the next one does it, too, and adopts it
 def test_an_experiment_changes_one_param(clone: Project) -> None:
     change = "tiny.training.learning_rate=0.002"
     clone.run("dvc", "exp", "run", "--set-param", change, "tiny-train")
