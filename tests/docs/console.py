@@ -1,21 +1,21 @@
-"""Run what a page of the documentation shows of a terminal, and compare what it says.
+"""Run the code of a page of the documentation, and compare what it shows of a terminal.
 
-A block ```` ```console ```` has commands behind `$ ` and what they print. `...` stands for any
-lines, or for a part of one. Numbers with a decimal point are compared roughly, as another
-processor rounds otherwise; names of commits are not compared. A block with a `title` is a file.
+Blocks of `sh` and `python` must succeed. A block ```` ```console ```` has commands behind `$ ` and
+what they print. `...` stands for any lines, or for a part of one. Numbers with a decimal point are
+compared roughly, as another processor rounds otherwise; names of commits are not compared. A block
+with a `title` is a file.
 """
 
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = re.compile(
-    r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$',
-    re.MULTILINE | re.DOTALL,
-)
+from tests.docs.blocks import BLOCK
+
 _COMMIT = re.compile(r"(?<![.\w])(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}\b")
 _DECIMAL = re.compile(r"(\d+\.\d+)")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -37,14 +37,21 @@ def run_page(path: Path, folder: Path, environment: dict[str, str]) -> str:
     shell = _Shell(folder, environment)
 
     def real(block: re.Match[str]) -> str:
+        if block["mark"]:
+            return block[0]
         if title := block["title"]:
             shell.write(title, block["body"])
-        if block["language"] != "console":
-            return block[0]
-        lines = [line for command in commands(block["body"]) for line in shell.answered(command)]
-        return "```console\n" + "".join(f"{line}\n" for line in lines) + "```"
+        elif block["language"] == "sh":
+            shell.run("bash", "-euo", "pipefail", "-c", block["body"])
+        elif block["language"] == "python":
+            shell.run(sys.executable, "-c", block["body"])
+        elif block["language"] == "console":
+            commands_ = commands(block["body"])
+            lines = [line for command in commands_ for line in shell.answered(command)]
+            return "```console\n" + "".join(f"{line}\n" for line in lines) + "```"
+        return block[0]
 
-    return _BLOCK.sub(real, path.read_text(encoding="utf-8"))
+    return BLOCK.sub(real, path.read_text(encoding="utf-8"))
 
 
 def commands(body: str) -> Iterator[Command]:
@@ -93,19 +100,23 @@ class _Shell:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(body, encoding="utf-8")
 
+    def run(self, *program: str, code: int | None = 0) -> str:
+        """What a program says, which must end with the code."""
+        result = subprocess.run(
+            program, cwd=self._folder, env=os.environ | self._environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert code is None or result.returncode == code, f"{program[-1]}\n{result.stdout}"
+        return result.stdout
+
     def answered(self, command: Command) -> Iterator[str]:
         """The command, and what the page says of it if that is so, else what it printed."""
         yield from f"$ {command.text}".splitlines()
         if command.text.startswith("cd "):
             self._folder /= command.text.removeprefix("cd ")
             return
-        result = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command.text],
-            cwd=self._folder, env=os.environ | self._environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, check=False, timeout=300,
-        )  # fmt: skip
-        shows_code = "$?" in command.text
-        assert result.returncode == 0 or shows_code, f"{command.text}\n{result.stdout}"
-        found = tuple(line.rstrip() for line in _ESCAPES.sub("", result.stdout).splitlines())
+        code = None if "$?" in command.text else 0
+        said = self.run("bash", "-o", "pipefail", "-c", command.text, code=code)
+        found = tuple(line.rstrip() for line in _ESCAPES.sub("", said).splitlines())
         yield from command.expected if is_like(command.expected, found) else found

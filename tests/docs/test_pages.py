@@ -1,38 +1,63 @@
-"""Pages that show a terminal are run from top to bottom, in the order in which one reads them."""
+"""The code of every page is run from top to bottom, in a project like that of the tutorial."""
 
+import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import REPOSITORY, RUN, blocks, pages
 from tests.docs.console import is_like, run_page
 from tests.projects import Project, environment
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
+TUTORIAL = REPOSITORY / "docs" / "tutorial.md"
 
-PAGES = ("tutorial.md", "experiments.md")
-"""Each goes on in the project of the one before."""
+OTHERS = [
+    pytest.param(page, id=page.name)
+    for page in pages()
+    if page != TUTORIAL
+    and any(b.language in RUN and not b.mark for b in blocks(page.read_text(encoding="utf-8")))
+]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who has read the tutorial: what it really printed, and the project that it has made."""
+
+    said: str
+    project: Path
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("reader")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    place = tmp_path_factory.mktemp("reader")
+    return Reader(_run(TUTORIAL, place), place / "restaurants")
 
 
 @pytest.mark.e2e
 @pytest.mark.thorough
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_shows_what_happens(
-    place: Path, page: str, golden: Callable[[str, Path], None]
+def test_the_tutorial_shows_what_happens(
+    reader: Reader, golden: Callable[[str, Path], None]
 ) -> None:
-    folder = place if page == PAGES[0] else place / "restaurants"
-    golden(run_page(DOCS / page, folder, environment() | {"COLUMNS": "100"}), DOCS / page)
+    golden(reader.said, TUTORIAL)
 
 
-def test_every_page_with_a_terminal_is_run() -> None:
-    shown = {p.name for p in DOCS.glob("*.md") if "```console" in p.read_text(encoding="utf-8")}
-    assert shown == set(PAGES)
+@pytest.mark.e2e
+@pytest.mark.thorough
+@pytest.mark.parametrize("page", OTHERS)
+def test_a_page_shows_what_happens(
+    reader: Reader, page: Path, tmp_path: Path, golden: Callable[[str, Path], None]
+) -> None:
+    """Each begins with the project as the tutorial leaves it."""
+    folder = tmp_path / "restaurants"
+    shutil.copytree(reader.project, folder, symlinks=True)
+    golden(_run(page, folder), page)
+
+
+def _run(page: Path, folder: Path) -> str:
+    return run_page(page, folder, environment() | {"COLUMNS": "100"})
 
 
 @pytest.mark.parametrize(
@@ -58,7 +83,7 @@ def test_what_counts_as_the_same(expected: str, found: str, alike: bool) -> None
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     """Every page is in it, and every link and anchor leads somewhere."""
-    project = Project(DOCS.parent)
+    project = Project(REPOSITORY)
     project.run(
         sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)
     )
