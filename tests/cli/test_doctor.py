@@ -15,6 +15,7 @@ import psutil
 import pytest
 import torch
 
+from bertspec import __version__
 from bertspec.core.yaml import load_plain
 from bertspec.runtime.doctor import examine
 from bertspec.runtime.doctor.cgroup import cpu_limit, memory_limit
@@ -81,6 +82,12 @@ def test_outside_of_a_project_it_says_so_and_that_is_no_error(
         "threads": len(os.sched_getaffinity(0)), "locked": False
     }  # fmt: skip
     assert list(folder.iterdir()) == [], "nothing is written"
+
+
+def test_programs_have_their_own_versions(outside: tuple[Path, Lines]) -> None:
+    _, lines = outside
+    found = {name: lines["DVC", name]["facts"]["version"] for name in ("dvc", "bertspec")}
+    assert found == {"dvc": metadata.version("dvc"), "bertspec": __version__}
 
 
 def test_the_machine_is_as_others_see_it(outside: tuple[Path, Lines]) -> None:

@@ -45,7 +45,7 @@ def _programs(root: Path) -> Iterator[Line]:
             yield Line("DVC", program, State.WRONG, "not on the PATH", advice, missing)
             continue
         answer = ask(program, "--version", folder=root)
-        version = answer.out.strip().rpartition(" ")[2]
+        version = answer.out.strip().partition("\n")[0].rpartition(" ")[2]
         facts = {"path": path, "version": version or None}
         if answer.code:
             advice = f"install {program} anew"

@@ -1,0 +1,28 @@
+# bertspec with every stage and DVC, on the CPU; docs/packaging.md shows how it is built and used.
+# EXTRAS=predict makes a small image that runs exported models, without PyTorch.
+FROM python:3.12-slim AS build
+ARG EXTRAS=train
+RUN python -m venv /opt/bertspec
+ENV PATH=/opt/bertspec/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /source
+# Packages first: a change of the code does not install them again.
+COPY constraints.txt ./
+RUN case ",$EXTRAS," in *,train,*) \
+      pip install --constraint constraints.txt --index-url https://download.pytorch.org/whl/cpu torch ;; \
+    esac
+COPY pyproject.toml README.md LICENSE ./
+COPY bertspec ./bertspec
+RUN pip install --constraint constraints.txt ".[$EXTRAS]"
+
+FROM python:3.12-slim
+# DVC calls git. A mounted project belongs to somebody else, which git would refuse.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/* \
+    && git config --system --add safe.directory '*' \
+    && useradd --create-home --uid 1000 bertspec
+COPY --from=build /opt/bertspec /opt/bertspec
+ENV PATH=/opt/bertspec/bin:$PATH DVC_NO_ANALYTICS=1
+USER bertspec
+WORKDIR /project
+CMD ["bertspec", "--help"]
