@@ -34,7 +34,8 @@ def schema_text(what: str) -> str:
     if model is Spec:
         _list_metrics(schema["$defs"])
         schema = _allowing_extends(schema)
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    dialect = {"$schema": schema.pop("$schema"), "$id": f"urn:bertspec:{what}:{LANGUAGE_VERSION}"}
+    return json.dumps(dialect | schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _list_metrics(definitions: dict[str, Any]) -> None:

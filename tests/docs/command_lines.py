@@ -49,7 +49,7 @@ def problem(words: Sequence[str], *, whole: bool = True) -> str | None:
     What is not `whole`, as in running text, may lack arguments.
     """
     try:
-        context = click.Context(cli, info_name="bertspec")
+        context = click.Context(cli, info_name="bertspec", **cli.context_settings)
         _parse(cli, context, list(words), whole=whole)
     except click.BadOptionUsage as error:  # an option without its value
         return error.format_message() if whole else None

@@ -11,6 +11,7 @@ from jsonschema import Draft7Validator
 from pre_commit.clientlib import load_manifest
 
 from bertspec.core.yaml import load_plain
+from tests.docs.blocks import blocks
 from tests.docs.command_lines import command_lines, problem
 from tests.packaging.conftest import REPOSITORY
 from tests.projects import Project
@@ -51,7 +52,7 @@ def test_pre_commit_installs_and_runs_the_hooks(project: Project, tmp_path: Path
     spec = project.root / "specs" / "tiny.json"
     spec.write_text(spec.read_text().replace('"max_length": 32', '"max_length": 16'))
     said = hooks(1)
-    assert re.findall(r"\.(Passed|Failed)", said) == ["Passed", "Passed", "Failed"]
+    assert re.findall(r"^(bertspec.*?)\.+Failed", said, re.MULTILINE) == ["bertspec compile --check"]
     spec.write_text(spec.read_text().replace("max_length", "max_lenth"))
     assert "E010" in hooks(1)
 
@@ -59,6 +60,19 @@ def test_pre_commit_installs_and_runs_the_hooks(project: Project, tmp_path: Path
 def test_the_action_is_one_by_the_schema_of_github() -> None:
     schema = get_builtin_schema("vendor.github-actions")
     assert [error.message for error in Draft7Validator(schema).iter_errors(ACTION)] == []
+
+
+def test_the_page_shows_hooks_and_an_action_that_there_are() -> None:
+    page = (REPOSITORY / "docs" / "packaging.md").read_text(encoding="utf-8")
+    shown = {b.title: load_plain(b.body) for b in blocks(page) if b.title}
+    (hooks,) = shown[".pre-commit-config.yaml"]["repos"]
+    known = {hook["id"] for hook in load_manifest(str(HOOKS))}
+    assert {hook["id"] for hook in hooks["hooks"]} == known
+    workflow = shown[".github/workflows/specs.yaml"]
+    schema = get_builtin_schema("vendor.github-workflows")
+    assert [error.message for error in Draft7Validator(schema).iter_errors(workflow)] == []
+    (step,) = (s for s in workflow["jobs"]["specs"]["steps"] if "bertspec" in s["uses"])
+    assert set(step["with"]) < set(ACTION["inputs"])
 
 
 def test_inputs_of_the_action_are_used_and_never_a_part_of_a_script() -> None:
