@@ -30,7 +30,12 @@ def command(name: str | None, paths: tuple[Path, ...], dry_run: bool, fmt: str) 
 
     Values that no field gives are an error, such as versions from bertspec.lock. All is written, or
     nothing.
-    """
+
+    \b
+    Examples:
+      bertspec adopt                  # after `dvc exp apply`
+      bertspec adopt --dry-run        # as a diff
+    """  # noqa: D301 - click wants the character
     from bertspec.adopting.adopt import adopt
     from bertspec.core.files import write_all
     from bertspec.core.terminal import json_text, printable

@@ -39,7 +39,11 @@ def sign(model: str, key: Path, output: Path | None) -> None:
 
     KEY is of Ed25519, ECDSA (P-256, P-384, P-521), RSA or ML-DSA. The password of one that is
     encrypted is that of BERTSPEC_KEY_PASSWORD, or is asked for.
-    """
+
+    \b
+    Examples:
+      bertspec attest sign sentiment --key key.pem
+    """  # noqa: D301 - click wants the character
     from bertspec.cli.predict import export_folder
     from bertspec.core.files import write_atomic
     from bertspec.runtime.attesting.checks import checks, require
@@ -80,6 +84,11 @@ def verify(model: str, key: Path | None, signature: Path | None, fmt: str) -> No
 
     Exit code 1 where one does not hold. Without --key it says that the parts fit each other, and
     not who made them.
+
+    \b
+    Examples:
+      bertspec attest verify sentiment
+      bertspec attest verify sentiment --key public.pem
     """  # noqa: D301 - click wants the character
     from bertspec.cli.predict import export_folder
     from bertspec.core.terminal import json_text, printable

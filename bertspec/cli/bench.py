@@ -80,6 +80,7 @@ def command(
     --output and --plot name.
 
     \b
+    Examples:
       bertspec bench sentiment
       bertspec bench sentiment --batch 1,8,32 --tokens 32,128 --threads 1 --plot formats.svg
     """  # noqa: D301 - click wants the character

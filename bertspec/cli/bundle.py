@@ -29,7 +29,12 @@ def verify(model: str, fmt: str) -> None:
     is `bertspec attest verify` without a signature.
 
     `bertspec predict`, `bertspec serve` and `bertspec.load` check the files that they read.
-    """
+
+    \b
+    Examples:
+      bertspec bundle verify sentiment
+      bertspec bundle verify models/sentiment/export --format json
+    """  # noqa: D301 - click wants the character
     from bertspec.cli.predict import export_folder
     from bertspec.core.terminal import json_text
     from bertspec.core.verbosity import did

@@ -71,6 +71,7 @@ def command(
     the test rows that one of both has right, as far as git and DVC have them.
 
     \b
+    Examples:
       bertspec compare sentiment@main sentiment
       bertspec compare small large --require no-worse --margin 0.01
       bertspec compare sentiment@main sentiment --html comparison.html --format markdown

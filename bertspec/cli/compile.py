@@ -22,7 +22,12 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
     PATHS are all specs of the project, by default those in `specs`: stages of others disappear,
     but for specs in the same folder that one of them starts from.
     Stages and params of your own stay. The files are written only when what they say changes.
-    """
+
+    \b
+    Examples:
+      bertspec compile
+      bertspec compile --check        # for CI: 1 where a file is not current
+    """  # noqa: D301 - click wants the character
     from bertspec.core.files import write_if_changed
     from bertspec.core.verbosity import did
 

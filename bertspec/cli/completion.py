@@ -9,9 +9,10 @@ def command(shell: str) -> None:
     """Print what makes SHELL complete commands, options, and names of models and stages.
 
     \b
-      bash   eval "$(bertspec completion bash)"         in ~/.bashrc
-      zsh    eval "$(bertspec completion zsh)"          in ~/.zshrc, below compinit
-      fish   bertspec completion fish > ~/.config/fish/completions/bertspec.fish
+    Examples:
+      eval "$(bertspec completion bash)"    # in ~/.bashrc
+      eval "$(bertspec completion zsh)"     # in ~/.zshrc, below compinit
+      bertspec completion fish > ~/.config/fish/completions/bertspec.fish
     """  # noqa: D301 - click wants the character
     from click.shell_completion import BashComplete, FishComplete, ZshComplete
 

@@ -20,7 +20,12 @@ def command(name: str, samples: int, fmt: str) -> None:
 
     NAME is a data set of params.yaml. Its prepared rows are read, which `dvc repro NAME-prepare`
     builds.
-    """
+
+    \b
+    Examples:
+      bertspec data reviews
+      bertspec data reviews --samples 5
+    """  # noqa: D301 - click wants the character
     from bertspec.core.terminal import json_text
     from bertspec.runtime.data_report import as_json, show
     from bertspec.runtime.data_summary import summarize

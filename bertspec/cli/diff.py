@@ -27,10 +27,11 @@ def command(words: tuple[str, ...], exit_code: bool, fmt: str) -> int:  # noqa: 
     which `bertspec compare` says what is more than chance. Another layout is no difference.
 
     \b
-      bertspec diff                             since the last commit
+    Examples:
+      bertspec diff                         # since the last commit
       bertspec diff main
       bertspec diff v1 v2
-      bertspec diff sentiment@main              with sentiment here
+      bertspec diff sentiment@main          # with sentiment here
       bertspec diff small large
     """  # noqa: D301 - click wants the character
     import tempfile

@@ -28,7 +28,12 @@ def command(paths: tuple[Path, ...], measure: bool, fmt: str) -> int:  # noqa: F
     in GFLOP/s; installed packages beside the locked ones; git, DVC, its remote and links; and
     whether dvc.yaml and params.yaml are current. Each line is good, a note, or wrong, with what to
     do about it. Nothing is changed. Exit code 1 when something is wrong.
-    """
+
+    \b
+    Examples:
+      bertspec doctor
+      bertspec doctor --no-measure --format json
+    """  # noqa: D301 - click wants the character
     from bertspec.core.errors import CheckFailed
     from bertspec.core.terminal import json_text
     from bertspec.runtime.doctor.examine import examine

@@ -22,7 +22,12 @@ def command(target: str, paths: tuple[Path, ...], fmt: str) -> None:
     It shows the stages before it down to raw data, with the fields of specs that each reads, where
     they stand, and locked versions: all that can change it. With that, what `bertspec plan` says of
     it, and why it was last made anew, as the versions of dvc.lock in git tell.
-    """
+
+    \b
+    Examples:
+      bertspec explain sentiment-train
+      bertspec explain models/sentiment/export
+    """  # noqa: D301 - click wants the character
     from bertspec.cli.compile import lowered
     from bertspec.core.terminal import json_text
     from bertspec.planning.explain import explain

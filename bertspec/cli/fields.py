@@ -13,7 +13,12 @@ def command(prefix: str, fmt: str) -> None:
     """List every field of a spec, or those below PREFIX such as `training`.
 
     Each with its type, default and the stages that run again when it changes.
-    """
+
+    \b
+    Examples:
+      bertspec fields
+      bertspec fields training.batch
+    """  # noqa: D301 - click wants the character
     import json
     from dataclasses import asdict
 

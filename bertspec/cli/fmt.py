@@ -23,7 +23,13 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
 
     Every comment stays, and what a file means does; both are looked at before anything is written.
     When one file cannot be read or formatted, none is written.
-    """
+
+    \b
+    Examples:
+      bertspec fmt
+      bertspec fmt --check            # for CI
+      bertspec fmt --diff specs/sentiment.yaml
+    """  # noqa: D301 - click wants the character
     from bertspec.core.errors import CheckFailed, InputError
     from bertspec.core.files import write_atomic
     from bertspec.formatting.spec_file import formatted

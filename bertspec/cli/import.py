@@ -17,10 +17,11 @@ def command(kind: str, arguments: tuple[str, ...], output: Path | None) -> int:
     """Translate what another tool is told into a spec.
 
     \b
-      bertspec import run_glue --model_name_or_path bert-base-cased --task_name mrpc ...
+    Examples:
+      bertspec import run_glue --model_name_or_path bert-base-cased --task_name mrpc
       bertspec import run_glue arguments.json
-      bertspec import trainer FOLDER         what transformers' Trainer has saved
-      bertspec import ludwig CONFIG [DATA]
+      bertspec import trainer runs/1             # what transformers' Trainer has saved
+      bertspec import ludwig model.yaml reviews.csv
       bertspec import spacy config.cfg
 
     The spec is printed, or written to a file that is not there yet. Defaults of the other tool

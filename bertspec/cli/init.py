@@ -24,7 +24,12 @@ def command(folder: Path) -> None:
 
     It makes the folder, or adds what is missing to one, such as an existing git repository, and
     touches nothing that is there.
-    """
+
+    \b
+    Examples:
+      bertspec init restaurants
+      bertspec init                   # in the folder of a repository
+    """  # noqa: D301 - click wants the character
     _require_programs()
     for name in ("specs", "data", "schema"):
         if (folder / name).is_file():

@@ -60,7 +60,13 @@ def command(
     looked up again. What changes is shown.
 
     A lock that cannot be read, such as after a merge, is written anew.
-    """
+
+    \b
+    Examples:
+      bertspec lock
+      bertspec lock --upgrade models/acme/tiny@main
+      bertspec lock --frozen          # for CI: 1 where it would change
+    """  # noqa: D301 - click wants the character
     from bertspec.core.files import write_if_changed
     from bertspec.core.verbosity import did
     from bertspec.pipeline.layout import LOCK_FILE

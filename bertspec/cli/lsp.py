@@ -38,6 +38,10 @@ def command(options: dict[str, bool], stdio: bool) -> int:  # noqa: ARG001, FBT0
       [[language]]
       name = "yaml"
       language-servers = ["bertspec"]
+
+    \b
+    Examples:
+      bertspec lsp                    # an editor calls it
     """  # noqa: D301 - click wants the character
     from bertspec.core.errors import EnvironmentFault
 

@@ -16,7 +16,11 @@ def command(base: Path, ours: Path, theirs: Path, path: str) -> int:
     PATH says which file of the project they are. dvc.yaml and params.yaml are merged stage by stage
     and key by key, dvc.lock by whole stages; of metrics and plots that both sides built, ours stay.
     Exit code 1 where the file is not final: a conflict for git.
-    """
+
+    \b
+    Examples:
+      bertspec merge-file %O %A %B %P    # in the settings of git
+    """  # noqa: D301 - click wants the character
     from bertspec.core.terminal import one_line
     from bertspec.merging.merge import merge_file
 

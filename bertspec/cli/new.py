@@ -33,6 +33,7 @@ def command(name: str, task: str, data: Path | None, columns: tuple[str, ...], b
     """Write specs/NAME.yaml: a first spec of a task, for your data.
 
     \b
+    Examples:
       bertspec new reviews --task text-classification --data data/reviews.csv
       bertspec new entities --task token-classification
 

@@ -46,7 +46,12 @@ def command(paths: tuple[Path, ...], remote: bool, fmt: str) -> int:  # noqa: FB
 
     Exit code 0 when there is nothing to run, 2 when there is something, and 1, other than for other
     commands, for input that is wrong.
-    """
+
+    \b
+    Examples:
+      bertspec plan
+      bertspec plan --format json
+    """  # noqa: D301 - click wants the character
     from bertspec.core.errors import CheckFailed, InputError
     from bertspec.core.terminal import json_text
     from bertspec.planning.text import as_json, as_text

@@ -87,6 +87,7 @@ def command(
     fields of one input, in order. Without TEXTS and --input, standard input is read, a text a line.
 
     \b
+    Examples:
       bertspec predict sentiment "Never a false note." "I left early."
       bertspec predict sentiment --input reviews.csv --column review --format json
       bertspec predict sentiment --input reviews.csv --carry id --output said.parquet

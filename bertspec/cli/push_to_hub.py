@@ -44,6 +44,7 @@ def command(
     The token is that of HF_TOKEN or of `hf auth login`; HF_ENDPOINT names another hub.
 
     \b
+    Examples:
       bertspec push-to-hub sentiment acme/sentiment --private
     """  # noqa: D301 - click wants the character
     from rich.filesize import decimal

@@ -32,7 +32,12 @@ def check(name: str | None, fmt: str) -> int:
     file by file; nothing is sent and nothing is fetched. Only a push shows whether one may write.
 
     Exit code 1 when something is not in the remote, 3 when the remote cannot be read.
-    """
+
+    \b
+    Examples:
+      bertspec remote check
+      bertspec remote check team --format json
+    """  # noqa: D301 - click wants the character
     from bertspec.core.errors import InputError
     from bertspec.core.terminal import json_text
     from bertspec.planning.project import read_locked

@@ -11,7 +11,12 @@ def command(what: str) -> None:
     Editors complete and check a spec that begins with the line
 
     # yaml-language-server: $schema=PATH-OR-URL
-    """
+
+    \b
+    Examples:
+      bertspec schema > schema/bertspec-1.schema.json
+      bertspec schema dataset
+    """  # noqa: D301 - click wants the character
     from bertspec.spec.schema import schema_text
 
     click.echo(schema_text(what), nl=False)

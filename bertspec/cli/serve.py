@@ -62,6 +62,7 @@ def command(
     Ctrl-C or SIGTERM stops it, after every request that it has accepted has its answer.
 
     \b
+    Examples:
       bertspec serve sentiment --port 8000
       curl http://127.0.0.1:8000/predict --json '{"text": "Never a false note."}'
     """  # noqa: D301 - click wants the character

@@ -15,7 +15,12 @@ def command(check: bool, remove: bool) -> int:  # noqa: FBT001
     this clone, which each clone needs for itself: without them git merges by lines, as always. Then
     branches that change other specs, or other fields of one, merge without a conflict. Run it again
     after bertspec has moved.
-    """
+
+    \b
+    Examples:
+      bertspec setup-git
+      bertspec setup-git --check
+    """  # noqa: D301 - click wants the character
     from bertspec.runtime.git_setup import ATTRIBUTES, DRIVER, missing, set_up, take_away
 
     root = Path.cwd()

@@ -22,7 +22,12 @@ def command(names: tuple[str, ...], fmt: str) -> None:
     """Show the metrics of the models in this project, and where their artifacts are.
 
     NAMES are specs, by default all that have been evaluated.
-    """
+
+    \b
+    Examples:
+      bertspec show
+      bertspec show sentiment --format json
+    """  # noqa: D301 - click wants the character
     from rich.console import Console
 
     from bertspec.core.errors import InputError

@@ -13,7 +13,11 @@ def command(name: str) -> None:
     """Run the compiled stage NAME of the project in this folder.
 
     DVC calls this. By hand it makes the stage's outputs anew from what is in the workspace.
-    """
+
+    \b
+    Examples:
+      bertspec stage sentiment-train
+    """  # noqa: D301 - click wants the character
     import time
 
     from bertspec.core.verbosity import is_verbose

@@ -31,7 +31,13 @@ def command(paths: tuple[Path, ...], with_data: bool, fmt: str) -> int:  # noqa:
     With --data the rows of each valid spec are read and prepared in a temporary folder, and the
     contract's quick rules look at them. Nothing is built and nothing is downloaded. Exit code 2
     also for data that cannot be read, and 1 when only the contract is broken.
-    """
+
+    \b
+    Examples:
+      bertspec validate
+      bertspec validate --data specs/sentiment.yaml
+      bertspec validate --format github    # in a workflow
+    """  # noqa: D301 - click wants the character
     from bertspec.compiler.checks import load_checked
     from bertspec.core.diagnostics import Severity, render
     from bertspec.core.verbosity import did, note

@@ -28,7 +28,12 @@ def command(names: tuple[str, ...], fmt: str) -> None:
 
     Exit code 1 at the first stage that makes something else, with what differs and which ingredient
     is not the same. Files of the same content in other bytes are a difference, and said to be such.
-    """
+
+    \b
+    Examples:
+      bertspec verify
+      bertspec verify sentiment
+    """  # noqa: D301 - click wants the character
     import tempfile
 
     from bertspec.cli.compile import difference, lowered

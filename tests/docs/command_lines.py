@@ -12,6 +12,7 @@ from bertspec.cli import cli
 
 _ENDS = set("();<>|&")
 """Of these characters is what ends a command in a shell."""
+_INNER = re.compile(r"\$\(([^()]*)\)")
 _SETTING = re.compile(r"\w+=")
 
 
@@ -20,6 +21,8 @@ def command_lines(text: str) -> Iterator[list[str]]:
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.shlex(line, posix=True, punctuation_chars=True)
         words.whitespace_split = True
+        for inner in _INNER.findall(line):
+            yield from command_lines(inner)
         for command in _commands(list(words)):
             named = list(itertools.dropwhile(_SETTING.match, command))
             if named[:1] == ["bertspec"]:

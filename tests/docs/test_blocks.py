@@ -10,7 +10,6 @@ import pytest
 from bertspec.core.explanations import known_codes, page
 from tests.docs.blocks import (
     READ,
-    REPOSITORY,
     RUN,
     Block,
     blocks,

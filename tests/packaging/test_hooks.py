@@ -52,7 +52,9 @@ def test_pre_commit_installs_and_runs_the_hooks(project: Project, tmp_path: Path
     spec = project.root / "specs" / "tiny.json"
     spec.write_text(spec.read_text().replace('"max_length": 32', '"max_length": 16'))
     said = hooks(1)
-    assert re.findall(r"^(bertspec.*?)\.+Failed", said, re.MULTILINE) == ["bertspec compile --check"]
+    assert re.findall(r"^(bertspec.*?)\.+Failed", said, re.MULTILINE) == [
+        "bertspec compile --check"
+    ]
     spec.write_text(spec.read_text().replace("max_length", "max_lenth"))
     assert "E010" in hooks(1)
 
