@@ -19,6 +19,7 @@ from tests.docs.blocks import (
 )
 from tests.docs.command_lines import command_lines, problem
 from tests.docs.fragments import problems
+from tests.projects import Project
 
 PAGES = [pytest.param(path, id=path.name) for path in pages()]
 
@@ -110,3 +111,9 @@ def _indented(lines: list[str]) -> str:
             break
         found.append(line[4:])
     return "\n".join(found)
+
+
+def test_the_readme_has_the_committed_results_of_the_demo() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    said = Project(REPOSITORY).call("show", "sentiment").stdout
+    assert [line for line in said.splitlines() if line.rstrip() not in readme] == []
