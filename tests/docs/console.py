@@ -105,7 +105,7 @@ class _Shell:
         result = subprocess.run(
             program, cwd=self._folder, env=os.environ | self._environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, check=False, timeout=300,
+            text=True, check=False, timeout=1200,
         )  # fmt: skip
         assert code is None or result.returncode == code, f"{program[-1]}\n{result.stdout}"
         return result.stdout

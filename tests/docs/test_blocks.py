@@ -10,6 +10,7 @@ import pytest
 from bertspec.core.explanations import known_codes, page
 from tests.docs.blocks import (
     READ,
+    REPOSITORY,
     RUN,
     Block,
     blocks,
