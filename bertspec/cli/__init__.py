@@ -20,6 +20,7 @@ COMMANDS = {
     "fmt": "Format specs, and keep every comment.",
     "lock": "Fix in bertspec.lock what specs leave open.",
     "compile": "Write dvc.yaml and params.yaml from specs.",
+    "sweep": "Try values of a spec's fields, each as an experiment of DVC.",
     "adopt": "Write values of an experiment back into the specs.",
     "plan": "Tell what would run, why, and how long it may take.",
     "explain": "Tell where an artifact comes from, and why it was last made anew.",

@@ -12,15 +12,26 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", required=False)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--experiment", metavar="EXPERIMENT",
+    help="Bring this experiment of DVC into the workspace first, as `dvc exp apply` does.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Write nothing; show the change as a diff.")
 @click.option(
     "--format", "fmt", type=click.Choice(["text", "json"]), default="text",
     help="Lines to read, or one JSON object.",
 )  # fmt: skip
-def command(name: str | None, paths: tuple[Path, ...], dry_run: bool, fmt: str) -> None:  # noqa: FBT001
+def command(
+    name: str | None,
+    paths: tuple[Path, ...],
+    experiment: str | None,
+    dry_run: bool,  # noqa: FBT001
+    fmt: str,
+) -> None:
     """Write values of an experiment back into the specs, and compile.
 
-    After `dvc exp run --set-param` and `dvc exp apply`, params.yaml holds what the specs do not.
+    After `dvc exp run --set-param` and `dvc exp apply`, params.yaml holds what the specs do not;
+    with --experiment, both are done at once.
     Each such value is written into the file of its spec, also where the spec inherits it, or into
     that of its data set; all else in the file stays as it is, comments as well. Where DVC has built
     the experiment, nothing runs again.
@@ -38,9 +49,14 @@ def command(name: str | None, paths: tuple[Path, ...], dry_run: bool, fmt: str) 
     """  # noqa: D301 - click wants the character
     from bertspec.adopting.adopt import adopt
     from bertspec.core.files import write_all
+    from bertspec.core.program import call
     from bertspec.core.terminal import json_text, printable
 
     root = Path.cwd()
+    if experiment is not None:
+        if dry_run:
+            raise click.UsageError("--dry-run changes nothing, and --experiment does")
+        call("dvc", "exp", "apply", "--quiet", experiment, folder=root)
     adopted = adopt(root, paths, name)
     contents, diff = _to_write(adopted, root)
     if not dry_run:

@@ -42,6 +42,10 @@ def _stages() -> Iterable[str]:
         return ()
 
 
+def _sweeps() -> Iterable[str]:
+    return (path.stem for path in Path("sweeps").glob("*.yaml"))
+
+
 def _codes() -> Iterable[str]:
     from bertspec.core.explanations import known_codes
 
@@ -51,4 +55,5 @@ def _codes() -> Iterable[str]:
 evaluated_models = _names(_evaluated)
 exported_models = _names(_exported, or_folder=True)
 stages = _names(_stages)
+sweeps = _names(_sweeps)
 error_codes = _names(_codes)

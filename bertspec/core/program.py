@@ -5,6 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from bertspec.core.errors import EnvironmentFault
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -34,3 +36,18 @@ def ask(*command: str, folder: Path, seconds: float | None = 60) -> Answer:
     except OSError as error:
         return Answer(-1, "", error.strerror or str(error))
     return Answer(result.returncode, result.stdout, result.stderr)
+
+
+def call(*command: str, folder: Path) -> str:
+    """What git or DVC prints, however long it takes.
+
+    Raises EnvironmentFault (E240) where it fails, with what it says.
+    """
+    answer = ask(*command, folder=folder, seconds=None)
+    if answer.code:
+        what = " ".join(word for word in command[:3] if not word.startswith("-"))
+        said = answer.problem.removeprefix("ERROR: ")
+        raise EnvironmentFault.of(
+            "E240", f"`{what}` failed in {folder}: {said}", "put that right, and run this again"
+        )
+    return answer.out

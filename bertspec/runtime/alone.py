@@ -1,4 +1,4 @@
-"""One run of a stage at a time: a second one would remove what the first is writing."""
+"""One run of a stage or a sweep at a time: a second would remove what the first is writing."""
 
 import fcntl
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from bertspec.core.errors import EnvironmentFault
 
 
 @contextmanager
-def alone(file: Path, stage: str) -> Iterator[None]:
-    """Hold a stage for the time of the block, by a lock on `file`, which stays where it is.
+def alone(file: Path, what: str) -> Iterator[None]:
+    """Hold `what`, such as a stage, for the time of the block: a lock on `file`, which stays there.
 
     The system frees the lock when the process ends, however it ends. On a file system that has no
     locks nothing is held. Raises EnvironmentFault (E517) where another process has it.
@@ -22,7 +22,7 @@ def alone(file: Path, stage: str) -> Iterator[None]:
         except BlockingIOError:
             raise EnvironmentFault.of(
                 "E517",
-                f"another process runs the stage `{stage}` here",
+                f"another process runs the {what} here",
                 "wait until it has ended, and run this again",
             ) from None
         except OSError:

@@ -52,6 +52,14 @@ class Child:
         last = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         return ": ".join([how, *last])
 
+    def dismiss(self, seconds: float) -> None:
+        """Let it see that it is no longer needed, and end it if it is there after so long."""
+        with contextlib.suppress(OSError):
+            _pipe(self._process.stdin).close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        self.end()
+
     def end(self) -> None:
         """End it, whatever it is doing."""
         self._process.kill()

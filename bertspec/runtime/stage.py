@@ -62,7 +62,7 @@ def run_stage(name: str, root: Path) -> None:
     hardware = (params.get(RECORDS) or {}).get(HARDWARE)
     let_waiting_threads_sleep()
     make_ignored(root / WORK_FOLDER)
-    with alone(root / WORK_FOLDER / "locks" / name, name):
+    with alone(root / WORK_FOLDER / "locks" / name, f"stage `{name}`"):
         if hardware is not None and record.threads is not None:
             locked = validated(Hardware, hardware, name)
             tell_of_another_class(name, locked, record.device or "cpu")

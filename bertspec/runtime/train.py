@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from bertspec.runtime.training.gradients import recompute_activations
 from bertspec.runtime.training.graphs import graphs
 from bertspec.runtime.training.loop import train
 from bertspec.runtime.training.lora import adapted
-from bertspec.runtime.training.measurements import Score
+from bertspec.runtime.training.measurements import Publish, Score, unpublished
 from bertspec.runtime.training.memory import within_memory
 from bertspec.runtime.training.normalization import norms_in_bf16
 from bertspec.runtime.training.packing import packing
@@ -98,13 +99,18 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
         ):
             curves = train(
                 model, params.task, params.training, tokens, validation, score, pad_id,
-                checkpoints, observe, teacher, team,
+                checkpoints, observe, teacher, team, _growing(context, team),
             )  # fmt: skip
         if team.rank:
             return
         _save(model, base, context.outputs["trained"])
     for name in CURVES:
         write_csv(getattr(curves, name), context.outputs[name])
+
+
+def _growing(context: Context[TrainParams], team: Team) -> Publish:
+    """Writes the validation curve where it will be, as far as it is: who waits can look at it."""
+    return unpublished if team.rank else partial(write_csv, path=context.outputs["validation"])
 
 
 def _score(context: Context[TrainParams]) -> Score | None:

@@ -43,6 +43,10 @@ class Wanted:
         """Whether a text or a number can stand here."""
         return any(part in (str, int, float) for part in _parts(self.annotation))
 
+    def numbers(self) -> frozenset[type]:
+        """Which of int and float can stand here."""
+        return frozenset(part for part in _parts(self.annotation) if part in (int, float))
+
     def models(self) -> Iterator[type[Model]]:
         """The models of mappings that may stand here."""
         for part in _parts(self.annotation):

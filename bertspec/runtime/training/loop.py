@@ -26,7 +26,7 @@ from bertspec.runtime.training.dropout import fast_dropout
 from bertspec.runtime.training.freezing import Frozen
 from bertspec.runtime.training.gradients import clip
 from bertspec.runtime.training.in_flight import Step
-from bertspec.runtime.training.measurements import Measurements, Score
+from bertspec.runtime.training.measurements import Measurements, Publish, Score, unpublished
 from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
 from bertspec.runtime.training.packing import packing
@@ -52,6 +52,7 @@ def train(
     observe: Observer = unobserved,
     teacher: Teacher | None = None,
     team: Team = ALONE,
+    publish: Publish = unpublished,
 ) -> Curves:
     """Train `model` in place on `tokens`; at the end it has the weights that measured best.
 
@@ -60,7 +61,7 @@ def train(
     epoch, and dropout of seed and step. From a checkpoint it goes on as if it had never stopped.
     `observe` is told each step and each measurement. `teacher` is what the model learns from,
     beside the targets, as `options.distillation` says. The processes of `team` train together, and
-    all have the same model.
+    all have the same model. `publish` is given the validation curve whenever it has grown.
     Raises InputError: E404 for a loss or a gradient that is no number, E403 for layers that are
     not known.
     """
@@ -76,7 +77,7 @@ def train(
     progress, weights = checkpoints.resume(model, optimizer, average, steps)
     team.meet(progress.step)
     measurements = Measurements(
-        options, task, validation, score, pad_id, steps, progress, weights, team
+        options, task, validation, score, pad_id, steps, progress, weights, team, publish
     )
 
     def keep(*_: object, **__: object) -> None:  # may be called as a bar is

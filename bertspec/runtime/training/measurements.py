@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 Score = Callable[["Sequence[np.ndarray]"], Mapping[str, float]]
 """What a model says of the validation split, see `Task.keep` -> the metric of that."""
 
+Publish = Callable[[Sequence[Mapping[str, float]]], None]
+"""Is given the rows of a curve."""
+
+
+def unpublished(curve: Sequence[Mapping[str, float]]) -> None:
+    """Does nothing with it."""
+
 
 @dataclass
 class Measurements:
@@ -42,6 +49,8 @@ class Measurements:
     weights: Weights | None
     """The best ones so far, if any were measured."""
     team: Team = ALONE
+    publish: Publish = unpublished
+    """Is given the validation curve so far after each measurement."""
 
     def take_if_due(
         self,
@@ -69,6 +78,7 @@ class Measurements:
         column, axis, number = _place(every, progress)
         progress.curves.validation.append({column: number, **row})
         observe(axis, number, row)
+        self.publish(progress.curves.validation)
         return True
 
     @property
