@@ -40,16 +40,23 @@ class Adopted:
     """What the changed specs compile to; None where there is nothing to adopt."""
 
 
-def adopt(root: Path, paths: Sequence[Path], name: str | None) -> Adopted:
+def adopt(
+    root: Path,
+    paths: Sequence[Path],
+    name: str | None,
+    present: Mapping[str, Any] | None = None,
+) -> Adopted:
     """The changes of the specs at `paths`, or of the one called `name` alone.
 
-    A data set is changed for all specs that use it. Nothing is written.
+    `present` is what params.yaml is to be, by default what it is. A data set is changed for all
+    specs that use it. Nothing is written.
     Raises InputError: E224 for a name that no spec has, E221 to E223 for values that come from no
     field of a spec, E225 for a file that cannot be edited, E226 for values that specs may not have.
     """
     lock = require_lock(root)
     before = Compiled.of(load_valid(paths, root).specs, lock)
-    present = read_mapping(root, PARAMS_FILE, "E209", "see `bertspec explain-code E209`")
+    if present is None:
+        present = read_mapping(root, PARAMS_FILE, "E209", "see `bertspec explain-code E209`")
     takes = _taking(before.pinned, name)
     found = list(differences(before, present))
     put_back = [d for d in found if not any(map(takes, d.places))]

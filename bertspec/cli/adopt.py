@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--experiment", metavar="EXPERIMENT",
-    help="Bring this experiment of DVC into the workspace first, as `dvc exp apply` does.",
+    help="Take the values of this experiment of DVC, in place of those in params.yaml.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Write nothing; show the change as a diff.")
 @click.option(
@@ -30,14 +30,16 @@ def command(
 ) -> None:
     """Write values of an experiment back into the specs, and compile.
 
-    After `dvc exp run --set-param` and `dvc exp apply`, params.yaml holds what the specs do not;
-    with --experiment, both are done at once.
+    After `dvc exp run --set-param` and `dvc exp apply`, params.yaml holds what the specs do not.
     Each such value is written into the file of its spec, also where the spec inherits it, or into
     that of its data set; all else in the file stays as it is, comments as well. Where DVC has built
     the experiment, nothing runs again.
 
     With NAME, values of that spec alone are taken, and what params.yaml has for others is put back.
     PATHS are all specs of the project, by default those in `specs`.
+
+    With --experiment nothing is applied before, and no other file changes: the values are those of
+    the experiment's params.yaml, and `dvc repro` takes what it has built from the run cache.
 
     Values that no field gives are an error, such as versions from bertspec.lock. All is written, or
     nothing.
@@ -48,16 +50,13 @@ def command(
       bertspec adopt --dry-run        # as a diff
     """  # noqa: D301 - click wants the character
     from bertspec.adopting.adopt import adopt
+    from bertspec.adopting.experiment import params_of
     from bertspec.core.files import write_all
-    from bertspec.core.program import call
     from bertspec.core.terminal import json_text, printable
 
     root = Path.cwd()
-    if experiment is not None:
-        if dry_run:
-            raise click.UsageError("--dry-run changes nothing, and --experiment does")
-        call("dvc", "exp", "apply", "--quiet", experiment, folder=root)
-    adopted = adopt(root, paths, name)
+    present = None if experiment is None else params_of(experiment, root)
+    adopted = adopt(root, paths, name, present)
     contents, diff = _to_write(adopted, root)
     if not dry_run:
         write_all(contents)

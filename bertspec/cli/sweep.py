@@ -119,17 +119,24 @@ def _as_json(swept: "Swept") -> dict[str, Any]:
     }
 
 
+def _short(value: Any) -> str:
+    """A drawn number has more digits than one reads; JSON has all of them."""
+    from bertspec.core.values import shown
+
+    return f"{value:.4g}" if isinstance(value, float) else shown(value)
+
+
 def _show(swept: "Swept", console: "Any") -> None:
     from rich.table import Table
 
-    from bertspec.core.values import shown
-
     fields = list(next(iter(swept.trials.values())))
-    table = Table("experiment", *fields, str(swept.objective), "state", "seconds")
+    table = Table("experiment")
+    for title in (*fields, str(swept.objective), "state", "seconds"):
+        table.add_column(title, overflow="fold")
     for number, values in swept.trials.items():
         outcome = swept.outcomes[number]
         value = "-" if outcome.value is None else f"{outcome.value:.4f}"
-        row = [shown(values[field]) for field in fields]
+        row = [_short(values[field]) for field in fields]
         state = outcome.state.value
         if outcome.curve and state == "pruned":
             state += f" after {len(outcome.curve)}"

@@ -128,7 +128,7 @@ class Space:
         """
         if not isinstance(values, Range):
             return values
-        here = self._sweep.document.position(("fields", name))
+        here = self._sweep.document.position(("fields", name), key=True)
         wanted = wanted_at(Spec, tuple(name.split(".")), self._full)
         kinds = frozenset[type]().union(*(w.numbers() for w in wanted))
         whole = float not in kinds
@@ -198,9 +198,11 @@ def _set(values: dict[str, Any], path: tuple[str, ...], new: Any, full: Any) -> 
 def _put(params: dict[str, Any], key: Path_, value: Any) -> None:
     *above, last = key
     inside: Any = params
+    if value is ABSENT and value_at(params, key) is ABSENT:
+        return
     for part in above:
         inside = inside.setdefault(part, {})
     if value is ABSENT:
-        inside.pop(last, None)
+        del inside[last]
     else:
         inside[last] = value

@@ -205,8 +205,9 @@ def _described(definition: Definition) -> dict[str, Any]:
     """All that the trials depend on beside the commit; more of them are the same sweep."""
     file = definition.file.model_dump(mode="json", exclude={"description"})
     file["sampler"].pop("trials", None)
+    order = list(definition.file.fields)  # it says which value is drawn first
     optuna = {} if isinstance(definition.file.sampler, Grid) else {"optuna": version("optuna")}
-    return {"file": file, **optuna}
+    return {"file": file, "order": order, **optuna}
 
 
 def _trial_in(slot: Path) -> str:

@@ -1,5 +1,6 @@
 """A process that runs one trial, and ends it when the process that asked for it is gone."""
 
+import contextlib
 import json
 import os
 import sys
@@ -21,8 +22,9 @@ def main() -> NoReturn:
         line = json.dumps({"outcome": asdict(run_trial(job))}) + "\n"
     except BertspecError as error:
         line = tell(error)
-    sys.stdout.write(line)
-    sys.stdout.flush()
+    with contextlib.suppress(BrokenPipeError):  # of who asked for it, and is gone
+        sys.stdout.write(line)
+        sys.stdout.flush()
     os._exit(0)  # the thread waits for its standard input
 
 

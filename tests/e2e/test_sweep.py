@@ -1,0 +1,135 @@
+"""`bertspec sweep` with the real dvc: trials are experiments, and what they share is not built."""
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertspec.core.yaml import load_plain
+from tests.projects import Project, with_onnx
+from tests.sweep.conftest import write_sweep
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("dvc")]
+
+
+def _experiments(project: Project) -> dict[str, Any]:
+    """What `dvc exp show` has of each experiment of the commit."""
+    (shown,) = [
+        commit
+        for commit in json.loads(project.run("dvc", "exp", "show", "--json").stdout)
+        if commit["rev"] != "workspace"
+    ]
+    found = shown["experiments"] or []
+    return {each["name"]: each["revs"][0]["data"] for each in found}
+
+
+def _log(project: Project, number: int) -> str:
+    return (project.root / f".bertspec/sweeps/rates/logs/{number}.txt").read_text()
+
+
+def test_trials_are_experiments_and_the_best_is_taken_over_by_one_command(clone: Project) -> None:
+    """The second of two trials is stopped, as it learns nothing."""
+    write_sweep(
+        clone,
+        fields={"training.learning_rate": [4e-3, 1e-9]},
+        pruner={"type": "median", "startup": 1, "warmup": 2},
+    )
+    told = json.loads(clone.bertspec("sweep", "rates", "--format", "json"))
+    assert [trial["state"] for trial in told["trials"]] == ["complete", "pruned"]
+    assert 3 <= len(told["trials"][1]["curve"]) < 10
+    assert told["best"] == "rates-1"
+    assert re.findall(r"Running stage '(.+)'", _log(clone, 1)) == ["tiny-train", "tiny-evaluate"]
+    shown = _experiments(clone)
+    assert shown.keys() == {"rates-1"}
+    metrics = shown["rates-1"]["metrics"]["models/tiny/metrics.json"]["data"]
+    assert metrics["validation"]["loss"] == told["trials"][0]["value"]
+    assert min(told["trials"][0]["curve"]) == pytest.approx(metrics["validation"]["loss"], 1e-5)
+    assert clone.run("git", "status", "--porcelain").stdout.split() == ["??", "sweeps/"]
+    assert "rates-1 --experiment" not in clone.bertspec("sweep", "rates")
+    assert not (clone.root / ".bertspec/sweeps/rates/slots").exists()
+
+    clone.bertspec("adopt", "tiny", "--experiment", "rates-1")
+    assert json.loads((clone.root / "specs/tiny.json").read_text())["training"] == (
+        with_onnx()["training"] | {"learning_rate": 0.004}
+    )
+    assert load_plain((clone.root / "params.yaml").read_text())["tiny"]["training"][
+        "learning_rate"
+    ] == 0.004  # fmt: skip
+    said = clone.run("dvc", "repro", "tiny-evaluate").stdout
+    assert "Running stage" not in said
+    assert said.count("is cached - skipping run") == 2
+    assert clone.metrics()["validation"]["loss"] == told["trials"][0]["value"]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_trials_beside_each_other_go_on_from_their_checkpoints(
+    clone: Project, tmp_path: Path, number: signal.Signals
+) -> None:
+    """What a sweep ends with after it was interrupted is what it ends with at one go."""
+    clone.write_spec(
+        with_onnx(
+            training={"epochs": 60, "batch": {"examples": 8},
+                      "execution": {"checkpoint_seconds": 0.2}}
+        )
+    )  # fmt: skip
+    clone.bertspec("compile")
+    clone.commit("longer")
+    write_sweep(clone, fields={"training.learning_rate": [1e-3, 2e-3, 3e-3]})
+    process = clone.start("bertspec", "sweep", "rates", "--jobs", "2")
+    slots = clone.root / ".bertspec/sweeps/rates/slots"
+    saved = "*/.bertspec/checkpoints/tiny-train/*.safetensors"
+    wait_for(lambda: len(list(slots.glob(saved))) == 2)
+    process.send_signal(number)
+    process.wait(60)
+    told = json.loads(clone.bertspec("sweep", "rates", "--jobs", "2", "--format", "json"))
+    assert [trial["state"] for trial in told["trials"]] == ["complete"] * 3
+    assert _experiments(clone).keys() == {"rates-1", "rates-2", "rates-3"}
+    # Bit for bit what dvc builds of the same values without any of this.
+    clone.run("dvc", "exp", "run", "--temp", "--name", "plain", "--set-param",
+              "tiny.training.learning_rate=0.001", "tiny-evaluate")  # fmt: skip
+    clone.run("dvc", "config", "--local", "cache.dir", str(tmp_path / "nothing"))
+    shown = _experiments(clone)
+    assert shown["plain"]["deps"] == shown["rates-1"]["deps"]
+    assert shown["plain"]["metrics"] == shown["rates-1"]["metrics"]
+
+
+@pytest.mark.thorough
+def test_a_trial_that_diverges_has_failed_and_one_below_its_bound_is_rejected(
+    clone: Project,
+) -> None:
+    evaluation = {"metrics": ["accuracy"], "require": {"loss": "<= 0.5"}}
+    clone.write_spec(with_onnx(evaluation=evaluation))
+    clone.bertspec("compile")
+    clone.commit("with a bound")
+    write_sweep(clone, fields={"training.learning_rate": [1e9, 1e-9, 3e-3]})
+    told = json.loads(clone.bertspec("sweep", "rates", "--format", "json"))
+    assert [trial["state"] for trial in told["trials"]] == ["failed", "rejected", "complete"]
+    assert "E404" in told["trials"][0]["reason"]
+    assert "E410" in told["trials"][1]["reason"]
+    assert told["best"] == "rates-3"
+    assert _experiments(clone).keys() == {"rates-3"}
+
+
+@pytest.mark.thorough
+def test_trials_on_a_cluster_of_ray_are_those_of_this_machine(
+    clone: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    write_sweep(clone)
+    there = json.loads(
+        clone.bertspec("sweep", "rates", "--ray", "local", "--jobs", "2", "--format", "json")
+    )
+    assert _experiments(clone).keys() == {"rates-1", "rates-2"}
+    here = json.loads(clone.bertspec("sweep", "rates", "--restart", "--format", "json"))
+    for trial in (*there["trials"], *here["trials"]):
+        del trial["seconds"]
+    assert there == here
+    assert "E240" in clone.bertspec(
+        "sweep", "rates", "--restart", "--ray", "127.0.0.1:1", code=3
+    )
