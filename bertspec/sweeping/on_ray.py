@@ -9,9 +9,6 @@ from bertspec.sweeping.engine import Runner, gone, outcome_of
 from bertspec.sweeping.record import Outcome
 from bertspec.sweeping.trial import Job
 
-LOCAL = "local"
-"""The address of a cluster of this machine alone, which ends with the sweep."""
-
 
 class Cluster:
     """So many trials at a time, each where Ray has cores for its locked threads."""
@@ -19,10 +16,9 @@ class Cluster:
     def __init__(self, address: str, jobs: int, threads: int) -> None:
         """Raises EnvironmentFault: E502 where Ray is not installed, E240 for no such cluster."""
         self._ray = _require_ray()
-        here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
-            self._ray.init(address, log_to_driver=False, **(here if address == LOCAL else {}))
-        except (ConnectionError, RuntimeError, ValueError) as error:
+            self._ray.init(address, log_to_driver=False, logging_level="error")
+        except Exception as error:  # noqa: BLE001 - Ray raises Exception itself, too
             raise EnvironmentFault.of(
                 "E240",
                 f"there is no Ray cluster at {address}: {reason(error)}",

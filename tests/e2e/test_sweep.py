@@ -130,6 +130,4 @@ def test_trials_on_a_cluster_of_ray_are_those_of_this_machine(
     for trial in (*there["trials"], *here["trials"]):
         del trial["seconds"]
     assert there == here
-    assert "E240" in clone.bertspec(
-        "sweep", "rates", "--restart", "--ray", "127.0.0.1:1", code=3
-    )
+    assert "E240" in clone.bertspec("sweep", "rates", "--restart", "--ray", "127.0.0.1:1", code=3)

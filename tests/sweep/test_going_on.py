@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -17,7 +17,7 @@ from bertspec.sweeping.trial import Job
 from tests.projects import Project, with_onnx
 from tests.sweep.conftest import write_sweep
 
-TPE: Mapping[str, Any] = {
+TPE: dict[str, Any] = {
     "sampler": {"type": "tpe", "trials": 13, "seed": 2},
     "pruner": {"type": "median", "startup": 3},
     "fields": {
@@ -184,7 +184,7 @@ def test_more_trials_go_on_and_anything_else_is_another_sweep(
     _run(tried, engines)
     assert [job.number for job in engines[-1].jobs] == list(range(4, 14))
     write_sweep(tried, **TPE | {"sampler": {"type": "tpe", "trials": 13, "seed": 3}})
-    with pytest.raises(InputError, match="sampler.seed"):
+    with pytest.raises(InputError, match=r"sampler\.seed"):
         _run(tried, engines)
     fields = dict(reversed(list(TPE["fields"].items())))
     write_sweep(tried, **TPE | {"fields": fields})
