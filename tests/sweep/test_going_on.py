@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 
 import pytest
@@ -71,16 +71,13 @@ def result_of(job: Job) -> Outcome:
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> list[Instant]:
     """Those of a test; while the sweep waits, the last one ends a trial."""
-    from bertspec.sweeping import sweep
-
     found: list[Instant] = []
-    real = sweep.wait
 
-    def wait(running: Any, **options: Any) -> Any:
+    def stepping(running: Any, **options: Any) -> Any:
         found[-1].step()
-        return real(running, **options)
+        return wait(running, **options)
 
-    monkeypatch.setattr(sweep, "wait", wait)
+    monkeypatch.setattr("bertspec.sweeping.sweep.wait", stepping)
     return found
 
 
