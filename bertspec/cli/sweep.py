@@ -49,7 +49,7 @@ def command(name: str, jobs: int, restart: bool, ray: str | None, fmt: str) -> i
     """  # noqa: D301 - click wants the character
     from rich.console import Console
 
-    from bertspec.core.files import removed_on_sigterm
+    from bertspec.core.files import make_ignored, removed_on_sigterm
     from bertspec.core.progress import progress
     from bertspec.core.terminal import json_text
     from bertspec.pipeline.layout import WORK_FOLDER
@@ -59,7 +59,7 @@ def command(name: str, jobs: int, restart: bool, ray: str | None, fmt: str) -> i
 
     root = Path.cwd()
     definition = read_definition(name, root)
-    lock = root / WORK_FOLDER / "locks" / f"sweep {name}"
+    lock = make_ignored(root / WORK_FOLDER) / "locks" / f"sweep {name}"
     with alone(lock, f"sweep `{name}`"), removed_on_sigterm():
         sweep = Sweep(definition, restart=restart)
         with progress(f"sweep {name}", sweep.total) as bar:

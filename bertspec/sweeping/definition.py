@@ -1,5 +1,6 @@
 """Read sweeps/NAME.yaml, and find the spec that it is about."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 
 from bertspec.compiler.checks import load_valid
 from bertspec.core.errors import InputError
-from bertspec.core.names import did_you_mean, sentences
+from bertspec.core.names import NAME_PATTERN, did_you_mean, sentences, slugify
 from bertspec.pipeline.lock import Lock, require_lock
 from bertspec.spec.document import Document, read_document, shown
 from bertspec.spec.load import LoadedSpec
@@ -41,6 +42,9 @@ def read_definition(name: str, root: Path) -> Definition:
     there, and what is wrong in the specs.
     """
     path = root / FOLDER / f"{name}.yaml"
+    if not re.fullmatch(NAME_PATTERN, name):  # folders and experiments are called so, too
+        message = f"no sweep can be called `{name}`"
+        raise InputError.of("E235", message, f"a name is like `{slugify(name)}`")
     if not path.is_file():
         known = [p.stem for p in sorted((root / FOLDER).glob("*.yaml"))]
         advice = did_you_mean(name, known) if known else f"write {FOLDER}/{name}.yaml"

@@ -11,7 +11,7 @@ from typing import Any
 
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import InputError, Interrupted
-from bertspec.core.files import make_ignored, remove, write_atomic
+from bertspec.core.files import remove, write_atomic
 from bertspec.core.program import ask, call
 from bertspec.core.values import leaves
 from bertspec.pipeline.layout import WORK_FOLDER
@@ -107,7 +107,8 @@ class Sweep:
                         self._end(Outcome(asked.number, State.FAILED, reason=reason), tell)
                 if not running:
                     break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                ended = wait(running, return_when=FIRST_COMPLETED).done
+                for future in sorted(ended, key=lambda f: f.exception() is not None):
                     running.pop(future)
                     self._end(future.result(), tell)
         except KeyboardInterrupt as error:
@@ -133,7 +134,6 @@ class Sweep:
         """Begin the record, or ask and tell again what it has, which leads to where it was."""
         if not self._record.begun:
             remove(self._folder)
-            make_ignored(self._definition.root / WORK_FOLDER)
             if self._old:
                 call("dvc", "exp", "remove", *self._old, folder=self._definition.root)
             self._record.begin(self._is)

@@ -3,13 +3,14 @@
 import json
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bertspec.core.yaml import load_plain
-from tests.projects import Project, with_onnx
+from tests.projects import Project, environment, with_onnx
 from tests.sweep.conftest import write_sweep
 from tests.waiting import wait_for
 
@@ -115,19 +116,38 @@ def test_a_trial_that_diverges_has_failed_and_one_below_its_bound_is_rejected(
     assert _experiments(clone).keys() == {"rates-3"}
 
 
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a cluster of this machine alone."""
+    import ray
+
+    # Its daemons take longer than usual to start beside other tests; and no token is kept at home.
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    slow = {"RAY_raylet_start_wait_time_s": "200", "RAY_agent_register_timeout_ms": "200000"}
+    for name, value in (environment() | quiet | slow).items():
+        monkeypatch.setenv(name, value)
+    ray.init(
+        "local", num_cpus=2, include_dashboard=False, log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+    )  # fmt: skip
+    yield ray.get_runtime_context().gcs_address
+    ray.shutdown()
+
+
 @pytest.mark.thorough
-def test_trials_on_a_cluster_of_ray_are_those_of_this_machine(
-    clone: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+def test_trials_on_a_cluster_of_ray_are_those_of_this_machine(clone: Project, cluster: str) -> None:
     write_sweep(clone)
-    there = json.loads(
-        clone.bertspec("sweep", "rates", "--ray", "local", "--jobs", "2", "--format", "json")
-    )
+    options = ("rates", "--jobs", "2", "--format", "json")
+    there = json.loads(clone.run("bertspec", "sweep", *options, "--ray", cluster).stdout)
     assert _experiments(clone).keys() == {"rates-1", "rates-2"}
-    here = json.loads(clone.bertspec("sweep", "rates", "--restart", "--format", "json"))
+    here = json.loads(clone.bertspec("sweep", *options, "--restart"))
     for trial in (*there["trials"], *here["trials"]):
         del trial["seconds"]
     assert there == here
-    assert "E240" in clone.bertspec("sweep", "rates", "--restart", "--ray", "127.0.0.1:1", code=3)
+
+
+@pytest.mark.thorough
+def test_an_address_without_a_cluster_is_told(clone: Project) -> None:
+    write_sweep(clone)
+    said = clone.run("bertspec", "sweep", "rates", "--ray", "127.0.0.1:1", code=3).stderr
+    assert "E240" in said

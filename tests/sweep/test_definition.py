@@ -70,6 +70,7 @@ def test_what_is_wrong_is_told_in_its_line(
 def test_a_sweep_that_is_not_there(tried: Project) -> None:
     write_sweep(tried)
     assert "did you mean `rates`?" in tried.bertspec("sweep", "rate", code=2)
+    assert "E235" in tried.bertspec("sweep", "../sweeps/rates", code=2)
 
 
 def test_the_commit_must_be_what_the_specs_say(tried: Project) -> None:
