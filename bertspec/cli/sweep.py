@@ -131,7 +131,9 @@ def _show(swept: "Swept", console: "Any") -> None:
 
     fields = list(next(iter(swept.trials.values())))
     table = Table("experiment")
-    for title in (*fields, str(swept.objective), "state", "seconds"):
+    below = [field.partition(".")[2] for field in fields]  # their section
+    titles = below if len({*below}) == len(fields) else fields
+    for title in (*titles, str(swept.objective), "state", "seconds"):
         table.add_column(title, overflow="fold")
     for number, values in swept.trials.items():
         outcome = swept.outcomes[number]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bertspec.core.files import remove
 from bertspec.core.program import ask, call
+from bertspec.pipeline.layout import WORK_FOLDER
 from bertspec.runtime.verifying.rebuild import copy_sources
 
 ENVIRONMENT: Mapping[str, str] = {"DVC_EXP_AUTO_PUSH": "false", "DVC_NO_ANALYTICS": "1"}
@@ -66,6 +67,8 @@ class Slot:
             self._clone()
         self._git("checkout", "--quiet", "--force", "--detach", self.origin.base)
         self._git("clean", "-d", "--force", "--quiet")
+        # Of a stage that was killed: its curve must not be taken for that of the next trial.
+        remove(self.project / WORK_FOLDER / "work")
         refs = self._git("for-each-ref", "--format=%(refname)", "refs/exps")
         for ref in refs.split():  # of earlier trials, and what an interrupted one has left
             self._git("update-ref", "-d", ref)
