@@ -1,5 +1,6 @@
 """Trials on a cluster of Ray, whose machines all see the project's folder."""
 
+import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +17,10 @@ class Cluster:
     def __init__(self, address: str, jobs: int, threads: int) -> None:
         """Raises EnvironmentFault: E502 where Ray is not installed, E240 for no such cluster."""
         self._ray = _require_ray()
+        host, colon, port = address.rpartition(":")
         try:
+            if colon and port.isdecimal():  # which Ray would try to reach for minutes
+                socket.create_connection((host.rpartition("/")[2], int(port)), 10).close()
             self._ray.init(address, log_to_driver=False, logging_level="error")
         except Exception as error:  # noqa: BLE001 - Ray raises Exception itself, too
             raise EnvironmentFault.of(

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from bertspec.core.errors import EnvironmentFault
 from bertspec.core.yaml import load_plain
+from bertspec.sweeping.on_ray import Cluster
 from tests.projects import Project, environment, with_onnx
 from tests.sweep.conftest import write_sweep
 from tests.waiting import wait_for
@@ -147,7 +149,6 @@ def test_trials_on_a_cluster_of_ray_are_those_of_this_machine(clone: Project, cl
 
 
 @pytest.mark.thorough
-def test_an_address_without_a_cluster_is_told(clone: Project) -> None:
-    write_sweep(clone)
-    said = clone.run("bertspec", "sweep", "rates", "--ray", "127.0.0.1:1", code=3).stderr
-    assert "E240" in said
+def test_an_address_without_a_cluster_is_told() -> None:
+    with pytest.raises(EnvironmentFault, match=r"no Ray cluster at 127\.0\.0\.1:1: "):
+        Cluster("127.0.0.1:1", 1, 1)
