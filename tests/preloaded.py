@@ -28,7 +28,7 @@ sys.exit(code)
 """
 
 _SERVER = """
-import gc, json, os, signal, socket, sys
+import gc, json, os, signal, socket, sys, threading
 from importlib import import_module
 server = socket.socket(socket.AF_UNIX)
 for module in ("pandas", "pyarrow.parquet", "safetensors.torch", "sklearn.metrics", "onnx",
@@ -77,7 +77,13 @@ def reap(*_):
     except ChildProcessError:
         pass
 
+def end_with_the_tests():
+    while os.read(0, 1):  # it ends when they do, however that is
+        pass
+    os._exit(0)
+
 signal.signal(signal.SIGCHLD, reap)
+threading.Thread(target=end_with_the_tests, daemon=True).start()
 print("ready", flush=True)
 while True:
     asked, _ = server.accept()
@@ -104,8 +110,8 @@ def preloaded(folder: Path) -> Iterator[Path]:
         file.chmod(0o755)
     environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
     with subprocess.Popen(
-        [sys.executable, "-c", _SERVER, address], stdout=subprocess.PIPE, text=True,
-        env=environment, start_new_session=True,
+        [sys.executable, "-c", _SERVER, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, env=environment, start_new_session=True,
     ) as server:  # fmt: skip
         assert server.stdout
         assert server.stdout.readline() == "ready\n"
