@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Servers of tests are on this machine, whatever proxy the user has; programs inherit it.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
-if not shutil.which("nvidia-smi"):  # Triton reads it as torch or transformers imports it
+# Without a GPU, Triton interprets kernels; it reads this as torch or transformers imports it.
+if not shutil.which("nvidia-smi") or version("torch").endswith("+cpu"):
     os.environ["TRITON_INTERPRET"] = "1"
 
 # `--hypothesis-profile long` looks at many more. No deadline: other work may run beside the tests.

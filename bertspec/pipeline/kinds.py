@@ -30,7 +30,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     "base": StageKind(2),
     "tokenize": StageKind(5, ("numpy", "pyarrow", "tokenizers"), verdict=("budgets",)),
     "train": StageKind(
-        5,
+        6,
         # numpy shuffles the rows, and may do so in another way in another version (NEP 19).
         ("numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,

@@ -6,7 +6,8 @@ same content.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,21 +23,40 @@ TABLES = (".parquet", ".arrow")
 _ROWS = 2**16
 """Of a table that are put together at a time."""
 
+_BITS = 32
+"""Of the smaller type of times of day."""
 
-def contents(folder: Path, names: Iterable[str]) -> Mapping[str, str]:
-    """The digest of each file of `names` below a folder that is of tensors or a table."""
-    found = {name: content_digest(folder / name) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
+
+def contents(
+    folder: Path, names: Iterable[str], known: Mapping[Path, str | None]
+) -> Mapping[str, str]:
+    """The digest of each file of `names` below a folder that has one; what is `known` is taken."""
+
+    def of(name: str) -> str | None:
+        path = folder / name
+        return known[path] if path in known else content_digest(path)
+
+    names = list(names)
+    with ThreadPoolExecutor() as threads:  # hashing leaves Python's lock
+        found = zip(names, threads.map(of, names), strict=True)
+    return {name: value for name, value in found if value is not None}
 
 
 def content_digest(path: Path) -> str | None:
-    """SHA-256 of what a file holds, in hexadecimal; None for other files.
+    """SHA-256 of what a file holds, in hexadecimal; None for other files, and other types.
 
     Raises what the format's library does for a file that is damaged.
     """
     if path.suffix == TENSORS:
         return _of_tensors(path)
-    return _of_table(table_of(path)) if path.suffix in TABLES else None
+    try:
+        return _of_table(table_of(path)) if path.suffix in TABLES else None
+    except _UnknownTypeError:
+        return None
+
+
+class _UnknownTypeError(Exception):
+    """A column is of a type that has no digest here, such as a map's."""
 
 
 def table_of(path: Path) -> "pa.Table":
@@ -122,17 +142,27 @@ def _feed(hashed: Any, array: "pa.Array") -> None:
         _feed(hashed, pc.list_value_length(array).fill_null(0))
         _feed(hashed, array.flatten())
     elif pa.types.is_struct(kind):
-        for field in kind:
-            _feed(hashed, pc.struct_field(array, field.name))
+        for field in array.flatten():
+            _feed(hashed, field)
     elif pa.types.is_primitive(kind):
         filled = array.filter(array.is_valid())
+        if pa.types.is_time(kind):  # numpy would have objects
+            filled = filled.view(pa.int32() if kind.bit_width == _BITS else pa.int64())
         hashed.update(filled.to_numpy(zero_copy_only=False).tobytes())
     elif not pa.types.is_null(kind):
-        is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-        text = array if is_bytes else array.cast(pa.large_string())
-        data = text.filter(array.is_valid()).cast(pa.large_binary())
+        if not any(is_text(kind) for is_text in _texts()):
+            raise _UnknownTypeError
+        data = array.filter(array.is_valid()).cast(pa.large_binary())
         _feed(hashed, pc.binary_length(data))
         _, places, bytes_ = data.buffers()
         if len(data):
             borders = np.frombuffer(places, np.int64)[data.offset : data.offset + len(data) + 1]
             hashed.update(memoryview(bytes_)[borders[0] : borders[-1]])
+
+
+def _texts() -> "Sequence[Callable[[pa.DataType], bool]]":
+    import pyarrow as pa
+
+    return (
+        pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary
+    )  # fmt: skip

@@ -13,9 +13,11 @@ from typing import Any
 
 from bertspec.core.digest import file_digest
 from bertspec.core.files import remove, set_mode
+from bertspec.runtime.contents import content_digest
 
 LIST = "list.json"
-"""File of an entry: what is said of it, and SHA-256, size, time of change and name of each file.
+"""File of an entry: what is said of it, and SHA-256, size, time of change, name and digest of the
+content of each file.
 Cut short by a crash it is no JSON, where plain lines would look like an entry of fewer files.
 """
 
@@ -26,6 +28,8 @@ class Entry:
 
     digests: Mapping[str, str]
     """SHA-256 of each file by its name."""
+    contents: Mapping[str, str | None]
+    """And of what it holds, see `content_digest`."""
     note: Any
     """What the maker said of it, as JSON has it."""
 
@@ -43,6 +47,7 @@ class Reuse:
         self._used: set[str] = set()
         self.digests: dict[Path, str] = {}
         """SHA-256 of every file that was put into its place."""
+        self.contents: dict[Path, str | None] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def place(self, key: str, make: Callable[[Path], Any], place: Callable[[str], Path]) -> Entry:
@@ -56,11 +61,12 @@ class Reuse:
         entry = _read(folder)
         if entry is None:
             _make(folder, make)
-            entry = _read(folder) or Entry({}, None)
+            entry = _read(folder) or Entry({}, {}, None)
         for name, value in entry.digests.items():
             target = place(name)
             _link(folder / name, target)
             self.digests[target] = value
+            self.contents[target] = entry.contents[name]
         return entry
 
     def has(self, key: str) -> bool:
@@ -89,22 +95,23 @@ def _make(entry: Path, make: Callable[[Path], Any]) -> None:
     for file in sorted(new.iterdir()):
         set_mode(file, 0o444)
         about = file.stat()
-        files.append([file_digest(file), about.st_size, about.st_mtime_ns, file.name])
+        known = file_digest(file), about.st_size, about.st_mtime_ns, file.name
+        files.append([*known, content_digest(file)])
     (new / LIST).write_text(json.dumps({"note": note, "files": files}), encoding="utf-8")
     new.rename(entry)
 
 
 def _read(entry: Path) -> Entry | None:
     """None when it is not there or not what it was."""
-    digests = {}
+    digests, contents = {}, {}
     try:
         listed = json.loads((entry / LIST).read_bytes())
-        for digest, size, changed, name in listed["files"]:
+        for digest, size, changed, name, content in listed["files"]:
             about = (entry / name).stat()
             if (about.st_size, about.st_mtime_ns) != (size, changed):
                 return None
-            digests[name] = digest
-        return Entry(digests, listed["note"])
+            digests[name], contents[name] = digest, content
+        return Entry(digests, contents, listed["note"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -120,7 +120,7 @@ def _make(
                 device=record.device,
                 inputs=digests,
                 files=files,
-                contents=contents(artifact, files),
+                contents=contents(artifact, files, reuse.contents),
             ).write(manifest)
         require_same_files(name, before, stamps(sources), root)
         require_same_params(name, _told(record, values), _told_now(root, name))

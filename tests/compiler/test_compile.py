@@ -187,7 +187,7 @@ CHANGES: dict[str, Any] = {
     "training.precision": "bf16", "training.seeds": [14],
     "training.execution.gradient_checkpointing": True, "training.execution.tensorboard": "runs",
     "training.execution.checkpoint_seconds": 5.0, "training.execution.processes": 2,
-    "training.execution.cuda_graphs": True,
+    "training.execution.cuda_graphs": False,
     "evaluation.metrics": ["f1"], "evaluation.require": {"f1": ">= 0.1"},
     "evaluation.intervals": None, "evaluation.intervals.resamples": 50,
     "evaluation.intervals.level": 0.9, "evaluation.intervals.seed": 1,

@@ -1,5 +1,7 @@
 """Digests of tensors and tables: the same in whatever bytes, another one for another value."""
 
+import datetime as dt
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,25 @@ def test_names_types_and_order_of_columns_count(tmp_path: Path) -> None:
         write_parquet(table, tmp_path / f"{number}.parquet")
         found.add(content_digest(tmp_path / f"{number}.parquet"))
     assert len(found) == len(tables)
+
+
+def test_other_types_are_looked_at_or_left_out(tmp_path: Path) -> None:
+    def found(array: pa.Array) -> str | None:
+        pq.write_table(pa.table({"a": array}), tmp_path / "a.parquet")
+        return content_digest(tmp_path / "a.parquet")
+
+    times = [dt.time(1, 2, 3), None]
+    for kind in (pa.time32("ms"), pa.time64("us")):
+        assert found(pa.array(times, kind)) == found(pa.array(times, kind)) is not None
+        assert found(pa.array(times, kind)) != found(pa.array([None, *times[:1]], kind))
+    dotted = [pa.array([{".a": value, "[b": 1}]) for value in "xyx"]
+    assert found(dotted[0]) == found(dotted[2]) != found(dotted[1])
+    for array in (
+        pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int32())),
+        pa.array([b"\xff" * 16], pa.binary(16)),
+        pa.array([Decimal("1.5")]),
+    ):
+        assert found(array) is None
 
 
 def test_tensors_have_one_digest_whatever_their_order_and_metadata(tmp_path: Path) -> None:

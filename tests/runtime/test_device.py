@@ -205,7 +205,7 @@ GRAPHS: dict[str, dict[str, Any]] = {
 def test_graphs_change_no_bit(project: Project, changes: dict[str, Any]) -> None:
     """Nor do recomputed activations, which have no graph."""
     found = []
-    for execution in ({}, {"cuda_graphs": True}, {"gradient_checkpointing": True}):
+    for execution in ({"cuda_graphs": False}, {}, {"gradient_checkpointing": True}):
         spec = json.loads(json.dumps(SPEC))
         spec["training"] |= {"epochs": 3, **changes, "execution": execution}
         project.write_spec(spec)

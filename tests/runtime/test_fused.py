@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import gelu, layer_norm, linear
 
+from bertspec.core.errors import EnvironmentFault
 from bertspec.runtime.training import fused as fused_module
 from bertspec.runtime.training.fused import FAMILIES, fused
 from bertspec.runtime.training.packing import packing
@@ -38,7 +39,7 @@ def require_close(
 
 
 PRECISIONS = pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
-SHAPES = pytest.mark.parametrize(("width", "rows"), [(96, 37), (128, 5)])
+SHAPES = pytest.mark.parametrize(("width", "rows"), [(96, 37), (33, 1), (1100, 3)])
 
 
 @PRECISIONS
@@ -128,6 +129,17 @@ def test_a_fused_model_has_the_gradients_of_transformers(
     for gradient, reference in zip(mine, theirs, strict=True):
         torch.testing.assert_close(gradient, reference, rtol=1e-3, atol=1e-4)
     assert [type(m) for m in model.modules()] == before
+
+
+def test_without_a_compiler_training_ends(kernels: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiled(*_: object) -> None:
+        raise RuntimeError("Failed to find C compiler.")
+
+    monkeypatch.setattr(fused_module, "DEVICE", DEVICE)
+    monkeypatch.setattr(kernels, "bias_gelu", compiled)
+    with pytest.raises(EnvironmentFault, match="Failed to find C compiler") as e:
+        fused(tiny_model("bert").to(DEVICE))
+    assert e.value.diagnostics[0].code == "E519"
 
 
 def test_other_activations_and_families_run_as_they_did(monkeypatch: pytest.MonkeyPatch) -> None:

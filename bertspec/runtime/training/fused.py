@@ -1,12 +1,15 @@
 """The parts of BERT's layers that run in kernels of ours on a GPU, while a model is trained."""
 
 from contextlib import AbstractContextManager
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import linear
 
+from bertspec.core.errors import EnvironmentFault, reason
 from bertspec.runtime.training.swapping import swapped
+from bertspec.runtime.training.varlen import suits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -63,11 +66,28 @@ def fused(model: "PreTrainedModel") -> AbstractContextManager[None]:
     """Inside, what is between the matrix products of a layer runs in one kernel, on a GPU.
 
     Losses and gradients are what they were up to rounding; masks of dropout are others. Layers
-    that `lora` adapts, and of other families, run as they did.
+    that `lora` adapts, of other families, and on GPUs that have no packed rows run as they did.
+    Raises EnvironmentFault (E519) where kernels cannot be compiled.
     """
-    is_known = model.config.model_type in FAMILIES
-    forms = _fused_forms(model) if is_known else {}
+    is_known = model.config.model_type in FAMILIES and suits(model)
+    forms = _fused_forms(model) if is_known and model.device.type == DEVICE else {}
+    if forms:
+        _require_kernels(model.device)
     return swapped(model, forms.get, DEVICE)
+
+
+def _require_kernels(device: torch.device) -> None:
+    """Compile the smallest of them, or take it from Triton's cache."""
+    from bertspec.runtime.training.kernels import bias_gelu
+
+    try:
+        bias_gelu(torch.zeros(1, 1, device=device), torch.zeros(1, device=device))
+    except (OSError, RuntimeError, CalledProcessError) as error:
+        raise EnvironmentFault.of(
+            "E519",
+            f"the kernels for the GPU cannot be compiled: {reason(error)}",
+            "install a C compiler and the headers of Python, such as gcc and python3-dev",
+        ) from error
 
 
 def _fused_forms(model: torch.nn.Module) -> dict[torch.nn.Module, type[torch.nn.Module]]:

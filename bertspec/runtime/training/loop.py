@@ -87,7 +87,9 @@ def train(
     with progress_bar("train", steps) as bar, fast_dropout(model), packing(model) as packed:
         padded = task.loss_is_a_sum and not packed
         bar(progress.step)
-        notes = _Notes(progress, tokens, observe, keep, bar)
+        # Other families may have buffers that a pass changes, and are kept between two steps.
+        runs_ahead = packed and model.device.type != "cpu"
+        notes = _Notes(progress, tokens, observe, keep, bar, runs_ahead)
         while progress.epoch < epochs and not measurements.has_stopped:
             frozen.train()
             draw = Draw(options.seed, progress.epoch)
@@ -98,7 +100,7 @@ def train(
             order = training_order(len(units.lengths), draw.seed, draw.epoch, size, rows)
             # What is left of the epoch; `max_steps` may cut the last one short.
             for chosen in order[len(progress.losses) :][: steps - progress.step]:
-                if options.validate_every is not None:
+                if measurements.may_be_due(notes.step):
                     notes.settle()
                 # Before a step, so that one that a checkpoint comes before is not left out.
                 if measurements.take_if_due(shown, frozen, keep, observe):
@@ -117,7 +119,7 @@ def train(
                 optimizer.zero_grad()
                 if average:
                     average.update_parameters(model)
-                notes.last = Step.of(found, length, rate, units.sequences(chosen))
+                notes.add(Step.of(found, length, rate, units.sequences(chosen)))
             notes.settle()
             measurements.take_if_due(shown, frozen, keep, observe, epoch_is_done=True)
             progress.epoch, progress.losses = progress.epoch + 1, []
@@ -135,6 +137,8 @@ class _Notes:
     observe: Observer
     keep: Callable[[], None]
     bar: Bar
+    runs_ahead: bool
+    """Whether the next step is handed out before one is noted."""
     last: Step | None = None
     """The step that is not noted yet."""
     seen: int = 0
@@ -145,6 +149,12 @@ class _Notes:
     def step(self) -> int:
         """Steps that are done or handed out, in all epochs."""
         return self.progress.step + (self.last is not None)
+
+    def add(self, step: Step) -> None:
+        """Have a step noted."""
+        self.last = step
+        if not self.runs_ahead:
+            self.settle()
 
     def settle(self) -> None:
         """Wait for the last step and note it; raises InputError (E404) if it is no number."""

@@ -87,6 +87,11 @@ class Measurements:
         stopping = self.options.early_stopping
         return stopping is not None and self.progress.waited >= stopping.patience
 
+    def may_be_due(self, step: int) -> bool:
+        """Whether there may be a measurement within an epoch when so many steps are done."""
+        every = self.options.validate_every
+        return every is not None and step % every == 0
+
     def _due(self, *, epoch_is_done: bool) -> bool:
         every, step = self.options.validate_every, self.progress.step
         if every is None:

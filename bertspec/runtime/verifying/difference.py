@@ -77,7 +77,7 @@ def _of_content(here: Path, there: Path) -> str | None:
 
 
 def _of_tensors(here: Path, there: Path) -> str:
-    """Which tensors differ, and by how much; empty for none."""
+    """Which tensors differ, and by how much."""
     from safetensors.torch import load_file
 
     mine, theirs = load_file(here), load_file(there)
@@ -94,7 +94,7 @@ def _of_tensors(here: Path, there: Path) -> str:
         if not tensor.equal(other):
             apart[name] = float((tensor.double() - other.double()).abs().max())
     if not apart:
-        return ""
+        return "zeros of another sign"
     worst = max(apart, key=lambda name: apart[name])
     return (
         f"{len(apart)} of {len(mine)} tensors differ, most of all {worst}: by up to "
@@ -111,11 +111,11 @@ def _of_tables(mine: "pa.Table", theirs: "pa.Table") -> str:
         if not mine[name].equals(theirs[name]):
             rows = zip(mine[name].to_pylist(), theirs[name].to_pylist(), strict=True)
             # NaN is not equal to itself.
-            row, one, other = next(
-                (i, a, b) for i, (a, b) in enumerate(rows, 1) if repr(a) != repr(b)
-            )
-            return f"`{name}` of row {row:,} is {shown(one)}, and {shown(other)} in the rebuild"
-    return ""
+            for row, (one, other) in enumerate(rows, 1):
+                if repr(one) != repr(other):
+                    place = f"`{name}` of row {row:,}"
+                    return f"{place} is {shown(one)}, and {shown(other)} in the rebuild"
+    return "zeros of another sign, or values that are no number"
 
 
 def _of_json(mine: Any, theirs: Any) -> str:
