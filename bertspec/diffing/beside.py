@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bertspec.diffing.changed_rows import ChangedRows, changed_rows
 from bertspec.diffing.diff import Diff, diff_sides, sides_of
@@ -20,11 +20,9 @@ from bertspec.runtime.reporting.charts import Chart
 from bertspec.runtime.reporting.curves import Training
 from bertspec.runtime.reporting.figures import both_trainings, calibration_chart, score_charts
 from bertspec.runtime.reporting.lineage import SUFFIX, lineage_chart
+from bertspec.runtime.reporting.mistakes import Judged
 from bertspec.runtime.revision import Revision
 from bertspec.spec.load import load
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,12 @@ def beside(
     notes: list[str] = []
     ids, _ = in_common(*sides)
     names = _told_apart(sides)
-    tables = {n: rows_of(side.tables[0], ids) for n, side in zip(names, sides, strict=True)}
-    task = sides[0].task
-    reliability = {name: task.reliability(table) for name, table in tables.items()}
+    judged = {
+        name: (side.task, rows_of(side.tables[0], ids))
+        for name, side in zip(names, sides, strict=True)
+    }
+    reliability = {name: task.reliability(table) for name, (task, table) in judged.items()}
+    labels = sides[0].task.label_names()  # those of the other, too, or they are not compared
     trainings = {}
     for name, model in zip(names, models, strict=True):
         plots = [model.file(layout.plot(model.spec, curve)) for curve in layout.CURVES]
@@ -79,7 +80,7 @@ def beside(
         else:
             loss, rate, validation = (path for path in plots if path)
             trainings[name] = Training.read(loss, rate, validation)
-    rows = changed_rows(task, tables, sides, models)
+    rows = changed_rows(judged, sides, models)
     findings, missing = both_findings(models)
     return Beside(
         names=names,
@@ -87,11 +88,11 @@ def beside(
         compared=compared,
         level=level,
         diff=found,
-        confusions=dict(_confusions(tables, task.label_names())),
+        confusions=dict(_confusions(judged, labels)),
         parts=_parts(models),
         charts=(
-            *score_charts(task, tables),
-            *calibration_chart(reliability, multi_label=not task.label_names()),
+            *score_charts(judged),
+            *calibration_chart(reliability, multi_label=not labels),
         ),
         curves=tuple(both_trainings(trainings)),
         graph=_graph(models),
@@ -111,14 +112,12 @@ def _told_apart(sides: tuple[Side, Side]) -> tuple[str, str]:
     return (one, other) if one != other else (f"{one} (first)", f"{other} (second)")
 
 
-def _confusions(
-    tables: "Mapping[str, pa.Table]", labels: tuple[str, ...]
-) -> Iterator[tuple[str, Any]]:
+def _confusions(sides: Mapping[str, Judged], labels: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     if not labels:
         return
     from sklearn.metrics import confusion_matrix
 
-    for name, table in tables.items():
+    for name, (_, table) in sides.items():
         gold, said = (table[column].to_pylist() for column in ("gold", "prediction"))
         matrix = confusion_matrix(gold, said, labels=list(labels)).tolist()
         yield name, {"labels": list(labels), "matrix": matrix}

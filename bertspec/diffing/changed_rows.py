@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bertspec.catalog.task import ID_COLUMN, Task
+from bertspec.catalog.task import ID_COLUMN
 from bertspec.core.errors import InputError, reason
 from bertspec.diffing.model import ComparedModel
 from bertspec.runtime.comparing.side import Side
-from bertspec.runtime.reporting.mistakes import SHOWN, Browser, browser
+from bertspec.runtime.reporting.mistakes import SHOWN, Browser, Judged, browser
 from bertspec.runtime.shards import read_split
 
 if TYPE_CHECKING:
@@ -35,16 +35,18 @@ class ChangedRows:
 
 
 def changed_rows(
-    task: Task,
-    tables: "Mapping[str, pa.Table]",
+    judged: Mapping[str, Judged],
     sides: tuple[Side, Side],
     models: Sequence[ComparedModel],
 ) -> ChangedRows:
-    """Of predictions tables of the same rows, by model."""
+    """Of predictions tables of the same rows, by model. Each is read by its own task: tags of
+    another scheme are other tags.
+    """
     import numpy as np
 
-    before, after = (task.faults(table) for table in tables.values())
-    if task.exact:
+    before, after = (task.faults(table) for task, table in judged.values())
+    exact = all(task.exact for task, _ in judged.values())
+    if exact:
         worse = np.flatnonzero((before == 0) & (after > 0))
         better = np.flatnonzero((before > 0) & (after == 0))
     else:
@@ -55,19 +57,18 @@ def changed_rows(
     half = SHOWN // 2
     first = worse[: max(half, SHOWN - len(better))]
     last = better[: SHOWN - len(first)]
-    words = WORDS[task.exact]
-    counts = task.exact, len(worse), len(better)
+    words = WORDS[exact]
+    counts = exact, len(worse), len(better)
     numbers = [*first.tolist(), *last.tolist()]
     if not numbers:
         return ChangedRows(*counts, None, ())
-    ids = next(iter(tables.values()))[ID_COLUMN].combine_chunks().take(numbers)
+    _, first_table = next(iter(judged.values()))
+    ids = first_table[ID_COLUMN].combine_chunks().take(numbers)
     prepared = _texts(ids, sides, models)
     if isinstance(prepared, str):
         return ChangedRows(*counts, None, [f"no texts of rows: {prepared}"])
     changes = [words[0]] * len(first) + [words[1]] * len(last)
-    shown = browser(
-        task, tables, numbers, prepared, sides[1].slices, changes, len(worse) + len(better)
-    )
+    shown = browser(judged, numbers, prepared, sides[1].slices, changes, len(worse) + len(better))
     return ChangedRows(*counts, shown, ())
 
 

@@ -107,7 +107,7 @@ def _rows(found: Beside, room: int) -> str:
     lines: list[str] = []
     room -= 500
     for row in rows.browser.rows:
-        line = _row(row)
+        line = _row(row, targets=rows.browser.targets)
         if room < len(line) + 1:
             break
         room -= len(line) + 1
@@ -117,13 +117,17 @@ def _rows(found: Beside, room: int) -> str:
     return _folded("Changed rows on test", lines)
 
 
-def _row(row: ShownRow) -> str:
-    said = " → ".join(_items(told.said) for _, told in row.said)
-    right = f", is {_items(row.gold)}" if row.gold else ""
+def _row(row: ShownRow, *, targets: bool) -> str:
+    golds = [each.told.gold for each in row.said] if row.gold is None else []
+    said = " → ".join(_items(each.told.said) for each in row.said)
+    if golds:
+        said += f", is {' → '.join(map(_items, golds))}"
+    elif targets:
+        said += f", is {_items(row.gold or ())}"
     text = " | ".join(one_line(text) for text in row.texts)
     short = text if len(text) <= TEXT else f"{text[:TEXT]}…"
     (change,) = row.kinds["change"]
-    return f"- {change}: {said}{right}: {code(short)}"
+    return f"- {change}: {said}: {code(short)}"
 
 
 def _items(items: Sequence[tuple[str, str]]) -> str:

@@ -13,13 +13,18 @@ METRICS = {"classes": {"bad": {"f1": 0.5, "rows": 18}}, "slices": {"<i>": {"f1":
 
 def write_model(project: Project, name: str, wrong: set[int], sure: float = 0.9) -> None:
     """With test rows of these numbers wrong, each predicted with the probability `sure`."""
-    folder = project.root / "models" / name
     ids, gold = (prepared_rows(project, "test")[c].to_pylist() for c in ("id", "label"))
     other = {"good": "bad", "bad": "good"}
     said = [other[g] if i in wrong else g for i, g in enumerate(gold)]
     scores = [[1 - sure, sure] if s == "good" else [sure, 1 - sure] for s in said]
     table = pa.table({"id": ids, "gold": gold, "prediction": said, "scores": scores})
-    table = table.append_column("split", pa.array(["test"] * len(ids)))
+    write_predictions(project, name, table)
+
+
+def write_predictions(project: Project, name: str, table: pa.Table) -> None:
+    """The model whose predictions for its test rows are these, and all that is beside them."""
+    folder = project.root / "models" / name
+    table = table.append_column("split", pa.array(["test"] * len(table)))
     (folder / "evaluation").mkdir(parents=True, exist_ok=True)
     write_parquet(table, folder / "evaluation/predictions.parquet")
     (folder / "metrics.json").write_text(json.dumps(METRICS), encoding="utf-8")

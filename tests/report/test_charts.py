@@ -96,7 +96,7 @@ def test_roc_and_precision_by_recall_are_those_of_the_predictions(kind: str) -> 
             "scores": [[1 - s, s] for s in sure.tolist()],
         }
     )
-    roc, recall = score_charts(task, {"model": table})
+    roc, recall = score_charts({"model": (task, table)})
     lines = dict(roc.legend)
     of_good = [name for name in lines if name.startswith("good")]
     area = roc_auc_score(gold, sure)

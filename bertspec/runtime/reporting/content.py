@@ -44,7 +44,7 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
     test = predictions.filter([split == "test" for split in predictions["split"].to_pylist()])
     faults = task.faults(test)
     charts = [
-        *score_charts(task, {"model": test}),
+        *score_charts({"model": (task, test)}),
         *calibration_chart({"model": task.reliability(test)}, multi_label=not task.label_names()),
     ]
     return {
@@ -63,8 +63,7 @@ def content(inputs: Mapping[str, Path]) -> dict[str, Any]:
         "exact": task.exact,
         "test_rows": len(test),
         "mistakes": browser(
-            task,
-            {"model": test},
+            {"model": (task, test)},
             furthest(faults).tolist(),
             read_split(inputs["prepared"], "test"),
             evaluated.evaluation.slices,

@@ -59,16 +59,18 @@ def both_trainings(sides: Mapping[str, Training]) -> Iterator[Chart]:
     yield from chart("Learning rate", "step", "learning rate", rates)
 
 
-def score_charts(task: Task, sides: "Mapping[str, pa.Table]") -> Iterator[Chart]:
-    """ROC, and precision by recall, of the test rows of one model or two, by name.
+def score_charts(sides: "Mapping[str, tuple[Task, pa.Table]]") -> Iterator[Chart]:
+    """ROC, and precision by recall, of the test rows of one model or two, by name; of two models
+    the labels are the same.
 
     Of two labels those of the second; else of each label against the rest, of one model: as many
     labels as can be told apart, those with most rows.
     """
-    found = {name: task.chances(table) for name, table in sides.items()}
+    found = {name: task.chances(table) for name, (task, table) in sides.items()}
     chances = {name: each for name, each in found.items() if each is not None}
     if not chances:
         return
+    task, _ = next(iter(sides.values()))
     labels = task.known_labels()
     lines = list(_lines(task, labels, chances))
     if not lines:

@@ -20,6 +20,20 @@ LETTERS = 2000
 """Of a text that are shown."""
 
 
+Judged = tuple[Task, "pa.Table"]
+"""A predictions table, and the task that it is of, which alone can read it."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model predicts for a row."""
+
+    model: str
+    told: Told
+    right: bool | None
+    """None for a task whose predictions are more or less near."""
+
+
 @dataclass(frozen=True)
 class ShownRow:
     """One row of a browser."""
@@ -29,12 +43,17 @@ class ShownRow:
     texts: Sequence[str]
     cut: int
     """Letters of the texts that are left out."""
-    gold: Sequence[tuple[str, str]]
-    """Label and text of what is right, see `Told`."""
-    said: Sequence[tuple[str, Told]]
-    """What each model predicts, by its name."""
+    said: Sequence[Said]
     kinds: Mapping[str, Sequence[str]]
     """By name of a filter the values that find this row."""
+
+    @property
+    def gold(self) -> Sequence[tuple[str, str]] | None:
+        """What is right, see `Told`; None where it is told of each model in other words, such as
+        with the probability that it gave.
+        """
+        first, *others = (said.told.gold for said in self.said)
+        return first if all(gold == first for gold in others) else None
 
 
 @dataclass(frozen=True)
@@ -60,8 +79,7 @@ def furthest(faults: "np.ndarray") -> "np.ndarray":
 
 
 def browser(
-    task: Task,
-    sides: "Mapping[str, pa.Table]",
+    sides: Mapping[str, Judged],
     numbers: Sequence[int],
     prepared: "pa.Table",
     wanted: Mapping[str, Where],
@@ -77,25 +95,37 @@ def browser(
     from pyarrow import compute as pc
 
     shown = pa.array(numbers[:SHOWN], pa.int64())
-    tables = {name: table.take(shown).to_pylist() for name, table in sides.items()}
-    ids = next(iter(sides.values()))[ID_COLUMN].combine_chunks().take(shown)
+    tables = {name: (task, table.take(shown)) for name, (task, table) in sides.items()}
+    judged = [(name, task, t.to_pylist(), _right(task, t)) for name, (task, t) in tables.items()]
+    _, first = next(iter(tables.values()))
+    ids = first[ID_COLUMN].combine_chunks()
     places = pc.index_in(ids, prepared[ID_COLUMN].combine_chunks())
     texts = prepared.take(places).to_pylist()
     of_slices = _slices_of(prepared, wanted, places.to_pylist())
     rows = []
     for i, text in enumerate(texts):
-        told = [(name, task.told(table[i] | text)) for name, table in tables.items()]
+        said = [Said(n, task.told(table[i] | text), right[i]) for n, task, table, right in judged]
         kinds = {
-            "actual": _labels(told[0][1].gold),
-            "predicted": _labels(item for _, each in told for item in each.said),
+            "actual": _labels(item for each in said for item in each.told.gold),
+            "predicted": _labels(item for each in said for item in each.told.said),
             "slice": of_slices[i],
             "change": [changes[i]] if changes else [],
         }
         whole = [shown_text(text[f]) for f in TEXT_FIELDS if text.get(f) is not None]
         cut = sum(max(0, len(t) - LETTERS) for t in whole)
         short = [t[:LETTERS] for t in whole]
-        rows.append(ShownRow(text["file"], text["row"], short, cut, told[0][1].gold, told, kinds))
-    return Browser(rows, total or len(numbers), _filters(task, rows), bool(task.target_columns))
+        rows.append(ShownRow(text["file"], text["row"], short, cut, said, kinds))
+    tasks = [task for task, _ in sides.values()]
+    targets = bool(tasks[0].target_columns)
+    return Browser(rows, total or len(numbers), _filters(tasks, rows), targets)
+
+
+def _right(task: Task, table: "pa.Table") -> Sequence[bool | None]:
+    """Of each row whether it is right: of an exact task a row's fault is its own alone."""
+    if not task.exact:
+        return [None] * len(table)
+    found: list[bool | None] = (task.faults(table) == 0).tolist()
+    return found
 
 
 def shown_text(value: Any) -> str:
@@ -109,9 +139,9 @@ def _labels(items: Iterable[tuple[str, str]]) -> list[str]:
     return list(dict.fromkeys(label for label, _ in items if label))
 
 
-def _filters(task: Task, rows: Sequence[ShownRow]) -> dict[str, list[str]]:
+def _filters(tasks: Sequence[Task], rows: Sequence[ShownRow]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    known = task.known_labels() or task.classes()
+    known = dict.fromkeys(n for task in tasks for n in task.known_labels() or task.classes())
     for name in ("change", "actual", "predicted", "slice"):
         values = dict.fromkeys(value for row in rows for value in row.kinds[name])
         order = [label for label in known if label in values]
