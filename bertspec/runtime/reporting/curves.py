@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-BUCKETS = 200
-"""A line has at most two points in each, however long training was: the page stays small."""
+BUCKETS = 100
+"""A line has at most four points in each, however long training was: the page stays small."""
 
 LEAST_SMOOTHING = 10
 """Steps over which the second line of the training loss is the mean; more in a long training."""
@@ -81,13 +81,15 @@ def smoothed(points: Points, window: int) -> list[tuple[float, float]]:
 
 
 def thinned(points: Points) -> list[tuple[float, float]]:
-    """The lowest and the highest point of each bucket, so that no peak is lost."""
-    if len(points) <= 2 * BUCKETS:
+    """The first, lowest, highest and last point of each bucket, in their order (Jugel et al. 2014,
+    M4): no peak is lost, and no end or corner of a curve that stands still or goes straight up.
+    """
+    if len(points) <= 4 * BUCKETS:
         return list(points)
     size = math.ceil(len(points) / BUCKETS)
     kept = []
     for start in range(0, len(points), size):
-        bucket = points[start : start + size]
-        ends = {min(bucket, key=lambda p: p[1]), max(bucket, key=lambda p: p[1])}
-        kept += sorted(ends)
+        bucket = range(start, min(start + size, len(points)))
+        lowest, highest = (end(bucket, key=lambda i: points[i][1]) for end in (min, max))
+        kept += [points[i] for i in sorted({bucket[0], lowest, highest, bucket[-1]})]
     return kept
