@@ -1,9 +1,11 @@
 """A diagnostic: what is wrong, where, and what to do; printed for people or for machines."""
 
+import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from bertspec.core.redaction import without_secrets
 from bertspec.core.terminal import json_text, printable
@@ -122,6 +124,15 @@ def _as_json(diagnostic: Diagnostic) -> dict[str, object]:
     }
 
 
+def _in_repository(file: str) -> str:
+    """A path as GitHub wants it: from the root of the repository, where this folder is in one."""
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    if not workspace:
+        return file
+    root, path = Path(workspace).resolve(), Path(os.path.normpath(Path.cwd() / file))
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else file
+
+
 def _as_github(diagnostic: Diagnostic) -> str:
     """See GitHub's "Workflow commands": values escape %, CR, LF, and `,` and `:` in properties."""
 
@@ -134,7 +145,7 @@ def _as_github(diagnostic: Diagnostic) -> str:
 
     properties = [f"title={escape_property(diagnostic.code)}"]
     if position := diagnostic.position:
-        properties.insert(0, f"file={escape_property(position.file)}")
+        properties.insert(0, f"file={escape_property(_in_repository(position.file))}")
         if position.line:
             end = position.column + position.width - 1
             properties[1:1] = [

@@ -124,6 +124,23 @@ def test_machine_formats(project: Project) -> None:
     assert "::error file=specs/tiny.json,line=2,col=2,endColumn=6,title=E010::unknown key" in lines
 
 
+def test_github_is_told_paths_from_the_root_of_its_repository(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (project.root / "specs" / "tiny.json").write_text("{}")
+    folder = project.root.name
+    (linked := tmp_path / "linked").symlink_to(project.root.parent, target_is_directory=True)
+    for root, file in (
+        (project.root.parent, f"{folder}/specs/tiny.json"),
+        (linked, f"{folder}/specs/tiny.json"),
+        (project.root, "specs/tiny.json"),
+        (project.root / "data", "specs/tiny.json"),  # not in it
+    ):
+        monkeypatch.setenv("GITHUB_WORKSPACE", str(root))
+        said = project.call("validate", "--format", "github", code=2).stdout
+        assert f"::error file={file}," in said
+
+
 def test_exit_codes(project: Project) -> None:
     project.bertspec("validate", code=0)
     project.bertspec("validate", "nowhere", code=2)
