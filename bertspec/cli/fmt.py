@@ -32,6 +32,7 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
     """  # noqa: D301 - click wants the character
     from bertspec.core.errors import CheckFailed, InputError
     from bertspec.core.files import write_atomic
+    from bertspec.core.verbosity import did
     from bertspec.formatting.spec_file import formatted
     from bertspec.spec.document import shown
 
@@ -51,13 +52,13 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:  # noqa: F
             _show_difference(shown(file, root), old, new)
         elif not check:
             write_atomic(file, new.encode("utf-8"))
-            click.echo(f"formatted {shown(file, root)}")
+            did(f"formatted {shown(file, root)}")
     if check and changed:
         names = ", ".join(shown(file, root) for file in changed)
         raise CheckFailed.of("E234", f"not formatted: {names}", "run `bertspec fmt`")
     if not diff:
         count = f"{len(texts)} file{'s' if len(texts) != 1 else ''}"
-        click.echo(f"{count}, {len(changed)} changed" if changed else f"{count}, all formatted")
+        did(f"{count}, {len(changed)} changed" if changed else f"{count}, all formatted")
     return 0
 
 

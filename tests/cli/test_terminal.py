@@ -67,10 +67,10 @@ def test_show_as_json(built: Project) -> None:
 
 def test_quiet_leaves_results_and_errors(project: Project) -> None:
     project.compile()
-    for name in ("lock", "compile", "validate"):
-        said = project.call(name)
+    for words in (["lock"], ["compile"], ["validate"], ["fmt"], ["fmt", "--check"]):
+        said = project.call(*words)
         assert said.stdout
-        said = project.call("--quiet", name)
+        said = project.call("--quiet", *words)
         assert not said.stdout + said.stderr
     assert project.call("-q", "fields", "training.seed").stdout
     assert "E204" in project.bertspec("-q", "stage", "nothing", code=2)
