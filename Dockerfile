@@ -5,14 +5,23 @@ ARG EXTRAS=train
 RUN python -m venv /opt/bertspec
 ENV PATH=/opt/bertspec/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /source
-# Packages first: a change of the code does not install them again.
 COPY constraints.txt ./
-RUN case ",$EXTRAS," in *,train,*) \
-      pip install --constraint constraints.txt --index-url https://download.pytorch.org/whl/cpu torch ;; \
+# PyTorch alone is from its own index, which has few versions of what it needs.
+RUN case ",$EXTRAS," in *,train,*|*,demo,*|*,openvino,*|*,ray,*|*,sweep,*|*,dev,*) \
+      pip install --no-deps --constraint constraints.txt \
+        --index-url https://download.pytorch.org/whl/cpu torch ;; \
     esac
-COPY pyproject.toml README.md LICENSE ./
+# Packages before the code, for a stub of it: a change of the code does not install them again.
+COPY pyproject.toml ./
+RUN mkdir -p /stub/bertspec \
+    && cp pyproject.toml /stub \
+    && touch /stub/README.md /stub/LICENSE \
+    && echo '__version__ = "0"' > /stub/bertspec/__init__.py \
+    && pip install --constraint constraints.txt "/stub[$EXTRAS]" \
+    && rm -r /stub
+COPY README.md LICENSE ./
 COPY bertspec ./bertspec
-RUN pip install --constraint constraints.txt ".[$EXTRAS]"
+RUN pip install --no-deps .
 
 FROM python:3.12-slim
 # DVC calls git. A mounted project belongs to somebody else, which git would refuse.
@@ -22,7 +31,8 @@ RUN apt-get update \
     && git config --system --add safe.directory '*' \
     && useradd --create-home --uid 1000 bertspec
 COPY --from=build /opt/bertspec /opt/bertspec
-ENV PATH=/opt/bertspec/bin:$PATH DVC_NO_ANALYTICS=1
+# With `--user` it runs as somebody without a name and a home, which PyTorch and DVC ask for.
+ENV PATH=/opt/bertspec/bin:$PATH DVC_NO_ANALYTICS=1 USER=bertspec HOME=/tmp
 USER bertspec
 WORKDIR /project
 CMD ["bertspec", "--help"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dockerfile_parse import DockerfileParser
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from tests.packaging.conftest import REPOSITORY
@@ -49,11 +50,21 @@ def test_the_package_is_built_of_what_is_copied(steps: list[tuple[str, str]]) ->
     assert set(named) <= set(copied)
 
 
+def _has_torch(extra: str) -> bool:
+    """Whether it, or an extra that it has, wants PyTorch."""
+    wanted = map(Requirement, PROJECT["project"]["optional-dependencies"][extra])
+    return any(
+        w.name == "torch" or (w.name == "bertspec" and any(map(_has_torch, w.extras)))
+        for w in wanted
+    )
+
+
 def test_extras_and_python_are_those_of_the_project(steps: list[tuple[str, str]]) -> None:
     (extras,) = _values(steps, "ARG")
     extra = extras.partition("=")[2]
     assert extra in PROJECT["project"]["optional-dependencies"]
-    assert extra in re.findall(r"\*,(\w+),\*", TEXT.decode())
+    of_torch = {name for name in PROJECT["project"]["optional-dependencies"] if _has_torch(name)}
+    assert of_torch == set(re.findall(r"\*,(\w+),\*", TEXT.decode()))
     for image in _values(steps, "FROM"):
         name, _, tag = image.split()[0].partition(":")
         assert (name, tag.partition("-")[2]) == ("python", "slim")
@@ -66,3 +77,19 @@ def test_it_has_two_stages_and_ends_as_no_root(steps: list[tuple[str, str]]) -> 
     assert any(fnmatch(value, f"*useradd * {user}*") for value in _values(steps, "RUN"))
     names = [instruction for instruction, _ in steps]
     assert names.index("USER") > max(i for i, name in enumerate(names) if name == "RUN")
+
+
+def test_it_runs_as_a_user_without_a_name_and_a_home(steps: list[tuple[str, str]]) -> None:
+    """`docker run --user 5000`: getpass asks for USER, and caches go below HOME."""
+    last = max(i for i, (name, _) in enumerate(steps) if name == "FROM")
+    values = " ".join(_values(steps[last:], "ENV")).split()
+    (user,) = _values(steps, "USER")
+    assert {f"USER={user}", "HOME=/tmp"} <= set(values)
+
+
+def test_a_change_of_the_code_installs_no_package_again(steps: list[tuple[str, str]]) -> None:
+    copied = steps.index(("COPY", "bertspec ./bertspec"))
+    last = max(i for i, (name, _) in enumerate(steps) if name == "FROM")
+    assert [value for name, value in steps[copied:last] if name == "RUN"] == [
+        "pip install --no-deps ."
+    ]
