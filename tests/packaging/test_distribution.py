@@ -3,6 +3,7 @@
 import re
 import sys
 import tarfile
+import tomllib
 from email import message_from_bytes
 from pathlib import Path
 from zipfile import ZipFile
@@ -57,6 +58,15 @@ def test_the_metadata_is_that_of_the_project(wheel: Path) -> None:
     extras = set(about.get_all("Provides-Extra", []))
     told = re.findall(r"bertspec\[([a-z]+)\]", (REPOSITORY / "README.md").read_text("utf-8"))
     assert set(told) < extras
+
+
+def test_the_page_has_every_extra_that_is_for_users() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    page = (REPOSITORY / "docs" / "packaging.md").read_text("utf-8")
+    (table,) = re.findall(r"^\| extra \|.*?\n\n", page, re.MULTILINE | re.DOTALL)
+    rows = [line.split("|")[1] for line in table.splitlines()[2:] if line]
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(told) == sorted(set(project["optional-dependencies"]) - {"dev"})
 
 
 @pytest.mark.e2e
