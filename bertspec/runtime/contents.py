@@ -123,7 +123,8 @@ def _type(kind: "pa.DataType") -> Any:
 def _is_list(kind: "pa.DataType") -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+    of_types = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_one(kind) for is_one in of_types)
 
 
 def _feed(hashed: Any, array: "pa.Array") -> None:

@@ -26,6 +26,10 @@ TYPES = {
     "truth": (pa.bool_(), st.booleans()),
     "list": (pa.list_(pa.int32()), st.lists(st.integers(-(2**31), 2**31 - 1))),
     "lists": (pa.list_(pa.list_(pa.string())), st.lists(st.lists(st.text(), max_size=2))),
+    "pair": (
+        pa.list_(pa.float64(), 2),
+        st.lists(st.floats(allow_nan=False), min_size=2, max_size=2),
+    ),
     "group": (pa.struct([("a", pa.string())]), st.fixed_dictionaries({"a": st.none() | st.text()})),
     "bytes": (pa.binary(), st.binary()),
 }
