@@ -54,7 +54,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
         threaded=True,
     ),
     "report": StageKind(
-        4,
+        5,
         (
             *("jinja2", "networkx", "vl-convert-python"),  # write the page, and draw its charts
             *("numpy", "pyarrow", "scikit-learn", "scipy"),

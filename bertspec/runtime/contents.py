@@ -140,7 +140,8 @@ def _feed(hashed: Any, array: "pa.Array") -> None:
     hashed.update(np.packbits(is_valid).tobytes())
     kind = array.type
     if _is_list(kind):
-        _feed(hashed, pc.list_value_length(array).fill_null(0))
+        lengths = pc.list_value_length(array).cast(pa.int64())
+        _feed(hashed, lengths.fill_null(0))
         _feed(hashed, array.flatten())
     elif pa.types.is_struct(kind):
         for field in array.flatten():

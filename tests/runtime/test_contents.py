@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -54,6 +54,7 @@ def digests(folder: Path, table: pa.Table) -> set[str | None]:
 
 
 @given(TABLES, st.data())
+@settings(max_examples=15)
 def test_a_table_has_one_digest_however_it_is_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], data: st.DataObject
 ) -> None:
