@@ -46,6 +46,12 @@ def command(name: str, jobs: int, restart: bool, ray: str | None, fmt: str) -> i
 
     After Ctrl-C or a fault, run it again: trials that have ended are kept, and a training that was
     interrupted goes on from its checkpoint. The same file, commit and --jobs try the same values.
+
+    \b
+    Examples:
+      bertspec sweep rates
+      bertspec sweep rates --jobs 2
+      bertspec sweep rates --restart        # forget the trials that there are
     """  # noqa: D301 - click wants the character
     from rich.console import Console
 

@@ -19,7 +19,12 @@ def command(port: int) -> None:
     git; and what differs between two revisions. Nothing is run, fetched or written.
 
     It listens at 127.0.0.1 alone, so that no other machine reaches it. Ctrl-C stops it.
-    """
+
+    \b
+    Examples:
+      bertspec ui
+      bertspec ui --port 0        # any that is free
+    """  # noqa: D301 - click wants the character
     from pathlib import Path
 
     from bertspec.core.errors import EnvironmentFault
