@@ -113,7 +113,9 @@ def preloaded(folder: Path) -> Iterator[Path]:
         [sys.executable, "-c", _SERVER, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         text=True, env=environment, start_new_session=True,
     ) as server:  # fmt: skip
-        assert server.stdout
-        assert server.stdout.readline() == "ready\n"
-        yield programs
-        server.kill()
+        try:
+            assert server.stdout
+            assert server.stdout.readline() == "ready\n"
+            yield programs
+        finally:  # else leaving the block waits for it for ever
+            server.kill()
