@@ -8,7 +8,7 @@ from bertspec.compiler.checks import load_checked
 from bertspec.core.diagnostics import Diagnostic, Severity
 from bertspec.diffing.side import SPECS
 from bertspec.spec.document import shown
-from bertspec.spec.load import Loaded, LoadedSpec
+from bertspec.spec.load import Loaded, LoadedSpec, load
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,22 @@ def _together(
         if not found:
             return loaded.specs
         # What one alone has not is of two that do not go together. Each such error is at one.
-        blamed = dict(_blamed(loaded.specs, found)) or {shown(f, root): found for f in files}
+        blamed = dict(_blamed(loaded.specs, found))
         for name, problems in blamed.items():
             broken.setdefault(name, problems)
-        files = [file for file in files if shown(file, root) not in broken]
+        left = [file for file in files if shown(file, root) not in broken]
+        if len(left) == len(files):
+            # What is blamed was taken out, and has come back with one that needs its model.
+            taken = [f for f in files if not broken.keys().isdisjoint(_with_needed(f, root))]
+            for file in taken or files:
+                broken[shown(file, root)] = found
+            left = [file for file in files if shown(file, root) not in broken]
+        files = left
+
+
+def _with_needed(file: Path, root: Path) -> list[str]:
+    """A spec and those whose models it needs."""
+    return [shown(each, root) for each in load([file], root).files]
 
 
 def _blamed(

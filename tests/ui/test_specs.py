@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.plan.ready import actions, plan, reasons, spec, training
-from tests.projects import Project
+from tests.projects import SPEC, Project
 from tests.ui.projects import cards, client_of, edit, stage_states, text_of
 
 STATES = {"run": {"runs", "new"}, "follow": {"may run"}, "restore": {"from the run cache"}}
@@ -77,11 +77,19 @@ def test_a_stage_tells_what_it_reads_and_writes(fresh: Project) -> None:
     assert "pyarrow" in said
 
 
+_DATA = SPEC["data"]
+_LEARNED = SPEC["training"] | {"distillation": {"teacher": {"type": "spec", "name": "z-teacher"}}}
+
 BROKEN = {
     "unknown.json": spec(name="unknown") | {"extra": 1},
     "rule.json": spec(name="rule", evaluation={"metrics": ["nothing"]}),
     "twice.json": spec(name="slow"),
     "student.json": spec(name="student", model={"base": {"type": "spec", "name": "rule"}}),
+    # The teacher is at odds with `slow`, and comes with its pupil where it is not asked for.
+    "pupil.json": spec(name="pupil", data=_DATA | {"name": "own"}, training=_LEARNED),
+    "z-teacher.json": spec(
+        name="z-teacher", data=_DATA | {"split": _DATA["split"] | {"test": 0.2}}
+    ),
 }
 
 
@@ -102,6 +110,7 @@ def test_what_is_not_valid_is_told_in_its_place_and_the_rest_goes_on(
     assert "E010" in told["specs/unknown.json"]
     assert "nothing" in told["specs/rule.json"]
     assert "`slow`" in told["specs/twice.json"]
+    assert "E126" in told["specs/z-teacher.json"]
     assert all("[E" in told[f"specs/{name}"] for name in files)
     assert "up to date" in told["slow"]
     assert "training.learning_rate 0.003 -> 0.01 specs/tiny.json" in told["tiny"]
