@@ -65,17 +65,18 @@ def compose(text: str) -> yaml.Node | None:
     return node
 
 
-_BEFORE_CONTENT = re.compile(r"(?:^|[\n\r\x85\u2028\u2029])[ \t?:-]*")
+_BEFORE_CONTENT = re.compile(r"(?:^|[\n\r\x85\u2028\u2029])[\ufeff \t?:-]*")
 
 
 def _may_be_deep(text: str) -> bool:
     """Whether MAX_DEPTH can be exceeded at all, without parsing.
 
-    A block inside of another one begins further right, but for a list right below its key; a flow
-    collection has its bracket.
+    A block inside of another one begins further right, but for a list right below its key, and
+    nothing but marks of blocks and a byte-order mark stands before it. A flow collection has its
+    bracket, and `[a: b]` holds a mapping that has none.
     """
     most = max((match.end() - match.start() for match in _BEFORE_CONTENT.finditer(text)), default=0)
-    return 2 * (most + 2) + text.count("[") + text.count("{") > MAX_DEPTH
+    return 2 * (most + 2) + 2 * text.count("[") + text.count("{") > MAX_DEPTH
 
 
 def _check_depth(text: str) -> None:

@@ -100,7 +100,9 @@ def test_what_no_json_spec_needs_is_refused(tmp_path: Path, text: str, code: str
 @pytest.mark.parametrize("deep", [
     *(end.join(" " * i + "a:" for i in range(5000)) for end in ("\n", "\r", "\x85", "\u2028")),
     "- " * 5000 + "x",
+    "x:\n\ufeff" + "- " * 5000 + "x",
     "a: " + "[" * 5000,
+    "[a: " * 60,
     "? " * 5000 + "x",
 ])  # fmt: skip
 def test_deep_nesting_is_refused_before_it_ends_the_process(deep: str) -> None:
