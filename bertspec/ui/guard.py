@@ -55,7 +55,9 @@ def _refused(method: str, headers: Headers) -> PlainTextResponse | None:
         return _refusal(405, "these pages can only be read", f"with {' or '.join(METHODS)}")
     # A page of another site may lead here by a link. It may not have pages made in the background.
     elsewhere = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-    if elsewhere and headers.get("sec-fetch-mode") != "navigate":
+    led = headers.get("sec-fetch-mode") == "navigate"
+    in_a_window = headers.get("sec-fetch-dest", "document") == "document"  # and in no frame
+    if elsewhere and not (led and in_a_window):
         return _refusal(403, "this was asked by a page of another site", "open the address itself")
     return None
 

@@ -114,6 +114,11 @@ def test_a_page_of_another_site_can_lead_here_and_no_more(served: TestClient) ->
     elsewhere = {"Origin": "https://example.org", "Sec-Fetch-Site": "cross-site"}
     led = served.get("/", headers=elsewhere | {"Sec-Fetch-Mode": "navigate"})
     assert led.status_code == 200
+    by_link = elsewhere | {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert served.get("/", headers=by_link).status_code == 200
+    for kind in ("iframe", "frame", "object", "embed"):
+        response = served.get("/", headers=by_link | {"Sec-Fetch-Dest": kind})
+        assert response.status_code == 403, "it is made in the background"
     for mode in ("no-cors", "cors"):
         response = served.get("/compare", headers=elsewhere | {"Sec-Fetch-Mode": mode})
         assert response.status_code == 403
