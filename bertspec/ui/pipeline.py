@@ -68,7 +68,8 @@ def state_of(step: Step | None) -> tuple[str, str, str]:
 
 def _label(stage: StageHere) -> Label:
     name, kind = stage.entry.name, stage.entry.compiled.kind if stage.entry.compiled else None
-    owner = name.replace(f"-{kind}", "", 1) if kind else "of your own"
+    # The kind is the last part, but for that of a further seed; an owner may be called so, too.
+    owner = "".join(name.rsplit(f"-{kind}", 1)) if kind else "of your own"
     return Label(_short(kind or name), _short(owner), *state_of(stage.step))
 
 

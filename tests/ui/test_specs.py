@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.plan.ready import actions, plan, reasons, spec, training
+from tests.plan.ready import edit as edit_yaml
 from tests.projects import SPEC, Project
 from tests.ui.projects import cards, client_of, edit, stage_states, text_of
 
@@ -64,6 +65,15 @@ def test_a_new_spec_was_never_built_and_shares_what_was(copied: Project, pages: 
     states = stage_states(pages.get("/specs/third").text)
     assert {states[n] for n in states if n.startswith("third-")} == {"new"}
     assert {states[n] for n in states if not n.startswith("third-")} == {"up to date"}
+
+
+def test_a_stage_of_the_users_own_leads_nowhere(copied: Project, pages: TestClient) -> None:
+    own = {"lines": {"cmd": "wc -l data/reviews.csv > lines", "deps": ["data/reviews.csv"]}}
+    edit_yaml(copied.root / "dvc.yaml", stages=own)
+    html = pages.get("/pipeline").text
+    assert stage_states(html)["lines"] == "new"
+    assert "#stage-lines" not in html
+    assert 'href="/specs/slow#stage-slow-train"' in html
 
 
 def test_a_stage_tells_what_it_reads_and_writes(fresh: Project) -> None:
@@ -163,11 +173,15 @@ def test_an_empty_folder_and_no_dvc_are_no_errors(tmp_path: Path) -> None:
 
 
 def test_two_specs_of_many_stages(copied: Project, pages: TestClient) -> None:
-    for name in ("many", "more"):
+    for name in ("many", "re-trained"):
         seeds = list(range(100, 140))
         copied.write_spec({**training(seeds=seeds), "name": name}, f"{name}.json")
-    for name in ("many", "more"):
-        assert len(stage_states(pages.get(f"/specs/{name}").text)) == 9 + 1 + 2 * 40
+    for name in ("many", "re-trained"):
+        html = pages.get(f"/specs/{name}").text
+        assert len(stage_states(html)) == 9 + 1 + 2 * 40
+        assert f">{name}</text>" in html
+        assert f">{name}-seed100</text>" in html
+        assert ">reed-train</text>" not in html
 
 
 def test_text_of_specs_is_text_and_secrets_are_hidden(copied: Project, pages: TestClient) -> None:
