@@ -7,6 +7,9 @@ from xml.etree import ElementTree as ET
 import pygal
 from markupsafe import Markup
 
+from bertspec.core.redaction import without_secrets
+from bertspec.core.terminal import printable
+
 _LABELS = 6
 """Names on the horizontal axis; more would lie over each other."""
 
@@ -21,7 +24,8 @@ def line_chart(
 ) -> Markup:
     """A point for each of `names` in each line, where it has a value; `told` is what a point says.
 
-    A line's place in `lines` is its colour.
+    A line's place in `lines` is its colour. There is a value in one of them: pygal draws no line
+    else.
     """
     every = max(1, math.ceil(len(names) / _LABELS))
     chart = pygal.Line(
@@ -30,18 +34,19 @@ def line_chart(
         x_labels_major=list(names[::every]), show_minor_x_labels=False, truncate_label=-1,
     )  # fmt: skip
     for name, values in lines.items():
-        chart.add(name, [_finite(value) for value in values])
+        chart.add(name, [finite(value) for value in values])
     svg = chart.render_tree()
     _undress(svg)
     _tell(svg, lines, told)
     svg.set("role", "img")
-    svg.set("aria-label", title)
+    svg.set("aria-label", printable(without_secrets(title)))
     svg.set("class", "chart")
     del svg.attrib["id"]
     return Markup(ET.tostring(svg, encoding="unicode"))  # noqa: S704 - pygal escapes what it is given
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """A value that has a place in a chart; None for any other."""
     return value if value is not None and math.isfinite(value) else None
 
 
@@ -64,8 +69,9 @@ def _tell(
     """Give each point a title, which browsers show, in place of its coordinates."""
     every = svg.iterfind(".//g[@class='plot overlay']/g")
     for (name, values), series in zip(lines.items(), every, strict=True):
-        present = [(v, t) for v, t in zip(values, told, strict=True) if _finite(v) is not None]
+        present = [(v, t) for v, t in zip(values, told, strict=True) if finite(v) is not None]
         for (value, text), dot in zip(present, series.iterfind("g[@class='dots']"), strict=True):
             for about in dot.findall("desc"):
                 dot.remove(about)
-            ET.SubElement(dot, "title").text = f"{name} {value:.4f}, {text}"
+            said = without_secrets(f"{name} {value:.4f}, {text}")
+            ET.SubElement(dot, "title").text = printable(said)

@@ -76,8 +76,8 @@ class History:
         """Metrics of a spec, oldest first: the last commits that changed them, and what is here."""
         path = layout.metrics(name)
         head = self.head()
-        commits = self._log(head.commit, path, last) if head else ()
-        found = [Measured(each, self._numbers(each.id, path)) for each in reversed(commits)]
+        commits = self._commits(head, path, last)
+        found = [Measured(each, self._numbers_at(each, path)) for each in reversed(commits)]
         here = self.here(name)
         if here is not None and (not found or found[-1].numbers != here):
             found.append(Measured(None, here))
@@ -89,25 +89,39 @@ class History:
         return Refs(
             branches=tuple(self._named("refs/heads", "refs/remotes")),
             tags=tuple(self._named("refs/tags")),
-            commits=self._log(head.commit, ".", _MOST_REFS // 4) if head else (),
+            commits=self._commits(head, ".", _MOST_REFS // 4),
         )
+
+    # What git could not tell this time, such as in time, is not remembered as an answer.
+
+    def _commits(self, head: Revision | None, path: str, last: int) -> tuple[Commit, ...]:
+        try:
+            return self._log(head.commit, path, last) if head else ()
+        except InputError:
+            return ()
+
+    def _numbers_at(self, commit: Commit, path: str) -> Numbers | None:
+        try:
+            return self._numbers(commit.id, path)
+        except InputError:  # or it was removed
+            return None
 
     def _named(self, *below: str) -> Iterator[str]:
         options = (f"--count={_MOST_REFS}", "--sort=-creatordate", "--format=%(refname:short)")
         answer = ask("git", "for-each-ref", *options, *below, folder=self._root)
-        yield from answer.out.splitlines() if answer.code == 0 else ()
+        # A line of git ends with nothing else; a name, or a message, can hold U+2028 and the like.
+        yield from answer.out.split("\n")[:-1] if answer.code == 0 else ()
 
     def _read_log(self, commit: str, path: str, last: int) -> tuple[Commit, ...]:
         form = f"--format={_BETWEEN.join(('%H', '%h', '%cs', '%s'))}"
         answer = ask(
             *("git", "-c", "log.showSignature=false", "log", f"--max-count={last}", "--no-color"),
-            *(form, commit, "--", path), folder=self._root,
+            *("-z", form, commit, "--", path), folder=self._root,
         )  # fmt: skip
-        lines = answer.out.splitlines() if answer.code == 0 else ()
-        return tuple(Commit(*line.split(_BETWEEN, 3)) for line in lines)
+        if answer.code:
+            raise InputError.of("E490", f"git has no history of {path}: {answer.problem}")
+        commits = answer.out.split("\0")
+        return tuple(Commit(*each.split(_BETWEEN, 3)) for each in commits if each)
 
     def _read_numbers(self, commit: str, path: str) -> Numbers | None:
-        try:
-            return numbers_of(Revision(self._root, commit, commit).text(path))
-        except InputError:  # it was removed
-            return None
+        return numbers_of(Revision(self._root, commit, commit).text(path))

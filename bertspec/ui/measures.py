@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bertspec.diffing.metrics import SPLITS
-from bertspec.ui.charts import line_chart
+from bertspec.ui.charts import finite, line_chart
 from bertspec.ui.history import Measured, Numbers
 
 HERE = "here"
@@ -63,7 +63,7 @@ _DEPTH = 2
 
 
 def charts_of(measured: Sequence[Measured], headline: str | None) -> list[Chart]:
-    """A chart for each metric: they have scales of their own."""
+    """A chart for each metric that has a number: they have scales of their own."""
     known = [each.numbers or {} for each in measured]
     splits = splits_in(known)
     names = [each.commit.short if each.commit else HERE for each in measured]
@@ -71,6 +71,8 @@ def charts_of(measured: Sequence[Measured], headline: str | None) -> list[Chart]
     charts = []
     for metric in metrics_in(known, headline):
         lines = {split: [numbers.get((split, metric)) for numbers in known] for split in splits}
+        if all(finite(value) is None for values in lines.values() for value in values):
+            continue
         title = f"{metric} over {len(measured)} commits"
         charts.append(Chart(metric, splits, line_chart(title, names, lines, told)))
     return charts

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from bertspec.core.program import Answer
 from bertspec.runtime.revision import Revision
+from bertspec.ui.history import History
 from tests.plan.ready import training
 from tests.projects import Project
 from tests.ui.projects import COMMITS, client_of, edit, measure, metrics, text_of
@@ -58,6 +60,32 @@ def test_each_commit_that_changed_metrics_has_them(fresh: Project) -> None:
     assert f"/compare?a={commits[1]}&amp;b={commits[0]}&amp;spec=tiny" in html
 
 
+def test_a_message_is_one_text_and_an_answer_that_git_owes_is_asked_for_again(
+    copied: Project, pages: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "hf_" + "a" * 34
+    measure(copied, 4)
+    copied.commit(f"one\u2028two\x85three\x0bfour \u202e {token}")
+
+    def slow(*_: str, **__: object) -> Answer:
+        return Answer(-1, "", "it did not end within 60 seconds")
+
+    head = Revision.of(copied.root, "HEAD")
+    for module in ("ui.history", "runtime.revision"):
+        with monkeypatch.context() as patched:
+            patched.setattr(History, "head", lambda _: head)
+            patched.setattr(History, "here", lambda *_: None)
+            patched.setattr(f"bertspec.{module}.ask", slow)
+            assert "no metrics of it yet" in text_of(pages.get("/specs/tiny/history").text)
+    html = pages.get("/specs/tiny/history").text
+    assert len(_rows(html)) == COMMITS + 2
+    assert "- - -" not in text_of(html)
+    assert "two" in " ".join(_rows(html)[0])
+    assert "<title>test 0.8000" in html
+    assert token not in html
+    assert "\u202e" not in html
+
+
 def test_what_is_not_committed_is_told_and_a_commit_is_read_once(
     copied: Project, pages: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +108,13 @@ def test_a_commit_without_metrics_or_with_broken_ones_is_a_gap(
     for broken in (None, "{", '{"test": {"accuracy": NaN, "new": 0.5}}', "[1]"):
         file.unlink() if broken is None else file.write_text(broken)
         copied.commit()
+    nowhere = {"never": float("nan"), "all": float("inf")}
+    file.write_text(json.dumps({"test": nowhere}))
+    html = pages.get("/specs/tiny/history").text
+    rows = _rows(html)
+    assert rows[0][:3] == ["here", "not", "committed"]
+    assert html.count("<figcaption") == 4, "a metric with no number has no chart"
+    file.write_text("[1]")
     html = pages.get("/specs/tiny/history").text
     rows = _rows(html)
     assert len(rows) == COMMITS + 5
