@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,30 +30,37 @@ class Service:
         advice = "choose another --port; with --port 0 it is one that is free"
         self._socket = listen(_HOST, port, "E464", advice)
         self.url = f"http://{_HOST}:{self._socket.getsockname()[1]}"
-        self._folder = TemporaryDirectory(prefix="bertspec-ui-")
-        app = make_app(root, Path(self._folder.name))
-        config = uvicorn.Config(
-            app, lifespan="off", ws="none", log_level="warning", access_log=False,
-            server_header=False, timeout_graceful_shutdown=_LAST_PAGE,
-        )  # fmt: skip
-        self._server = _Server(config)
+        self._root = root
+        self._server: _Server | None = None
+        self._is_stopped = False
 
     def run(self) -> None:
         """Serve until `stop`, or a signal in the main thread."""
-        try:
+        # A page that is still being made at the end may write to the folder.
+        with TemporaryDirectory(prefix="bertspec-ui-", ignore_cleanup_errors=True) as folder:
+            config = uvicorn.Config(
+                make_app(self._root, Path(folder)), lifespan="off", ws="none",
+                log_level="warning", access_log=False, server_header=False,
+                timeout_graceful_shutdown=_LAST_PAGE,
+            )  # fmt: skip
+            self._server = _Server(config)
+            self._server.should_exit = self._is_stopped
             self._server.run(sockets=[self._socket])
-        finally:
-            with suppress(OSError):  # a page that is still being made may write there
-                self._folder.cleanup()
 
     def stop(self) -> None:
-        self._server.should_exit = True
+        """End `run`, also one that has not begun."""
+        self._is_stopped = True
+        if self._server:
+            self._server.should_exit = True
 
     def run_until_signal(self) -> None:
-        """`run`; Ctrl-C and SIGTERM are its usual end, and with it that of the process."""
+        """`run`; Ctrl-C, SIGTERM and the end of the terminal are its usual end, and with it that of
+        the process.
+        """
         # uvicorn, when it is done, raises the signal again for the handlers of before.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self.stop())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # nohup
+                signal.signal(number, lambda *_: self.stop())
         self.run()
         if threading.active_count() > 1:  # such a page is a thread that Python would wait for
             sys.stdout.flush()

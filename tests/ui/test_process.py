@@ -12,6 +12,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
+from signal import SIGHUP, SIGTERM
 from typing import Any
 
 import httpx2
@@ -85,12 +86,13 @@ def _look(browser: Browser, width: int, scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)]
+    "number",
+    [signal.SIGINT, *(pytest.param(s, marks=pytest.mark.thorough) for s in (SIGTERM, SIGHUP))],
 )
 def test_it_listens_here_alone_until_it_is_told_to_stop(
-    fresh: Project, number: signal.Signals
+    fresh: Project, number: signal.Signals, tmp_path: Path
 ) -> None:
-    with process_of(fresh) as (process, url):
+    with process_of(fresh, TMPDIR=str(tmp_path)) as (process, url):
         assert url.startswith("http://127.0.0.1:")
         with httpx2.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client:
             assert "tiny" in client.get("/").text
@@ -103,6 +105,25 @@ def test_it_listens_here_alone_until_it_is_told_to_stop(
             assert process.stderr is not None
             assert process.stdout.read() == "Ctrl-C stops\n"
             assert process.stderr.read() == ""
+    assert not list(tmp_path.glob("bertspec-ui-*"))
+
+
+@pytest.mark.parametrize("number", [SIGHUP, pytest.param(SIGTERM, marks=pytest.mark.thorough)])
+def test_it_leaves_nothing_behind_when_it_is_stopped_as_it_begins(
+    fresh: Project, number: signal.Signals, tmp_path: Path
+) -> None:
+    code = (
+        "import os, pathlib\n"
+        "from bertspec.ui import service\n"
+        "made = service.make_app\n"
+        "def make_app(*arguments):\n"
+        f"    os.kill(os.getpid(), {number})\n"
+        "    return made(*arguments)\n"
+        "service.make_app = make_app\n"
+        "service.Service(pathlib.Path.cwd(), 0).run_until_signal()\n"
+    )
+    fresh.run(sys.executable, "-c", code, TMPDIR=str(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_does_not_wait_for_a_page_that_takes_long(fresh: Project, tmp_path: Path) -> None:
