@@ -51,6 +51,7 @@ def keep_plan(
 def _identity(root: Path, paths: Sequence[Path]) -> str:
     """All else that a plan depends on: the project's place, the arguments, the programs."""
     parts = [str(root), *map(str, paths), "", sys.version, *map(str, settings_files(root))]
+    parts.append(os.path.expanduser("~"))  # noqa: PTH111 - as it never raises; settings may say `~`
     parts += _states_of_programs()
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -67,5 +68,8 @@ def _states_of_programs() -> Iterator[str]:
 
 
 def _state(file: str) -> str:
-    about = os.stat(file)  # noqa: PTH116 - of hundreds of files
+    try:
+        about = os.stat(file)  # noqa: PTH116 - of hundreds of files
+    except OSError:  # such as the lock of an editor, which is a link to nothing
+        return f"{file} gone"
     return f"{file} {about.st_size} {about.st_mtime_ns}"

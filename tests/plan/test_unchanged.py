@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+import bertspec
 from bertspec.cli import compile as compiling
 from bertspec.compiler.checks import load_valid
 from bertspec.compiler.lower import lower
 from bertspec.core import looks
 from bertspec.pipeline.lock import require_lock
+from bertspec.planning.unchanged import _identity
 from tests.plan.ready import plan, spec
 from tests.projects import Project
 
@@ -90,7 +92,7 @@ def test_whatever_is_another_is_planned_anew(
 
 
 def test_another_place_or_argument_or_program_is_planned_anew(
-    kept: Project, monkeypatch: pytest.MonkeyPatch
+    kept: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     moved = Project(Path(shutil.copytree(kept.root, kept.root.parent / "moved", symlinks=True)))
     assert not _is_taken(moved, monkeypatch)
@@ -98,6 +100,21 @@ def test_another_place_or_argument_or_program_is_planned_anew(
     assert not _is_taken(kept, monkeypatch), "those of other arguments are kept now"
     monkeypatch.setattr("bertspec.planning.unchanged._PROGRAMS", ("click",))
     assert not _is_taken(kept, monkeypatch)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    kept.call("plan", code=0)
+    assert _is_taken(kept, monkeypatch)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert not _is_taken(kept, monkeypatch), "the cache can be `~/cache`"
+
+
+def test_what_goes_from_the_programs_folder_while_it_is_looked_at_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "__init__.py").touch()
+    monkeypatch.setattr(bertspec, "__file__", str(tmp_path / "__init__.py"))
+    before = _identity(tmp_path, ())
+    (tmp_path / ".#editor").symlink_to("nowhere")
+    assert before != _identity(tmp_path, ()) == _identity(tmp_path, ())
 
 
 def test_what_is_wrong_or_to_run_is_never_kept(kept: Project) -> None:
