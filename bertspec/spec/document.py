@@ -82,11 +82,11 @@ def shown(path: Path, root: Path) -> str:
 
 def read_document(path: Path, name: str) -> Document:
     """Parse one file. Raises InputError (E001 to E007) with all that is wrong in its form."""
-    value, marks = _parsed(read_text(path, name), name, path.suffix.lower() == ".json")
+    parsed = _of_disk if unsaved_text(path) is None else _of_editor
+    value, marks = parsed(read_text(path, name), name, path.suffix.lower() == ".json")
     return Document(path, name, _copied(value), marks)
 
 
-@lru_cache(maxsize=128)  # many specs name one data set, and an editor asks for the same file again
 def _parsed(text: str, name: str, is_json: bool) -> tuple[Any, dict[Path_, Marks]]:  # noqa: FBT001
     """The value of a text, and where its parts stand; both for reading only."""
     lines = text.splitlines() or [""]
@@ -116,6 +116,13 @@ def _parsed(text: str, name: str, is_json: bool) -> tuple[Any, dict[Path_, Marks
     if found:
         raise InputError(found)
     return (strict if is_json else value), reader.marks
+
+
+_of_disk = lru_cache(maxsize=128)(_parsed)
+"""Many specs name one data set."""
+
+_of_editor = lru_cache(maxsize=8)(_parsed)
+"""An editor asks for one text several times; with each key that is typed it is another one."""
 
 
 def _copied(value: Any) -> Any:

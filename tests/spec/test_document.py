@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 from bertspec.core.diagnostics import Position
 from bertspec.core.errors import InputError
 from bertspec.core.yaml import compose, dump, load_plain
-from bertspec.spec.document import read_document
+from bertspec.spec.document import _of_disk, _of_editor, read_document
+from bertspec.spec.unsaved import unsaved
 
 
 def _read(tmp_path: Path, text: str | bytes, name: str = "a.yaml") -> object:
@@ -146,6 +147,18 @@ def test_a_byte_order_mark_counts_in_an_offset_and_in_no_column(tmp_path: Path) 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
     document = _read(tmp_path, b"\xef\xbb\xbfa: 1\r\nb: x\r\n")
     assert document.value == {"a": 1, "b": "x"}  # type: ignore[attr-defined]
+
+
+def test_few_of_the_texts_that_an_editor_types_are_kept(tmp_path: Path) -> None:
+    """Each is another one, of up to 1 MiB and many marks."""
+    file = tmp_path / "a.yaml"
+    on_disk, most = _of_disk.cache_info().currsize, _of_editor.cache_info().maxsize
+    for number in range(20):
+        with unsaved({file.resolve(): f"a: {number}"}):
+            assert read_document(file, "a.yaml").value == {"a": number}
+    assert _of_disk.cache_info().currsize == on_disk
+    assert most is not None
+    assert most <= 16
 
 
 def test_json_with_tabs_and_surrogate_pairs_is_read_as_json_reads_it(tmp_path: Path) -> None:
