@@ -23,6 +23,9 @@ class StageKind:
     """Params that decide whether the stage fails, and not what it makes."""
 
 
+_OF_REPORTS = ("jinja2", "networkx", "vl-convert-python")
+"""Packages that write the page of a report, and draw its charts."""
+
 STAGE_KINDS: Mapping[str, StageKind] = {
     "fetch": StageKind(2),
     "prepare": StageKind(2, ("pyarrow",)),
@@ -46,20 +49,15 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     "export": StageKind(
         8,
         (
-            *("huggingface_hub", "jinja2", "pyyaml"),  # write the model card
+            *("huggingface_hub", "pyyaml"),  # write the model card
             *("cyclonedx-python-lib", "packageurl-python"),  # write the bill of materials
             "bertspec",  # the provenance has its version
             *("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "transformers"),
+            *_OF_REPORTS,  # the lock in the exported folder is one that its spec compiles with
         ),
         threaded=True,
     ),
-    "report": StageKind(
-        5,
-        (
-            *("jinja2", "networkx", "vl-convert-python"),  # write the page, and draw its charts
-            *("numpy", "pyarrow", "scikit-learn", "scipy"),
-        ),
-    ),
+    "report": StageKind(5, (*_OF_REPORTS, "numpy", "pyarrow", "scikit-learn", "scipy")),
 }
 """In the order of a build."""
 

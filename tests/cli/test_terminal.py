@@ -20,7 +20,7 @@ PROGRAMS = str(Path(sys.executable).parent)
 
 DOES = {
     "init", "new", "import", "lock", "compile", "stage", "serve", "push-to-hub", "schema",
-    "explain-code", "completion", "fmt", "lsp", "setup-git", "merge-file",
+    "explain-code", "completion", "fmt", "lsp", "setup-git", "merge-file", "ui",
 }  # fmt: skip
 """Commands that do something, or print a document; all others report."""
 
