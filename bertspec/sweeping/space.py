@@ -1,9 +1,11 @@
 """The fields that a sweep tries: which values they may have, and what a trial's params are."""
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import combinations, islice, product
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,9 +25,13 @@ from bertspec.spec.problems import diagnostics_of
 from bertspec.spec.sections import Spec
 from bertspec.spec.sweep_file import Grid, Range
 from bertspec.sweeping.definition import Definition
+from bertspec.sweeping.shape import differences, shape_of
 
 _SECTIONS = ("training", "model", "tokenization")
 _TRAINED_BY = frozenset({"base", "tokenize", "train"})
+_COMBINATIONS = 500
+"""Tried for a value that the spec may not have beside its own ones: rules are about a few fields.
+"""
 
 Trial = Mapping[str, Any]
 """Field -> value."""
@@ -56,11 +62,13 @@ class Space:
     """What trials are made of."""
 
     def __init__(self, sweep: Definition) -> None:
-        """Raises InputError: E237 for a field that cannot be tried, and what is wrong with any
-        value that a field may have: each bound and each item, in the place where it stands.
+        """Raises InputError: E237 for a field or a value that cannot be tried, and what is wrong
+        with any value that a field may have: each bound and each item, in the place where it
+        stands.
         """
         self._sweep = sweep
         self._before = Compiled.of(sweep.specs, sweep.lock)
+        self._shape = shape_of(self._before, self._pinned(self._before))
         self._full = written_out(sweep.spec.spec)
         found: list[Diagnostic] = []
         self.choices: dict[str, Choice] = {}
@@ -69,7 +77,7 @@ class Space:
                 self._require_field(name)
                 self.choices[name] = self._choice(name, values)
                 for place, value in _ends(name, values):
-                    self._compiled(self._changed({name: value}, {name: place}))
+                    self._require_value(name, value, place)
             except InputError as error:
                 found += error.diagnostics
         if found:
@@ -82,16 +90,57 @@ class Space:
         defines a tokenization or a base is in them. `present` is the text as compiled.
         Raises InputError for values that the spec may not have together.
         """
-        after = self._compiled(self._changed(trial, {}))
+        after = self._compiled(self._changed(trial, {}), ("fields",))
         params = deepcopy(dict(self._before.params))
         keys = {p.role: p.key for p in places_of(self._pinned(self._before))}
         for place in places_of(self._pinned(after)):
             _put(params, keys[place.role], value_at(after.params, place.key))
         return put_params(params, present)
 
-    def _compiled(self, changed: LoadedSpec) -> Compiled:
+    def _require_value(self, name: str, value: Any, place: Path_) -> None:
+        """Raise InputError for a value that no trial may have, which stands at `place`."""
+        try:
+            changed = self._changed({name: value}, {name: place})
+        except InputError:
+            together = next(self._beside_others(name, value), None)
+            if together is None:
+                raise
+            changed = together
+        self._compiled(changed, place)
+
+    def _beside_others(self, name: str, value: Any) -> Iterator[LoadedSpec]:
+        """Specs with a value and some of those that are tried of other fields, as far as they are
+        allowed together.
+        """
+        others = {
+            other: [end for _, end in _ends(other, values)]
+            for other, values in self._sweep.file.fields.items()
+            if other != name
+        }
+        chosen = (c for size in range(1, len(others) + 1) for c in combinations(others, size))
+        trials = (
+            dict(zip(fields, ends, strict=True))
+            for fields in chosen
+            for ends in product(*(others[field] for field in fields))
+        )
+        for trial in islice(trials, _COMBINATIONS):
+            with contextlib.suppress(InputError):
+                yield self._changed({name: value, **trial}, {})
+
+    def _compiled(self, changed: LoadedSpec, place: Path_) -> Compiled:
+        """Raises InputError (E237, at `place`) for values that change more than params."""
         specs = [changed if s is self._sweep.spec else s for s in self._sweep.specs]
-        return Compiled.of(specs, self._sweep.lock)
+        after = Compiled.of(specs, self._sweep.lock)
+        shape = shape_of(after, self._pinned(after))
+        if found := next(differences(self._shape, shape), None):
+            raise InputError.of(
+                "E237",
+                f"not params alone would be others: {found}",
+                "trials have the stages of the commit; write one such value into the spec, "
+                "compile and commit, and sweep over those that are like it",
+                self._sweep.document.position(place),
+            )
+        return after
 
     def _pinned(self, compiled: Compiled) -> LoadedSpec:
         return next(s for s in compiled.pinned if s.spec.name == self._sweep.file.spec)
@@ -100,6 +149,10 @@ class Space:
         """Raise InputError (E237) for what is no field, or none that a sweep can be about."""
         here = self._sweep.document.position(("fields", name), key=True)
         parts = name.split(".")
+        if inside := next((n for n in self._sweep.file.fields if name.startswith(f"{n}.")), None):
+            message = f"`{name}` is a part of `{inside}`, which is tried, too"
+            advice = f"write it into each value of `{inside}`, or try the parts alone"
+            raise InputError.of("E237", message, advice, here)
         for depth, part in enumerate(parts):
             above = tuple(parts[:depth])
             wanted = wanted_at(Spec, above, self._full)

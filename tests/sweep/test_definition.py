@@ -6,6 +6,7 @@ import pytest
 
 from bertspec.compiler.emit import compiled_params
 from bertspec.compiler.lower import lower
+from bertspec.core.errors import InputError
 from bertspec.core.yaml import dump, load_plain
 from bertspec.spec.load import load
 from bertspec.sweeping.definition import read_definition
@@ -52,6 +53,12 @@ RATES = {"low": 1e-5, "high": 1e-3, "log": True}
         ({"fields": {"training.learning_rate": RATES | {"step": 1e-5}}}, "E015",
          "low:", "exclude"),
         ({"fields": {"training.batch.accumulate": [1, 64]}}, "E1", "- 64", "examples"),
+        ({"fields": {"training.schedule": [{"type": "cosine"}], "training.schedule.warmup_ratio":
+          [0.1]}}, "E237", "warmup_ratio:", "a part of `training.schedule`"),
+        ({"fields": {"tokenization.long_documents": [{"type": "windows", "stride": 4}]}},
+         "E237", "type: windows", "evaluate is given `aggregate`"),
+        ({"fields": {"training.metric_for_best_model": ["loss", "f1"]}}, "E237", "- f1",
+         "train reads `prepared`"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_in_its_line(
@@ -65,6 +72,33 @@ def test_what_is_wrong_is_told_in_its_line(
         place = said.partition("--> sweeps/rates.yaml:")[2]
         assert shown in place.splitlines()[2]
     assert not (tried.root / ".bertspec/sweeps").exists()
+
+
+def test_values_of_stages_that_the_commit_does_not_have(tried: Project) -> None:
+    """The reverse of a window policy, and packages: of lora, a lock that has peft."""
+    lock = tried.root / "bertspec.lock"
+    lock.write_text(lock.read_text().replace("packages:\n", "packages:\n  peft: '1.0'\n"))
+    windows = {"type": "windows", "stride": 4}
+    tried.write_spec(with_onnx(tokenization={"max_length": 16, "long_documents": windows}))
+    fields = {
+        "tokenization.long_documents": [{"type": "windows", "stride": 2}, {"type": "truncate"}],
+        "training.lora": [None, {"rank": 4}],
+    }
+    write_sweep(tried, fields=fields)
+    with pytest.raises(InputError) as raised:
+        Space(read_definition("rates", tried.root))
+    assert [d.code for d in raised.value.diagnostics] == ["E237", "E237"]
+    first, second = raised.value.diagnostics
+    assert "no longer is given `aggregate`" in first.message
+    assert "tiny-train needs `peft`" in second.message
+
+
+def test_values_that_only_go_together_with_others_that_are_tried(tried: Project) -> None:
+    """An accumulation of 16 is none of the spec's own 8 examples."""
+    fields = {"training.batch.accumulate": [1, 16], "training.batch.examples": [8, 16]}
+    write_sweep(tried, fields=fields)
+    space = Space(read_definition("rates", tried.root))
+    assert space.choices.keys() == fields.keys()
 
 
 def test_a_sweep_that_is_not_there(tried: Project) -> None:
