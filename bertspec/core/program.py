@@ -2,10 +2,29 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bertspec.core.errors import EnvironmentFault
+
+
+_OF_ONE_REPOSITORY = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR",
+        "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)  # fmt: skip
+"""`git rev-parse --local-env-vars`, without options, which hold in any repository."""
+
+
+def in_another_repository() -> dict[str, str]:
+    """The environment for git, and what runs it, in another repository than the user's: with what
+    a hook or an alias says of that one, git would work there, wherever it is run.
+    """
+    return {key: value for key, value in os.environ.items() if key not in _OF_ONE_REPOSITORY}
 
 
 @dataclass(frozen=True)
@@ -24,11 +43,20 @@ class Answer:
         return said[0] if said else "it failed and did not say why"
 
 
-def ask(*command: str, folder: Path, seconds: float | None = 60) -> Answer:
-    """Run `command` in a folder, in English and without a terminal, and at most `seconds` long."""
+def ask(
+    *command: str,
+    folder: Path,
+    seconds: float | None = 60,
+    environment: Mapping[str, str] | None = None,
+) -> Answer:
+    """Run `command` in a folder, in English and without a terminal, and at most `seconds` long.
+
+    The environment is that of this process, where none is given.
+    """
+    given = os.environ if environment is None else environment
     try:
         result = subprocess.run(
-            command, cwd=folder, env=os.environ | {"LC_ALL": "C"}, stdin=subprocess.DEVNULL,
+            command, cwd=folder, env={**given, "LC_ALL": "C"}, stdin=subprocess.DEVNULL,
             capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -38,12 +66,12 @@ def ask(*command: str, folder: Path, seconds: float | None = 60) -> Answer:
     return Answer(result.returncode, result.stdout, result.stderr)
 
 
-def call(*command: str, folder: Path) -> str:
+def call(*command: str, folder: Path, environment: Mapping[str, str] | None = None) -> str:
     """What git or DVC prints, however long it takes.
 
     Raises EnvironmentFault (E240) where it fails, with what it says.
     """
-    answer = ask(*command, folder=folder, seconds=None)
+    answer = ask(*command, folder=folder, seconds=None, environment=environment)
     if answer.code:
         what = " ".join(word for word in command[:3] if not word.startswith("-"))
         said = answer.problem.removeprefix("ERROR: ")

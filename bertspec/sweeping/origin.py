@@ -1,13 +1,14 @@
 """The commit that a sweep's experiments are of, which must be what the specs say."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bertspec.compiler.emit import emit_dvc, emit_params
 from bertspec.compiler.lower import lower
+from bertspec.core.digest import file_digest
 from bertspec.core.errors import InputError
-from bertspec.core.program import ask
+from bertspec.core.program import ask, call
 from bertspec.pipeline.layout import DVC_FILE, PARAMS_FILE
 from bertspec.pipeline.stage import Pipeline
 from bertspec.planning.repository import Repository
@@ -46,7 +47,7 @@ def origin_of(sweep: Definition, base: str | None) -> tuple[Origin, str]:
         os.path.relpath(repository.folder.resolve(), folder.resolve()),
         repository.cache.resolve(),
         commit,
-        tuple(_sources(pipeline)),
+        {name: file_digest(sweep.root / name) for name in _untracked(sweep.root, commit, pipeline)},
     )
     return origin, new[PARAMS_FILE]
 
@@ -74,7 +75,21 @@ def _committed(root: Path, commit: str, name: str) -> str | None:
     return None if answer.code else answer.out.removeprefix(_MARK)
 
 
-def _sources(pipeline: Pipeline) -> Iterable[str]:
-    """What stages read of the user's own, where it lies in the project."""
-    found = {source for stage in pipeline.stages for source in stage.sources}
-    return sorted(source for source in found if not source.startswith(("/", "../")))
+def _untracked(root: Path, commit: str, pipeline: Pipeline) -> list[str]:
+    """Files that stages read of the user's own, and the commit has not."""
+    sources = {source for stage in pipeline.stages for source in stage.sources}
+    there = {name for source in sources for name in _files(root, source)}
+    if not there:
+        return []
+    command = ("git", "ls-tree", "-r", "-z", "--name-only", commit, "--", *sorted(sources))
+    return sorted(there - {*call(*command, folder=root).split("\0")})
+
+
+def _files(root: Path, source: str) -> Iterator[str]:
+    path = root / source
+    if path.is_file():
+        yield os.path.normpath(source)
+    for folder, _, names in os.walk(path):
+        for file in map(Path(folder).joinpath, names):
+            if file.is_file():
+                yield file.relative_to(root).as_posix()

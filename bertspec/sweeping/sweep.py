@@ -70,6 +70,8 @@ class Sweep:
         begun = self._record.begun
         self._origin, self._params = origin_of(definition, begun.get("base"))
         self._is = {**_described(definition), "base": self._origin.base}
+        if self._origin.sources:
+            self._is["data"] = dict(self._origin.sources)
         if begun and begun != self._is:
             raise _another(definition.name, begun, self._is)
         old = [] if begun else _experiments(definition, self._origin)
@@ -116,7 +118,7 @@ class Sweep:
             raise Interrupted(_KEPT, number or SIGINT) from None
         finally:
             engine.close()
-        remove(self._folder / "slots")
+        self._remove_slots()
         return self.swept()
 
     def swept(self) -> Swept:
@@ -133,13 +135,23 @@ class Sweep:
     def _begin(self) -> None:
         """Begin the record, or ask and tell again what it has, which leads to where it was."""
         if not self._record.begun:
-            remove(self._folder)
+            self._remove_slots()
+            remove(self._folder / "logs")
+            remove(self._record.path)
             if self._old:
                 call("dvc", "exp", "remove", *self._old, folder=self._definition.root)
             self._record.begin(self._is)
         for asked in self._record.asked:
             self._tell_first(asked.after)
             self._proposals.ask()
+
+    def _remove_slots(self) -> None:
+        slots = self._folder / "slots"
+        for folder in sorted(slots.glob("*")):
+            if folder.is_dir():  # in which a trial of a sweep that was killed may still end
+                with Slot(folder.with_suffix(""), self._origin).held():  # of one being made, too
+                    remove(folder)
+        remove(slots)
 
     def _next(self, waiting: list[Asked], jobs: int) -> Asked | None:
         """A trial to run; None where there is none, or what it depends on is not known yet.

@@ -25,6 +25,10 @@ _BY_ITS_VALUES = ("E404", "E506")
 """A stage says so of what is no number, and of too little memory: other values may do."""
 
 _BY_REQUIRE = ("E410", "E411")
+"""Evaluate says so."""
+
+_BY_BEST_METRIC = ("E411",)
+"""Train says so of a `metric_for_best_model` that validation rows do not define."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,6 @@ class Job:
         """What `plain` was of."""
         origin = dict(found["slot"]["origin"])
         origin |= {"top": Path(origin["top"]), "cache": Path(origin["cache"])}
-        origin["sources"] = tuple(origin["sources"])
         rule = found["rule"]
         return cls(
             **dict(found)
@@ -91,13 +94,15 @@ def _run(job: Job) -> Outcome:
         except BaseException:
             stop(process.pid)
             raise
-    if end is None:  # it may have been faster than the looks at it
+    said = job.log.read_text(encoding="utf-8", errors="replace")
+    # Else what is there may be the curve of another trial: DVC puts outputs of the commit there.
+    is_trained = process.returncode == 0 or _is_evaluated(job, said)
+    if end is None and is_trained:  # it may have been faster than the looks at it
         curve = max(curve, _curve(job, project / layout.curve(job.spec, "validation")), key=len)
         end = job.rule.stops_at(curve) if job.rule else None
     seconds = round(time.monotonic() - began, 1)
     if end is not None:
         return Outcome(job.number, State.PRUNED, curve[end - 1], curve[:end], "", seconds)
-    said = job.log.read_text(encoding="utf-8", errors="replace")
     return _ended(job, process.returncode, said, curve, seconds)
 
 
@@ -137,9 +142,12 @@ def _curve(job: Job, path: Path) -> Sequence[float]:
 
 
 def _ended(job: Job, code: int, said: str, curve: Sequence[float], seconds: float) -> Outcome:
-    wrong = next((c for c in (*_BY_ITS_VALUES, *_BY_REQUIRE) if f"error[{c}]: " in said), None)
+    is_evaluated = _is_evaluated(job, said)
+    failing = (*_BY_ITS_VALUES, *(() if is_evaluated else _BY_BEST_METRIC))
+    known = (*failing, *(_BY_REQUIRE if is_evaluated else ()))
+    wrong = next((c for c in known if f"error[{c}]: " in said), None)
     told = said.partition(f"[{wrong}]: ")[2].partition("\n")[0]
-    if code and wrong in _BY_ITS_VALUES:
+    if code and wrong in failing:
         return Outcome(job.number, State.FAILED, None, curve, f"{wrong}: {told}", seconds)
     if code and wrong is None:
         raise EnvironmentFault.of(
@@ -152,11 +160,16 @@ def _ended(job: Job, code: int, said: str, curve: Sequence[float], seconds: floa
         return Outcome(job.number, State.REJECTED, value, curve, f"{wrong}: {told}", seconds)
     remote = str(job.slot.origin.top)
     push = ("dvc", "exp", "push", "--force", "--no-cache", remote, job.experiment)
-    call(*push, folder=job.slot.project)
+    call(*push, folder=job.slot.project, environment=environment())
     if value is None:
         reason = f"{job.objective} is not defined on these rows"
         return Outcome(job.number, State.FAILED, None, curve, reason, seconds)
     return Outcome(job.number, State.COMPLETE, value, curve, "", seconds)
+
+
+def _is_evaluated(job: Job, said: str) -> bool:
+    """Whether training has ended, and evaluate has begun."""
+    return f"Running stage '{job.spec}-evaluate'" in said
 
 
 def _value(job: Job) -> float | None:

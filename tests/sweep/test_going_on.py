@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from bertspec.sweeping.sweep import Sweep, Swept
 from bertspec.sweeping.trial import Job
 from tests.projects import Project, with_onnx
 from tests.sweep.conftest import write_sweep
+from tests.waiting import wait_for
 
 TPE: dict[str, Any] = {
     "sampler": {"type": "tpe", "trials": 13, "seed": 2},
@@ -210,6 +211,25 @@ def test_experiments_of_another_sweep_of_the_name_are_not_replaced(
     tried.run("git", "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/rates-of-mine", head)
     tried.run("git", "update-ref", "-d", f"refs/exps/{head[:2]}/{head[2:]}/rates-1")
     assert _run(tried, engines).best is not None
+
+
+def test_a_place_is_not_removed_under_a_trial_that_still_ends_in_it(
+    tried: Project, engines: list[Instant]
+) -> None:
+    """As after `kill -9` of the sweep."""
+    write_sweep(tried)
+    with pytest.raises(Interrupted):
+        _run(tried, engines, stop_after=1)
+    slot = engines[-1].jobs[-1].slot
+    slot.folder.mkdir()
+    with ThreadPoolExecutor() as threads:
+        with slot.held():
+            ended = threads.submit(_run, tried, engines, restart=True)
+            wait_for(lambda: len(engines) == 2)
+            assert not wait([ended], 0.5).done
+            assert slot.folder.is_dir()
+        assert ended.result(60).best is not None
+    assert not slot.folder.exists()
 
 
 def test_values_that_do_not_go_together_are_a_failed_trial(
