@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bertspec.adopting.differences import Difference, differences
+from bertspec.adopting.differences import Difference, differences, overwritten
+from bertspec.adopting.experiment import params_of
 from bertspec.adopting.places import Compiled, Leaf, Place, Role, equal, leaves, values_of
 from bertspec.adopting.specfiles import Change, SpecFiles
 from bertspec.compiler.checks import load_checked, load_valid
@@ -30,7 +31,9 @@ class Adopted:
     """What is to be written."""
 
     put_back: Sequence[Difference] = ()
-    """In what params.yaml is not as compiled, of other specs than the one that was asked for."""
+    """In what params.yaml is neither as compiled nor taken over: as of other specs than the one
+    that was asked for, or where the values of an experiment were.
+    """
     texts: Mapping[Path, tuple[str, str]] = field(default_factory=dict)
     """Each file of a spec or a data set that changes: its text before and after."""
     changes: Sequence[Change] = ()
@@ -44,32 +47,40 @@ def adopt(
     root: Path,
     paths: Sequence[Path],
     name: str | None,
-    present: Mapping[str, Any] | None = None,
+    experiment: str | None = None,
 ) -> Adopted:
     """The changes of the specs at `paths`, or of the one called `name` alone.
 
-    `present` is what params.yaml is to be, by default what it is. A data set is changed for all
-    specs that use it. Nothing is written.
-    Raises InputError: E224 for a name that no spec has, E221 to E223 for values that come from no
+    Values are those of params.yaml, or of an experiment of DVC. A data set is changed for all specs
+    that use it. Nothing is written.
+    Raises InputError: E240 for an experiment that is not there, E224 for a name that no spec has, E221 to E223 for values that come from no
     field of a spec, E225 for a file that cannot be edited, E226 for values that specs may not have.
     """
     lock = require_lock(root)
     before = Compiled.of(load_valid(paths, root).specs, lock)
-    if present is None:
-        present = read_mapping(root, PARAMS_FILE, "E209", "see `bertspec explain-code E209`")
+    called = PARAMS_FILE if experiment is None else f"{PARAMS_FILE} of `{experiment}`"
+    present = _present(root) if experiment is None else params_of(experiment, root)
     takes = _taking(before.pinned, name)
-    found = list(differences(before, present))
-    put_back = [d for d in found if not any(map(takes, d.places))]
+    found = list(differences(before, present, called))
     values = values_of(before.pinned, before.params)
-    experiment = values_of(before.pinned, present)
-    wanted = {(p.spec, p.role): experiment[p] if takes(p) else values[p] for p in values}
-    if not _todo(before, wanted):
+    tried = values_of(before.pinned, present)
+    wanted = {(p.spec, p.role): tried[p] if takes(p) else values[p] for p in values}
+    files, after = SpecFiles(root), before
+    if _todo(before, wanted):
+        after = _settle(root, paths, lock, before, wanted, files, called)
+    put_back = [d for d in found if not any(map(takes, d.places))]
+    if experiment is not None:
+        is_there = (root / PARAMS_FILE).is_file()
+        put_back = list(overwritten(before, after, _present(root))) if is_there else []
+    if after is before:
         return Adopted(put_back)
-    files = SpecFiles(root)
-    after = _settle(root, paths, lock, before, wanted, files)
     return Adopted(
         put_back, files.changed(), files.changes(), _again(before, after), after.pipeline
     )
+
+
+def _present(root: Path) -> Mapping[str, Any]:
+    return read_mapping(root, PARAMS_FILE, "E209", "see `bertspec explain-code E209`")
 
 
 def _taking(specs: Sequence[LoadedSpec], name: str | None) -> Callable[[Place], bool]:
@@ -117,6 +128,7 @@ def _settle(
     before: Compiled,
     wanted: _Wanted,
     files: SpecFiles,
+    called: str,
 ) -> Compiled:
     """Change files until the specs compile to what is wanted.
 
@@ -126,11 +138,11 @@ def _settle(
     now = before
     while todo := _todo(now, wanted):
         if not _change(now, todo, wanted, files):
-            raise InputError([_stuck(now, wanted, place, leaf) for place, _, leaf in todo])
+            raise InputError([_stuck(now, wanted, place, leaf, called) for place, _, leaf in todo])
         with unsaved(files.texts):
             loaded = load_checked(paths or (Path("specs"),), root)
         if errors := [d for d in loaded.diagnostics if d.severity is Severity.ERROR]:
-            message = f"{PARAMS_FILE} holds values that a spec may not have; nothing is written"
+            message = f"{called} holds values that a spec may not have; nothing is written"
             advice = "what is wrong with them follows, in the lines that they would stand in"
             raise InputError([Diagnostic("E226", message, advice), *errors])
         now = _compiled(loaded.specs, lock)
@@ -161,12 +173,14 @@ def _compiled(specs: Sequence[LoadedSpec], lock: Lock) -> Compiled:
         raise InputError.of("E226", error.diagnostics[0].message, advice) from None
 
 
-def _stuck(now: Compiled, wanted: _Wanted, place: Place, leaf: Leaf) -> Diagnostic:
+def _stuck(
+    now: Compiled, wanted: _Wanted, place: Place, leaf: Leaf, called: str
+) -> Diagnostic:
     path, would, value = leaf
     key, inner = place.in_params(path), (*place.field, *path)
     position = position_of(now.document(place.spec), inner)
     if value is ABSENT:
-        message = f"`{key}` is not in {PARAMS_FILE}, and `{place.spec}` has it from another file"
+        message = f"`{key}` is not in {called}, and `{place.spec}` has it from another file"
         advice = f"take `{dotted(inner)}` out there, or give the key its default"
         return Diagnostic("E226", message, advice, position)
     others = [
@@ -175,7 +189,7 @@ def _stuck(now: Compiled, wanted: _Wanted, place: Place, leaf: Leaf) -> Diagnost
         if (p.spec, p.field) == (place.spec, place.field) and p.role != place.role
         and not _agrees(wanted[p.spec, p.role], path, value)
     ]  # fmt: skip
-    message = f"`{key}` is {shown(value)} in {PARAMS_FILE}, and the rest makes it {shown(would)}"
+    message = f"`{key}` is {shown(value)} in {called}, and the rest makes it {shown(would)}"
     advice = f"change `{dotted(inner)}` of `{place.spec}` by hand"
     if others:
         advice = f"one field gives {', '.join(f'`{k}`' for k in others)}, too, which differs; "

@@ -27,13 +27,15 @@ class Difference:
     """Of each spec that gives it."""
 
 
-def differences(compiled: Compiled, present: Mapping[str, Any]) -> Iterator[Difference]:
-    """What can be adopted.
+def differences(
+    compiled: Compiled, present: Mapping[str, Any], called: str = PARAMS_FILE
+) -> Iterator[Difference]:
+    """What can be adopted. Messages call `present` so.
 
     Raises InputError: E221 for what was compiled from other specs, E222 for what no field of a spec
     gives, E223 for what a spec leaves open and the lock gives.
     """
-    _refuse_other_specs(compiled, present)
+    _refuse_other_specs(compiled, present, called)
     places = [place for loaded in compiled.pinned for place in places_of(loaded)]
     ours = {key: present[key] for key in compiled.params}
     found: list[Diagnostic] = []
@@ -41,7 +43,7 @@ def differences(compiled: Compiled, present: Mapping[str, Any]) -> Iterator[Diff
     for path, was, now in (leaf for whole in wholes for leaf in _parts(whole, places)):
         giving = [place for place in places if place.key == path[: len(place.key)]]
         if not giving:
-            found.append(_derived(path, was, now))
+            found.append(_derived(path, was, now, called))
         elif fixed := _fixed(compiled, giving[0], path):
             found.append(fixed)
         else:
@@ -50,7 +52,18 @@ def differences(compiled: Compiled, present: Mapping[str, Any]) -> Iterator[Diff
         raise InputError(found)
 
 
-def _refuse_other_specs(compiled: Compiled, present: Mapping[str, Any]) -> None:
+def overwritten(
+    before: Compiled, after: Compiled, present: Mapping[str, Any]
+) -> Iterator[Difference]:
+    """In what params.yaml is neither what specs compile to `before` nor `after` a change of them."""
+    ours = {key: present[key] for key in before.params if key in present}
+    for path, was, now in leaves(_comparable(before.params), _comparable(ours)):
+        new = value_at(after.params, path)
+        if now is not new and (ABSENT in (now, new) or not equal(now, new)):
+            yield Difference(".".join(map(str, path)), new, now, ())
+
+
+def _refuse_other_specs(compiled: Compiled, present: Mapping[str, Any], called: str) -> None:
     previous = value_at(present, (RECORDS, "compiled"))
     theirs = previous if isinstance(previous, list) else []
     for key in sorted(compiled.params.keys() | {k for k in theirs if isinstance(k, str)}):
@@ -58,7 +71,7 @@ def _refuse_other_specs(compiled: Compiled, present: Mapping[str, Any]) -> None:
         if key not in compiled.params:
             missing = f"`{key}`, and no spec has it"
         if missing:
-            message = f"{PARAMS_FILE} was not compiled from these specs: it has {missing}"
+            message = f"{called} was not compiled from these specs: it has {missing}"
             raise InputError.of("E221", message, _AGAIN)
 
 
@@ -76,14 +89,15 @@ def _parts(leaf: Leaf, places: Sequence[Place]) -> Iterator[Leaf]:
 
 def _comparable(params: Mapping[str, Any]) -> dict[str, Any]:
     """Without the list of keys, which gives no value."""
-    about = params[RECORDS] if isinstance(params[RECORDS], Mapping) else {}
+    given = params.get(RECORDS)
+    about = given if isinstance(given, Mapping) else {}
     kept = {key: value for key, value in about.items() if key != "compiled"}
     return {**params, RECORDS: {EXECUTION: {}, **kept}}
 
 
-def _derived(path: Path_, was: Any, now: Any) -> Diagnostic:
+def _derived(path: Path_, was: Any, now: Any, called: str) -> Diagnostic:
     key = ".".join(map(str, path))
-    message = f"`{key}` in {PARAMS_FILE} comes from no field of a spec: it is {shown(now)}"
+    message = f"`{key}` in {called} comes from no field of a spec: it is {shown(now)}"
     message += f", and compiled {shown(was)}"
     if path[0] == RECORDS:
         advice = f"it is compiled from {LOCK_FILE} and from names: {_AGAIN}"

@@ -38,8 +38,8 @@ def command(
     With NAME, values of that spec alone are taken, and what params.yaml has for others is put back.
     PATHS are all specs of the project, by default those in `specs`.
 
-    With --experiment nothing is applied before, and no other file changes: the values are those of
-    the experiment's params.yaml, and `dvc repro` takes what it has built from the run cache.
+    With --experiment nothing is applied before: the values are those of the experiment's
+    params.yaml, other changes of params.yaml here are put back and told, and `dvc repro` takes what it has built from the run cache.
 
     Values that no field gives are an error, such as versions from bertspec.lock. All is written, or
     nothing.
@@ -50,13 +50,11 @@ def command(
       bertspec adopt --dry-run        # as a diff
     """  # noqa: D301 - click wants the character
     from bertspec.adopting.adopt import adopt
-    from bertspec.adopting.experiment import params_of
     from bertspec.core.files import write_all
     from bertspec.core.terminal import json_text, printable
 
     root = Path.cwd()
-    present = None if experiment is None else params_of(experiment, root)
-    adopted = adopt(root, paths, name, present)
+    adopted = adopt(root, paths, name, experiment)
     contents, diff = _to_write(adopted, root)
     if not dry_run:
         write_all(contents)
@@ -65,7 +63,7 @@ def command(
         return
     if dry_run and diff:
         click.echo(printable(diff, "\n\t"), nl=False)
-    for line in _lines(adopted, name):
+    for line in _lines(adopted, name, experiment):
         click.echo(printable(line), err=dry_run)
 
 
@@ -89,7 +87,7 @@ def _to_write(adopted: "Adopted", root: Path) -> tuple[dict[Path, bytes], str]:
     return contents, diff
 
 
-def _lines(adopted: "Adopted", name: str | None) -> list[str]:
+def _lines(adopted: "Adopted", name: str | None, experiment: str | None) -> list[str]:
     from bertspec.core.values import shown
 
     lines = [
@@ -98,7 +96,8 @@ def _lines(adopted: "Adopted", name: str | None) -> list[str]:
     ]
     if adopted.pipeline is None:
         of_name = f" of `{name}`" if name else ""
-        lines.append(f"nothing to adopt: params.yaml has what the specs{of_name} say")
+        where = f"`{experiment}`" if experiment else "params.yaml"
+        lines.append(f"nothing to adopt: {where} has what the specs{of_name} say")
     verb = "is left" if adopted.pipeline is None else "is put back"
     lines += [
         f"{verb}: {d.key}, {shown(d.present)} in params.yaml and {shown(d.compiled)} in its spec"

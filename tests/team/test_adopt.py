@@ -341,3 +341,33 @@ def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(
     assert "E503" in family.bertspec("adopt", code=3)
     assert len(written) > 1
     assert _texts(family) == before
+
+
+def _as_dvc_keeps_it(project: Project, name: str, **values: Any) -> None:
+    """Commit params.yaml with other values as an experiment, and put it back."""
+    project.run("git", "init", "--quiet")
+    project.commit("compiled")
+    head = project.run("git", "rev-parse", "HEAD").stdout.strip()
+    _experiment(project, **values)
+    project.run("git", "commit", "--quiet", "--message", "an experiment", "params.yaml")
+    project.run("git", "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/{name}", "HEAD")
+    project.run("git", "reset", "--quiet", "--hard", head)
+
+
+def test_what_params_have_is_told_where_values_of_an_experiment_are_taken(family: Project) -> None:
+    _as_dvc_keeps_it(family, "good", **{"parent.training.epochs": 5, "child.training.epochs": 5})
+    _experiment(family, **{"parent.training.epochs": 5, "child.training.learning_rate": 2e-5})
+    said = family.bertspec("adopt", "--experiment", "good")
+    assert "specs/parent.yaml: training.epochs" in said
+    (line,) = [line for line in said.splitlines() if "is put back" in line]
+    assert "child.training.learning_rate, 2e-05 in params.yaml" in line
+    assert _params(family)["parent"]["training"]["epochs"] == 5
+    assert "`good` has what the specs say" in family.bertspec("adopt", "--experiment", "good")
+
+
+def test_an_experiment_is_named_where_a_spec_may_not_have_its_values(family: Project) -> None:
+    _as_dvc_keeps_it(family, "bad", **{"child.training.epochs": 0})
+    before = _texts(family)
+    said = family.bertspec("adopt", "--experiment", "bad", code=2)
+    assert "params.yaml of `bad` holds values" in said
+    assert _texts(family) == before
