@@ -8,6 +8,7 @@ import click
 from bertspec.cli.completing import sweeps
 
 if TYPE_CHECKING:
+    from bertspec.pipeline.lock import Lock
     from bertspec.sweeping.engine import Engine
     from bertspec.sweeping.sweep import Swept
 
@@ -42,7 +43,9 @@ def command(name: str, jobs: int, restart: bool, ray: str | None, fmt: str) -> i
 
     Each trial is an experiment of DVC, NAME-1 and so on, of the last commit: `dvc exp show` lists
     it. Stages that it does not change are not run again. Trials are compared by validation rows
-    alone; test rows tell how good the chosen one is.
+    alone; test rows tell how good the chosen one is. One that misses a bound of
+    `evaluation.require`, which is of test rows, is rejected: leave bounds out of the spec while
+    you search.
 
     After Ctrl-C or a fault, run it again: trials that have ended are kept, and a training that was
     interrupted goes on from its checkpoint. The same file, commit and --jobs try the same values.
@@ -76,7 +79,7 @@ def command(name: str, jobs: int, restart: bool, ray: str | None, fmt: str) -> i
                 bar(advance, note=said)
 
             tell(advance=len(sweep.swept().outcomes))
-            swept = sweep.run(_engine(ray, jobs, definition.lock.threads), jobs, tell)
+            swept = sweep.run(_engine(ray, jobs, definition.lock), jobs, tell)
     if fmt == "json":
         click.echo(json_text(_as_json(swept)).encode("utf-8"))  # in any locale
     else:
@@ -87,7 +90,7 @@ def command(name: str, jobs: int, restart: bool, ray: str | None, fmt: str) -> i
     return 0
 
 
-def _engine(ray: str | None, jobs: int, threads: int) -> "Engine":
+def _engine(ray: str | None, jobs: int, lock: "Lock") -> "Engine":
     from bertspec.core.packages import available_cores
     from bertspec.core.verbosity import note
     from bertspec.sweeping.engine import ThisMachine
@@ -95,10 +98,10 @@ def _engine(ray: str | None, jobs: int, threads: int) -> "Engine":
     if ray is not None:
         from bertspec.sweeping.on_ray import Cluster
 
-        return Cluster(ray, jobs, threads)
+        return Cluster(ray, jobs, lock)
     cores = available_cores()
-    if jobs > 1 and jobs * threads > cores:
-        note(f"{jobs} trials of {threads} threads share {cores} cores: fewer jobs may be faster")
+    if jobs > 1 and jobs * lock.threads > cores:
+        note(f"{jobs} trials of {lock.threads} threads share {cores} cores: fewer jobs may be faster")
     return ThisMachine(jobs)
 
 

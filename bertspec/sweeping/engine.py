@@ -2,16 +2,18 @@
 
 import json
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from bertspec.core.errors import BertspecError, EnvironmentFault
 from bertspec.runtime.child import Child, tell, told
 from bertspec.sweeping.record import Outcome, State
-from bertspec.sweeping.trial import Job
+from bertspec.sweeping.trial import Job, worker_log
 
 _PATIENCE = 90.0
 """Seconds for a process to end its trial, which may have a checkpoint to write."""
+
+_LOOKS_EVERY = 0.2
 
 
 class Engine(Protocol):
@@ -38,16 +40,22 @@ class Runner:
         with self._lock:
             if self._is_closed:
                 return tell(gone(job, "the end of the sweep"))
-            log = job.log.with_suffix(".worker.txt")
+            log = worker_log(job)
             child = Child("bertspec.sweeping.worker", log, job.plain())
             self._children.add(child)
         try:
-            line = child.hear() or tell(gone(job, child.how()))
+            line = _heard(child)
+            is_answer = bool(line)
+            line = line or tell(gone(job, child.how()))
+        except BaseException:  # what Ray raises here when a task is cancelled
+            child.dismiss(_PATIENCE)
+            raise
         finally:
             with self._lock:
                 self._children.discard(child)
             child.end()
-        log.unlink()
+        if is_answer and "outcome" in json.loads(line):  # else it may tell more
+            log.unlink(missing_ok=True)
         return line
 
     def close(self) -> None:
@@ -75,6 +83,17 @@ class ThisMachine:
     def close(self) -> None:
         self._runner.close()
         self._pool.shutdown(cancel_futures=True)
+
+
+def _heard(child: Child) -> str:
+    """What it says in the end; meanwhile this thread can be interrupted from within the process,
+    as a call that waits in the system cannot.
+    """
+    answer: Future[str] = Future()
+    threading.Thread(target=lambda: answer.set_result(child.hear()), daemon=True).start()
+    while not wait([answer], _LOOKS_EVERY).done:
+        pass
+    return answer.result()
 
 
 def outcome_of(line: str) -> Outcome:

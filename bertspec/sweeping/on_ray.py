@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from bertspec.core.errors import EnvironmentFault, reason
+from bertspec.pipeline.lock import Lock
 from bertspec.runtime.child import tell
 from bertspec.sweeping.engine import Runner, gone, outcome_of
 from bertspec.sweeping.record import Outcome
@@ -12,9 +13,11 @@ from bertspec.sweeping.trial import Job
 
 
 class Cluster:
-    """So many trials at a time, each where Ray has cores for its locked threads."""
+    """So many trials at a time, each where Ray has cores for its locked threads, and a GPU where
+    the lock is for one.
+    """
 
-    def __init__(self, address: str, jobs: int, threads: int) -> None:
+    def __init__(self, address: str, jobs: int, lock: Lock) -> None:
         """Raises EnvironmentFault: E502 where Ray is not installed, E240 for no such cluster."""
         self._ray = _require_ray()
         host, colon, port = address.rpartition(":")
@@ -29,7 +32,9 @@ class Cluster:
                 "`ray start --head` starts one, and tells its address",
             ) from None
         # Not again by Ray: a trial that was cut off goes on when the sweep is run again.
-        self._task = self._ray.remote(num_cpus=threads, max_retries=0)(_run)
+        gpus = 1 if lock.device == "cuda" else 0
+        needs = {"num_cpus": lock.threads, "num_gpus": gpus}
+        self._task = self._ray.remote(**needs, max_retries=0)(_run)
         self._running: dict[Any, Job] = {}
         self._pool = ThreadPoolExecutor(jobs)
 

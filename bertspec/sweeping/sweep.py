@@ -20,7 +20,7 @@ from bertspec.sweeping.definition import FOLDER, Definition
 from bertspec.sweeping.engine import Engine
 from bertspec.sweeping.objective import Objective, objective_of
 from bertspec.sweeping.origin import origin_of
-from bertspec.sweeping.proposals import proposals
+from bertspec.sweeping.proposals import proposals, require_optuna
 from bertspec.sweeping.pruning import MedianRule
 from bertspec.sweeping.record import Asked, Outcome, Record, State
 from bertspec.sweeping.slot import Origin, Slot
@@ -62,6 +62,8 @@ class Sweep:
         Optuna is needed and not installed.
         """
         self._definition, file = definition, definition.file
+        if _needs_optuna(definition):
+            require_optuna()
         self._folder = definition.root / WORK_FOLDER / FOLDER / definition.name
         self.objective = objective_of(definition)
         self._space = Space(definition)
@@ -157,7 +159,7 @@ class Sweep:
         """A trial to run; None where there is none, or what it depends on is not known yet.
 
         Where results matter for what is tried next, or stopped, a trial is a function of all that
-        came more than `jobs` before it: which of the others ends first changes nothing.
+        came `jobs` or more before it: which of the others ends first changes nothing.
         """
         if waiting:
             return waiting.pop(0)
@@ -218,8 +220,13 @@ def _described(definition: Definition) -> dict[str, Any]:
     file = definition.file.model_dump(mode="json", exclude={"description"})
     file["sampler"].pop("trials", None)
     order = list(definition.file.fields)  # it says which value is drawn first
-    optuna = {} if isinstance(definition.file.sampler, Grid) else {"optuna": version("optuna")}
+    optuna = {"optuna": version("optuna")} if _needs_optuna(definition) else {}
     return {"file": file, "order": order, **optuna}
+
+
+def _needs_optuna(definition: Definition) -> bool:
+    """A grid without a pruner does not."""
+    return not isinstance(definition.file.sampler, Grid) or definition.file.pruner is not None
 
 
 def _trial_in(slot: Path) -> str:

@@ -68,6 +68,11 @@ class Job:
         )
 
 
+def worker_log(job: Job) -> Path:
+    """What the process of a trial says of its own errors."""
+    return job.log.with_suffix(".worker.txt")
+
+
 def run_trial(job: Job) -> Outcome:
     """Run a trial, and leave it in the project's repository as an experiment.
 

@@ -5,13 +5,14 @@ import json
 import os
 import sys
 import threading
+import traceback
 from dataclasses import asdict
 from typing import NoReturn
 
-from bertspec.core.errors import BertspecError
+from bertspec.core.errors import BertspecError, EnvironmentFault, InternalError
 from bertspec.runtime.child import tell
 from bertspec.sweeping.processes import stop_children
-from bertspec.sweeping.trial import Job, run_trial
+from bertspec.sweeping.trial import Job, run_trial, worker_log
 
 
 def main() -> NoReturn:
@@ -22,10 +23,23 @@ def main() -> NoReturn:
         line = json.dumps({"outcome": asdict(run_trial(job))}) + "\n"
     except BertspecError as error:
         line = tell(error)
+    except Exception as error:  # noqa: BLE001 - the process that asked is to hear of any
+        traceback.print_exc()
+        line = tell(_unexpected(job, error))
     with contextlib.suppress(BrokenPipeError):  # of who asked for it, and is gone
         sys.stdout.write(line)
         sys.stdout.flush()
     os._exit(0)  # the thread waits for its standard input
+
+
+def _unexpected(job: Job, error: Exception) -> BertspecError:
+    if isinstance(error, OSError):
+        place = f" ({error.filename})" if error.filename else ""
+        said = f"trial {job.experiment}: {error.strerror or error}{place}"
+        return EnvironmentFault.of("E503", said, "put that right and run the sweep again")
+    said = f"trial {job.experiment}: {type(error).__name__}: {error}"
+    advice = f"this is a defect of bertspec; {worker_log(job)} shows where"
+    return InternalError.of("E901", said, advice)
 
 
 def _end_with_the_first() -> None:

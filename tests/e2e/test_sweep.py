@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bertspec.core.errors import EnvironmentFault
 from bertspec.core.yaml import load_plain
+from bertspec.pipeline.lock import Lock
 from bertspec.sweeping.on_ray import Cluster
 from tests.projects import Project, environment, with_onnx
 from tests.sweep.conftest import write_sweep
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("dvc")]
+
+LOGS = ".bertspec/sweeps/rates/logs/*.txt"
 
 
 def _experiments(project: Project) -> dict[str, Any]:
@@ -31,7 +35,17 @@ def _experiments(project: Project) -> dict[str, Any]:
 
 
 def _log(project: Project, number: int) -> str:
-    return (project.root / f".bertspec/sweeps/rates/logs/{number}.txt").read_text()
+    return (project.root / LOGS.replace("*", str(number))).read_text()
+
+
+def _longer(project: Project, epochs: int) -> None:
+    training = {"epochs": epochs, "batch": {"examples": 8}}
+    project.write_spec(
+        with_onnx(training={**training, "execution": {"checkpoint_seconds": 0.2}})
+    )
+    project.bertspec("compile")
+    project.commit("longer")
+    write_sweep(project, fields={"training.learning_rate": [1e-3, 2e-3, 3e-3]})
 
 
 def test_trials_are_experiments_and_the_best_is_taken_over_by_one_command(clone: Project) -> None:
@@ -52,7 +66,10 @@ def test_trials_are_experiments_and_the_best_is_taken_over_by_one_command(clone:
     assert metrics["validation"]["loss"] == told["trials"][0]["value"]
     assert min(told["trials"][0]["curve"]) == pytest.approx(metrics["validation"]["loss"], 1e-5)
     assert clone.run("git", "status", "--porcelain").stdout.split() == ["??", "sweeps/"]
-    assert "rates-1 --experiment" not in clone.bertspec("sweep", "rates")
+    logs = {path: path.stat().st_mtime_ns for path in clone.root.glob(LOGS)}
+    assert "--experiment rates-1" in clone.bertspec("sweep", "rates")
+    assert {path: path.stat().st_mtime_ns for path in clone.root.glob(LOGS)} == logs
+    assert len(logs) == 2
     assert not (clone.root / ".bertspec/sweeps/rates/slots").exists()
 
     clone.bertspec("adopt", "tiny", "--experiment", "rates-1")
@@ -74,15 +91,7 @@ def test_trials_beside_each_other_go_on_from_their_checkpoints(
     clone: Project, tmp_path: Path, number: signal.Signals
 ) -> None:
     """What a sweep ends with after it was interrupted is what it ends with at one go."""
-    clone.write_spec(
-        with_onnx(
-            training={"epochs": 60, "batch": {"examples": 8},
-                      "execution": {"checkpoint_seconds": 0.2}}
-        )
-    )  # fmt: skip
-    clone.bertspec("compile")
-    clone.commit("longer")
-    write_sweep(clone, fields={"training.learning_rate": [1e-3, 2e-3, 3e-3]})
+    _longer(clone, 60)
     process = clone.start("bertspec", "sweep", "rates", "--jobs", "2")
     slots = clone.root / ".bertspec/sweeps/rates/slots"
     saved = "*/.bertspec/checkpoints/tiny-train/*.safetensors"
@@ -149,6 +158,24 @@ def test_trials_on_a_cluster_of_ray_are_those_of_this_machine(clone: Project, cl
 
 
 @pytest.mark.thorough
+def test_ctrl_c_lets_trials_on_a_cluster_keep_their_checkpoints(
+    clone: Project, cluster: str
+) -> None:
+    """A training that nobody waits for would go on in its place beside that of the rerun."""
+    _longer(clone, 1000)
+    process = clone.start("bertspec", "sweep", "rates", "--ray", cluster)
+    slot = clone.root / ".bertspec/sweeps/rates/slots/0"
+    saved = ".bertspec/checkpoints/tiny-train/*.safetensors"
+    wait_for(lambda: any(slot.glob(saved)))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert not [p for p in psutil.process_iter(["cwd"]) if (p.info["cwd"] or "").startswith(
+        str(slot))]  # fmt: skip
+    log = _log(clone, 1)
+    assert "interrupted" in log
+
+
+@pytest.mark.thorough
 def test_an_address_without_a_cluster_is_told() -> None:
     with pytest.raises(EnvironmentFault, match=r"no Ray cluster at 127\.0\.0\.1:1: "):
-        Cluster("127.0.0.1:1", 1, 1)
+        Cluster("127.0.0.1:1", 1, Lock(threads=1, packages={}))
