@@ -53,8 +53,9 @@ def adopt(
 
     Values are those of params.yaml, or of an experiment of DVC. A data set is changed for all specs
     that use it. Nothing is written.
-    Raises InputError: E240 for an experiment that is not there, E224 for a name that no spec has, E221 to E223 for values that come from no
-    field of a spec, E225 for a file that cannot be edited, E226 for values that specs may not have.
+    Raises InputError: E240 for an experiment that is not there, E224 for a name that no spec has,
+    E221 to E223 for values that come from no field of a spec, E225 for a file that cannot be
+    edited, E226 for values that specs may not have.
     """
     lock = require_lock(root)
     before = Compiled.of(load_valid(paths, root).specs, lock)
@@ -173,9 +174,7 @@ def _compiled(specs: Sequence[LoadedSpec], lock: Lock) -> Compiled:
         raise InputError.of("E226", error.diagnostics[0].message, advice) from None
 
 
-def _stuck(
-    now: Compiled, wanted: _Wanted, place: Place, leaf: Leaf, called: str
-) -> Diagnostic:
+def _stuck(now: Compiled, wanted: _Wanted, place: Place, leaf: Leaf, called: str) -> Diagnostic:
     path, would, value = leaf
     key, inner = place.in_params(path), (*place.field, *path)
     position = position_of(now.document(place.spec), inner)

@@ -55,9 +55,9 @@ def differences(
 def overwritten(
     before: Compiled, after: Compiled, present: Mapping[str, Any]
 ) -> Iterator[Difference]:
-    """In what params.yaml is neither what specs compile to `before` nor `after` a change of them."""
+    """In what params.yaml is neither what specs compile to, nor what they do after a change."""
     ours = {key: present[key] for key in before.params if key in present}
-    for path, was, now in leaves(_comparable(before.params), _comparable(ours)):
+    for path, _, now in leaves(_comparable(before.params), _comparable(ours)):
         new = value_at(after.params, path)
         if now is not new and (ABSENT in (now, new) or not equal(now, new)):
             yield Difference(".".join(map(str, path)), new, now, ())

@@ -39,7 +39,8 @@ def command(
     PATHS are all specs of the project, by default those in `specs`.
 
     With --experiment nothing is applied before: the values are those of the experiment's
-    params.yaml, other changes of params.yaml here are put back and told, and `dvc repro` takes what it has built from the run cache.
+    params.yaml, other changes of params.yaml here are put back and told, and `dvc repro` takes
+    what it has built from the run cache.
 
     Values that no field gives are an error, such as versions from bertspec.lock. All is written, or
     nothing.

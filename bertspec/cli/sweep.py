@@ -99,9 +99,9 @@ def _engine(ray: str | None, jobs: int, lock: "Lock") -> "Engine":
         from bertspec.sweeping.on_ray import Cluster
 
         return Cluster(ray, jobs, lock)
-    cores = available_cores()
-    if jobs > 1 and jobs * lock.threads > cores:
-        note(f"{jobs} trials of {lock.threads} threads share {cores} cores: fewer jobs may be faster")
+    cores, threads = available_cores(), lock.threads
+    if jobs > 1 and jobs * threads > cores:
+        note(f"{jobs} trials of {threads} threads share {cores} cores: fewer jobs may be faster")
     return ThisMachine(jobs)
 
 

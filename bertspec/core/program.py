@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bertspec.core.errors import EnvironmentFault
 
-
 _OF_ONE_REPOSITORY = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR",

@@ -40,9 +40,7 @@ def _log(project: Project, number: int) -> str:
 
 def _longer(project: Project, epochs: int) -> None:
     training = {"epochs": epochs, "batch": {"examples": 8}}
-    project.write_spec(
-        with_onnx(training={**training, "execution": {"checkpoint_seconds": 0.2}})
-    )
+    project.write_spec(with_onnx(training={**training, "execution": {"checkpoint_seconds": 0.2}}))
     project.bertspec("compile")
     project.commit("longer")
     write_sweep(project, fields={"training.learning_rate": [1e-3, 2e-3, 3e-3]})

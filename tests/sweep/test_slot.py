@@ -8,8 +8,8 @@ import pytest
 
 from bertspec.core.errors import EnvironmentFault, InputError
 from bertspec.sweeping.definition import read_definition
-from bertspec.sweeping.origin import origin_of
 from bertspec.sweeping.objective import Objective
+from bertspec.sweeping.origin import origin_of
 from bertspec.sweeping.pruning import MedianRule
 from bertspec.sweeping.record import State
 from bertspec.sweeping.slot import Slot
