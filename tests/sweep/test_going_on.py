@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -241,3 +242,31 @@ def test_values_that_do_not_go_together_are_a_failed_trial(
     assert [job.number for job in engines[-1].jobs] == [1, 2, 3]
     assert swept.outcomes[4].state is State.FAILED
     assert "divided into 4 parts" in swept.outcomes[4].reason
+
+
+def test_optuna_is_asked_for_before_anything_else_where_it_is_needed(
+    tried: Project, engines: list[Instant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    for needing in (TPE, {"pruner": {"type": "median"}}):
+        write_sweep(tried, **needing)
+        with pytest.raises(EnvironmentFault, match="not installed: optuna"):
+            _run(tried, engines)
+    write_sweep(tried)
+    assert _run(tried, engines).best is not None
+
+
+def test_data_that_git_does_not_have_is_part_of_what_a_sweep_is(
+    tried: Project, engines: list[Instant]
+) -> None:
+    (tried.root / ".gitignore").write_text("/data/*.csv\n")
+    tried.run("git", "rm", "--quiet", "--cached", "data/reviews.csv")
+    tried.commit("data that git does not have")
+    write_sweep(tried)
+    _run(tried, engines)
+    with (tried.root / "data/reviews.csv").open("a") as file:
+        file.write("another row,good\n")
+    with pytest.raises(InputError, match=r"data/reviews\.csv was not the same"):
+        _run(tried, engines)
+    _run(tried, engines, restart=True)
+    assert len(engines[-1].jobs) == 2
