@@ -43,16 +43,8 @@ def command(options: dict[str, bool], stdio: bool) -> int:  # noqa: ARG001, FBT0
     Examples:
       bertspec lsp                    # an editor calls it
     """  # noqa: D301 - click wants the character
-    from bertspec.core.errors import EnvironmentFault
+    from bertspec.core.packages import of_extra
 
-    try:
+    with of_extra("lsp", PACKAGES, "`bertspec lsp` needs"):
         from bertspec.lsp.session import run
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in PACKAGES:
-            raise
-        raise EnvironmentFault.of(
-            "E502",
-            f"not installed: {error.name}, which `bertspec lsp` needs",
-            "pip install 'bertspec[lsp]'",
-        ) from None
     return run(debug=options.get("debug", False))

@@ -67,18 +67,10 @@ def command(
       curl http://127.0.0.1:8000/predict --json '{"text": "Never a false note."}'
     """  # noqa: D301 - click wants the character
     from bertspec.cli.predict import export_folder
-    from bertspec.core.errors import EnvironmentFault
+    from bertspec.core.packages import of_extra
 
-    try:
+    with of_extra("serve", PACKAGES, "`bertspec serve` needs"):
         from bertspec.runtime.serving.service import Service
-    except ModuleNotFoundError as error:
-        if error.name not in PACKAGES:
-            raise
-        raise EnvironmentFault.of(
-            "E502",
-            f"not installed: {error.name}, which `bertspec serve` needs",
-            "pip install 'bertspec[serve]'",
-        ) from None
     from bertspec.runtime.predict import Predictor
 
     limits = Limits(max_batch, max_wait_ms / 1000, max_queue, max_body)

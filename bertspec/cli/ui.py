@@ -27,18 +27,10 @@ def command(port: int) -> None:
     """  # noqa: D301 - click wants the character
     from pathlib import Path
 
-    from bertspec.core.errors import EnvironmentFault
+    from bertspec.core.packages import of_extra
 
-    try:
+    with of_extra("ui", PACKAGES, "`bertspec ui` needs"):
         from bertspec.ui.service import Service
-    except ModuleNotFoundError as error:
-        if error.name not in PACKAGES:
-            raise
-        raise EnvironmentFault.of(
-            "E502",
-            f"not installed: {error.name}, which `bertspec ui` needs",
-            "pip install 'bertspec[ui]'",
-        ) from None
 
     service = Service(Path.cwd(), port)
     click.echo(f"{service.url}\nCtrl-C stops")

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 
 from bertspec.core.errors import EnvironmentFault
@@ -40,6 +41,24 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
             f"pip install {' '.join(EXTRAS.get(package, package) for package in missing)}",
         )
     return versions
+
+
+@contextmanager
+def of_extra(extra: str, packages: Collection[str], user: str) -> Iterator[None]:
+    """Inside, `packages` of an extra are imported, for what `user` says.
+
+    Raises EnvironmentFault (E502) for one of them that is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in packages:
+            raise
+        raise EnvironmentFault.of(
+            "E502",
+            f"not installed: {error.name}, which {user}",
+            f"pip install 'bertspec[{extra}]'",
+        ) from None
 
 
 def available_cores() -> int:

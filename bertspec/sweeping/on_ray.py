@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from bertspec.core.errors import EnvironmentFault, reason
+from bertspec.core.packages import of_extra
 from bertspec.pipeline.lock import Lock
 from bertspec.runtime.child import tell
 from bertspec.sweeping.engine import Runner, gone, outcome_of
@@ -70,10 +71,6 @@ def _run(job: dict[str, Any]) -> str:
 
 
 def _require_ray() -> Any:
-    try:
+    with of_extra("ray", ("ray",), "--ray needs"):
         import ray
-    except ModuleNotFoundError:
-        raise EnvironmentFault.of(
-            "E502", "not installed: ray, which --ray needs", "pip install 'bertspec[ray]'"
-        ) from None
     return ray

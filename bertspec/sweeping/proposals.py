@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bertspec.core.errors import EnvironmentFault
+from bertspec.core.packages import of_extra
 from bertspec.spec.sweep_file import Grid, Random, Tpe
 from bertspec.sweeping.record import Outcome, State
 from bertspec.sweeping.space import Choice, Numbers, Trial
@@ -107,13 +107,7 @@ def _distribution(choice: Choice) -> Any:
 
 def require_optuna() -> Any:
     """Optuna, which says nothing of its own. Raises EnvironmentFault (E502) where it is not."""
-    try:
+    with of_extra("sweep", ("optuna",), "draws the values of a sweep and prunes trials"):
         import optuna
-    except ModuleNotFoundError:
-        raise EnvironmentFault.of(
-            "E502",
-            "not installed: optuna, which draws the values of a sweep and prunes trials",
-            "pip install 'bertspec[sweep]'",
-        ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

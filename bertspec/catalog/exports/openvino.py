@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from bertspec.catalog.export import Export, Runner, Shared
-from bertspec.core.errors import EnvironmentFault
+from bertspec.core.packages import of_extra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,15 +79,8 @@ def load_openvino() -> Any:
     if absent:  # it would tell its makers of each import; without the package it does not
         sys.modules[TELEMETRY] = None  # type: ignore[assignment]
     try:
-        import openvino
-    except ModuleNotFoundError as error:
-        if error.name != "openvino":
-            raise
-        raise EnvironmentFault.of(
-            "E502",
-            "not installed: openvino, which the openvino export needs",
-            "pip install 'bertspec[openvino]'",
-        ) from None
+        with of_extra("openvino", ("openvino",), "the openvino export needs"):
+            import openvino
     finally:
         if absent:
             del sys.modules[TELEMETRY]
