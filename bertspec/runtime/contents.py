@@ -6,7 +6,7 @@ same content.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -22,9 +22,6 @@ TABLES = (".parquet", ".arrow")
 
 _ROWS = 2**16
 """Of a table that are put together at a time."""
-
-_BITS = 32
-"""Of the smaller type of times of day."""
 
 
 def contents(
@@ -149,10 +146,10 @@ def _feed(hashed: Any, array: "pa.Array") -> None:
     elif pa.types.is_primitive(kind):
         filled = array.filter(array.is_valid())
         if pa.types.is_time(kind):  # numpy would have objects
-            filled = filled.view(pa.int32() if kind.bit_width == _BITS else pa.int64())
+            filled = filled.view(pa.int32() if pa.types.is_time32(kind) else pa.int64())
         hashed.update(filled.to_numpy(zero_copy_only=False).tobytes())
     elif not pa.types.is_null(kind):
-        if not any(is_text(kind) for is_text in _texts()):
+        if kind not in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
             raise _UnknownTypeError
         data = array.filter(array.is_valid()).cast(pa.large_binary())
         _feed(hashed, pc.binary_length(data))
@@ -160,11 +157,3 @@ def _feed(hashed: Any, array: "pa.Array") -> None:
         if len(data):
             borders = np.frombuffer(places, np.int64)[data.offset : data.offset + len(data) + 1]
             hashed.update(memoryview(bytes_)[borders[0] : borders[-1]])
-
-
-def _texts() -> "Sequence[Callable[[pa.DataType], bool]]":
-    import pyarrow as pa
-
-    return (
-        pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary
-    )  # fmt: skip
