@@ -139,7 +139,7 @@ def first_of_each(examples: "np.ndarray") -> "np.ndarray":
 
 def unpadded(outputs: "np.ndarray", inputs: "Mapping[str, np.ndarray]") -> "Sequence[np.ndarray]":
     """What (batch, sequence, ...) outputs have for the real tokens of each sequence."""
-    lengths = inputs["attention_mask"].sum(axis=1)
+    lengths = inputs[MASK].sum(axis=1)
     return [output[:length] for output, length in zip(outputs, lengths, strict=True)]
 
 
@@ -155,4 +155,4 @@ def padded(tokens: Tokens, rows: "np.ndarray", pad_id: int) -> "dict[str, np.nda
     ids = np.full(real.shape, pad_id, dtype=np.int64)
     types = np.zeros_like(ids)
     ids[real], types[real] = tokens.ids[places], tokens.type_ids[places]
-    return {"input_ids": ids, "attention_mask": real.astype(np.int64), "token_type_ids": types}
+    return {"input_ids": ids, MASK: real.astype(np.int64), "token_type_ids": types}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.batch import Batch, Draw, Tokens, unpadded
+from bertspec.catalog.batch import MASK, Batch, Draw, Tokens, unpadded
 from bertspec.catalog.contract.answers_at_offset import misplaced
 from bertspec.catalog.metrics.squad import METRICS, measurer, row_scores
 from bertspec.catalog.task import Decision, LossOptions, Measure, Splits, Task
@@ -181,7 +181,7 @@ class QuestionAnswering(Task):
         """The cross entropy of start and end over all tokens, as in transformers; but not over
         padding, which depends on what else is in the batch.
         """
-        padding = batch.inputs["attention_mask"].unsqueeze(2) == 0
+        padding = batch.inputs[MASK].unsqueeze(2) == 0
         scores = outputs.masked_fill(padding, -1e9)
         return weighted_cross_entropy(scores.transpose(1, 2), batch.targets, options)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.batch import Batch, Draw, Tokens, tokens_of_new
+from bertspec.catalog.batch import MASK, Batch, Draw, Tokens, tokens_of_new
 from bertspec.catalog.metrics.retrieval import RETRIEVAL, TRIPLETS
 from bertspec.catalog.task import (
     Answer,
@@ -201,7 +201,7 @@ class SentenceEmbedding(Task):
         if self.pooling == "cls":
             vectors = tokens[:, 0]
         else:
-            mask = inputs["attention_mask"].unsqueeze(-1).to(tokens.dtype)
+            mask = inputs[MASK].unsqueeze(-1).to(tokens.dtype)
             vectors = (tokens * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         return normalize(vectors, dim=1) if self.normalize else vectors
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from bertspec.catalog.batch import Batch, Tokens, padded
+from bertspec.catalog.batch import MASK, Batch, Tokens, padded
 from bertspec.core.progress import Bar
 from bertspec.core.progress import progress as progress_bar
 from bertspec.runtime.training.batches import batches_by_length
@@ -77,7 +77,7 @@ class FrozenOutputs:
         """Inside, the layers give what is kept for the sequences of `batch`, without running."""
         import torch
 
-        real = batch.inputs["attention_mask"].bool()
+        real = batch.inputs[MASK].bool()
         values = torch.from_numpy(self._values[self._places(batch.rows)])
         found = values.to(real.device, self._dtype)
 
@@ -134,7 +134,7 @@ def _run(
         output = found.args[0]
         others = (None,) * (len(output) - 1) if isinstance(output, tuple) else None
         hidden: torch.Tensor = output if others is None else output[0]
-        return hidden[inputs["attention_mask"].bool()], others
+        return hidden[inputs[MASK].bool()], others
     finally:
         hook.remove()
     raise RuntimeError("the frozen layers did not run")
