@@ -3,7 +3,7 @@
 Same rows, token ids, model, epochs, batch, learning rate, schedule, clipping and threads; each in
 a process of its own, which validates after each epoch. The Trainer runs as run_glue.py has it (pad
 to `max_length`, fp32), with each batch padded to its longest row (DataCollatorWithPadding), and as
-fast as it can be made: rows grouped by length, bf16.
+fast as it can be made: rows grouped by length, in fp32 and bf16.
 Prints real tokens (without padding) per second of the loop and of the whole process, its ratio to
 the fastest, test accuracy, and how much of the speed of this machine's matrix products the model's
 arithmetic on real tokens reaches (as PaLM's authors count it: Chowdhery et al., 2022, appendix B).
@@ -28,9 +28,10 @@ from project import SHARED, Run, Setting, build, mean_and_spread, measure_child,
 BERTSPEC = {"bertspec, bf16": "bf16", "bertspec, fp32": "fp32"}
 """Systems and their precision."""
 
-RUN_GLUE, DYNAMIC, BEST = TRAINER = (
+RUN_GLUE, DYNAMIC, GROUPED, BEST = TRAINER = (
     "Trainer, padded to the maximum, fp32",
     "Trainer, dynamic padding, fp32",
+    "Trainer, grouped by length, fp32",
     "Trainer, grouped by length, bf16",
 )
 
@@ -156,7 +157,7 @@ def run_trainer(folder: Path, name: str, seed: int, system: str) -> None:
         warmup_steps=options["schedule"]["warmup_ratio"], max_grad_norm=options["max_grad_norm"],
         save_strategy="no", eval_strategy="epoch", logging_strategy="no", use_cpu=on_processor,
         dataloader_pin_memory=not on_processor, bf16=system == BEST,
-        train_sampling_strategy="group_by_length" if system == BEST else "random",
+        train_sampling_strategy="group_by_length" if system in (GROUPED, BEST) else "random",
     )  # fmt: skip
     trainer = Trainer(
         model=model, args=arguments, train_dataset=Rows("train"), eval_dataset=Rows("validation"),

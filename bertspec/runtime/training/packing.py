@@ -16,6 +16,7 @@ from torch.nn.functional import pad
 from bertspec.catalog.batch import MASK, moved
 from bertspec.runtime.training.batches import ABOUT_EQUAL
 from bertspec.runtime.training.dropout import dropped
+from bertspec.runtime.training.first_tokens import after_attention
 from bertspec.runtime.training.layers import encoder_of
 from bertspec.runtime.training.varlen import Row, attend, filled, suits
 
@@ -43,12 +44,14 @@ def packing(model: "PreTrainedModel") -> Iterator[bool]:
 
     AttentionInterface.register(_NAME, _attention)
     AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
-    encoder = encoder_of(model)
+    encoder, rest, current = encoder_of(model), after_attention(model), _Current()
     hooks = [
-        model.base_model.register_forward_pre_hook(_with_layout, with_kwargs=True),
+        model.base_model.register_forward_pre_hook(current.set, with_kwargs=True),
         encoder.register_forward_pre_hook(_pack, with_kwargs=True),
         encoder.register_forward_hook(_unpack, with_kwargs=True),
     ]
+    if rest is not None:
+        hooks.append(rest.register_forward_pre_hook(current.first_tokens))
     before = model.config._attn_implementation  # noqa: SLF001 - there is a public way to set it only
     model.set_attn_implementation(_NAME)
     try:
@@ -68,8 +71,8 @@ def in_one_kernel(tensor: torch.Tensor) -> bool:
 class _Group:
     """Sequences that attend together, one behind another in the packed row."""
 
-    rows: slice
-    """Their tokens in the packed row, sequences from the longest to the shortest."""
+    tokens: int
+    """How many the packed row has of them, sequences from the longest to the shortest."""
     size: tuple[int, int]
     """Number of sequences, and tokens of the longest."""
     places: torch.Tensor | None
@@ -88,17 +91,19 @@ class Layout:
         self.places = moved(mask.flatten().nonzero()[:, 0], device)
         """(tokens,) of the flattened batch."""
         lengths = mask.sum(dim=1)
+        self.firsts: torch.Tensor | None = None
+        """(sequences,) of the packed row, where each begins; not told on a GPU."""
         self.row: Row | None = None
         """Of a packed row on a GPU, which has no groups."""
         if in_one_kernel(attention_mask):
             row = filled(lengths, len(self.places), mask.shape[1])
             self.row = replace(row, borders=moved(row.borders, device))
             return
+        starts = self.firsts = lengths.cumsum(0) - lengths
         order = torch.argsort(lengths, descending=True, stable=True)
         self.by_length: torch.Tensor | None = None
         """(tokens,) of the packed row, in the order of groups; None where they are in it."""
         if not torch.equal(order, torch.arange(len(order))):
-            starts = lengths.cumsum(0) - lengths
             spans = zip(starts[order].tolist(), lengths[order].tolist(), strict=True)
             self.by_length = torch.cat([torch.arange(s, s + n) for s, n in spans])
         self.groups = _groups(lengths[order].tolist())
@@ -107,24 +112,38 @@ class Layout:
 def _groups(lengths: Sequence[int]) -> list[_Group]:
     """Of sequences with these lengths, from the longest to the shortest."""
     groups: list[_Group] = []
-    first = start = 0
+    first = 0
     while first < len(lengths):
         longest = lengths[first]
         own = [n for n in lengths[first:] if n >= ABOUT_EQUAL * longest]
-        rows = slice(start, start + sum(own))
         places = real = None
         if own[-1] < longest:
             is_real = torch.arange(longest) < torch.tensor(own)[:, None]
             places, real = is_real.flatten().nonzero()[:, 0], is_real[:, None, None]
-        groups.append(_Group(rows, (len(own), longest), places, real))
-        first, start = first + len(own), rows.stop
+        groups.append(_Group(sum(own), (len(own), longest), places, real))
+        first += len(own)
     return groups
 
 
-def _with_layout(
-    _base: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return args, {**kwargs, _NAME: Layout(kwargs[MASK])}
+class _Current:
+    """The batch that a model has begun with last: activations are computed again before another."""
+
+    layout: Layout
+
+    def set(
+        self, _base: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        self.layout = Layout(kwargs[MASK])
+        return args, {**kwargs, _NAME: self.layout}
+
+    def first_tokens(
+        self, _part: torch.nn.Module, args: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, ...]:
+        """Hidden states (1, tokens, hidden) -> (1, sequences, hidden), of each sequence's first."""
+        firsts = self.layout.firsts
+        if firsts is None:
+            return args
+        return tuple(_Take.apply(hidden.squeeze(0), firsts)[None] for hidden in args)
 
 
 def _pack(
@@ -144,12 +163,17 @@ def _pack(
 def _unpack(
     _encoder: torch.nn.Module, _args: object, kwargs: Mapping[str, Any], output: Any
 ) -> Any:
-    """Hidden states (1, tokens, hidden) -> (batch, length, hidden), 0 at padding."""
+    """Hidden states (1, tokens, hidden) -> (batch, length, hidden), 0 at padding.
+
+    Or those of first tokens alone, and 0 elsewhere.
+    """
     layout: Layout = kwargs[_NAME]
-    packed = output.last_hidden_state.squeeze(0)
-    if len(packed) > len(layout.places):
-        packed = packed[: len(layout.places)]
-    padded = _Put.apply(packed, layout.places, layout.shape.numel())
+    packed, places = output.last_hidden_state.squeeze(0), layout.places
+    if len(packed) > len(places):
+        packed = packed[: len(places)]
+    elif len(packed) < len(places):
+        places = places[layout.firsts]
+    padded = _Put.apply(packed, places, layout.shape.numel())
     output.last_hidden_state = padded.unflatten(0, layout.shape)
     return output
 
@@ -181,8 +205,8 @@ def _attention(
     if packed.by_length is not None:
         inputs = _Take.apply(inputs, packed.by_length)
     each = []
-    for group in packed.groups:
-        own = inputs[group.rows]
+    parts = inputs.split([group.tokens for group in packed.groups])
+    for group, own in zip(packed.groups, parts, strict=True):
         if group.places is not None:
             own = _Put.apply(own, group.places, math.prod(group.size))
         q, k, v = own.unflatten(0, group.size).permute(2, 0, 3, 1, 4)
