@@ -15,6 +15,7 @@ from bertspec.core.yaml import load_plain
 from bertspec.pipeline.lock import Lock
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.training import packing as packing_module
+from bertspec.runtime.training import varlen
 from bertspec.runtime.training.packing import FAMILIES, packing
 from bertspec.runtime.training.varlen import Row, attend, filled, room_of
 from tests.projects import SPEC, Project
@@ -128,7 +129,7 @@ def test_rows_that_are_filled_up_have_the_gradients_of_padded_rows(
     model, inputs = tiny_model(family), inputs_of(lengths)
     expected, theirs = gradients(model, inputs)
     monkeypatch.setattr(packing_module, "in_one_kernel", lambda _: True)
-    monkeypatch.setattr(packing_module, "attend", reference)
+    monkeypatch.setattr(varlen, "attend", reference)
     with packing(model):
         found, mine = gradients(model, inputs)
     torch.testing.assert_close(found, expected)

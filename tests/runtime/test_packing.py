@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bertspec.pipeline.params.train import Batch as BatchOptions
+from bertspec.runtime.training import first_tokens
 from bertspec.runtime.training.batches import ABOUT_EQUAL, parts_of, training_order
 from bertspec.runtime.training.dropout import FastDropout, dropped, fast_dropout
 from bertspec.runtime.training.gradients import recompute_activations
@@ -58,13 +59,16 @@ def test_packed_gradients_are_those_of_transformers_on_padded_rows(
 ) -> None:
     model, inputs = tiny_model(family), inputs_of(lengths)
     expected, theirs = gradients(model, inputs)
-    seen = []
+    seen, given = [], []
     layers = layer_lists(model)[0]
     layers[0].register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[:2].numel()))
+    layers[-1].register_forward_hook(lambda *args: given.append(args[-1].shape[:2].numel()))
     with packing(model) as packed:
         found, mine = gradients(model, inputs)
     assert packed
     assert set(seen) == {sum(lengths)}, "no padding"
+    firsts = len(lengths) if family in first_tokens.FAMILIES else sum(lengths)
+    assert set(given) == {firsts}, "the head reads no other tokens"
     torch.testing.assert_close(found, expected)
     for gradient, reference in zip(mine, theirs, strict=True):
         torch.testing.assert_close(gradient, reference, rtol=1e-4, atol=1e-5)

@@ -1,30 +1,90 @@
-"""What the last layer does after its attention, at the tokens alone that a head reads: the first
-ones of a packed row's sequences.
-"""
+"""The last layer of a packed model whose head reads the first tokens alone: it makes no others."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+import torch
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from bertspec.runtime.training.grouped import Groups, attend
 from bertspec.runtime.training.layers import layer_lists
+from bertspec.runtime.training.rows import Take
 
 if TYPE_CHECKING:
-    from torch.nn import Module
     from transformers import PreTrainedModel
 
-AFTER_ATTENTION = {
-    "bert": "attention.output", "camembert": "attention.output", "distilbert": "sa_layer_norm",
-    "electra": "attention.output", "roberta": "attention.output", "xlm-roberta": "attention.output",
+HEADS = ("ForSequenceClassification", "ForMultipleChoice")
+"""Classes of transformers whose heads read the first token, in all families below."""
+
+KEYWORD = "packed"
+"""Of the layout, among what a layer is given."""
+
+
+class _BertLayer(GradientCheckpointingLayer):
+    """A layer of BERT and its likes."""
+
+    def forward(self: Any, hidden_states: torch.Tensor, *_: object, **given: Any) -> torch.Tensor:
+        own, firsts = self.attention.self, _firsts(hidden_states, given)
+        found = _attended(
+            own.query(firsts), own.key(hidden_states), own.value(hidden_states),
+            own.num_attention_heads, own.dropout, given,
+        )  # fmt: skip
+        attended = self.attention.output(found, firsts)
+        result: torch.Tensor = self.output(self.intermediate(attended), attended)
+        return result
+
+
+class _DistilBertLayer(GradientCheckpointingLayer):
+    """One of DistilBERT."""
+
+    def forward(self: Any, hidden_states: torch.Tensor, *_: object, **given: Any) -> torch.Tensor:
+        own, firsts = self.attention, _firsts(hidden_states, given)
+        found = own.out_lin(_attended(
+            own.q_lin(firsts), own.k_lin(hidden_states), own.v_lin(hidden_states),
+            own.n_heads, own.dropout, given,
+        ))  # fmt: skip
+        attended = self.sa_layer_norm(found + firsts)
+        result: torch.Tensor = self.output_layer_norm(self.ffn(attended) + attended)
+        return result
+
+
+FAMILIES = {
+    "bert": _BertLayer, "camembert": _BertLayer, "distilbert": _DistilBertLayer,
+    "electra": _BertLayer, "roberta": _BertLayer, "xlm-roberta": _BertLayer,
 }  # fmt: skip
-"""The part of a layer, by family, from which on each token is for itself. ALBERT runs one layer
-many times, and the last time is like the others.
+"""What the last layer becomes. ALBERT runs one layer many times, and the last time like the others.
 """
 
-HEADS = ("ForSequenceClassification", "ForMultipleChoice")
-"""Classes of transformers that read the first token, in all of these families."""
+
+def first_tokens(
+    model: "PreTrainedModel",
+) -> Callable[[torch.nn.Module], type[torch.nn.Module] | None]:
+    """What modules of `model` become: a layer from hidden states (1, tokens, hidden) to those of
+    each sequence's first token, (1, sequences, hidden).
+    """
+    family = FAMILIES.get(model.config.model_type)
+    reads_no_more = type(model).__name__.endswith(HEADS)
+    if family is None or not reads_no_more or getattr(model.config, "is_decoder", False):
+        return lambda _: None
+    last = layer_lists(model)[0][-1]
+    return lambda module: family if module is last else None
 
 
-def after_attention(model: "PreTrainedModel") -> "Module | None":
-    """That part of the last layer; None for a model that may read all tokens of it."""
-    path = AFTER_ATTENTION.get(model.config.model_type)
-    if path is None or not type(model).__name__.endswith(HEADS):
-        return None
-    return layer_lists(model)[0][-1].get_submodule(path)
+def _firsts(hidden: torch.Tensor, given: dict[str, Any]) -> torch.Tensor:
+    groups: Groups = given[KEYWORD].groups
+    return Take.apply(hidden.squeeze(0), groups.firsts)[None]
+
+
+def _attended(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    heads: int,
+    dropout: torch.nn.Dropout,
+    given: dict[str, Any],
+) -> torch.Tensor:
+    """(1, sequences, hidden), (1, tokens, hidden) twice -> (1, sequences, hidden)."""
+    q, k, v = (t.squeeze(0).unflatten(-1, (heads, -1)) for t in (query, key, value))
+    scaling = q.shape[-1] ** -0.5
+    share = dropout.p if dropout.training else 0.0
+    return attend(q, k, v, given[KEYWORD].groups, share, scaling).flatten(1)[None]
