@@ -1,12 +1,14 @@
 """A table of the kinds that a spec can name: one line each, imported on use."""
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, Generic, TypeVar, Union
 
-from pydantic import Field, PlainValidator, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_plain_validator_function, tagged_union_schema
 
 from bertspec.core.model import Model
 
@@ -17,6 +19,9 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
     """`type` in a spec -> the model of its options, which is also its behaviour.
 
     `table` maps each name to `module:class`, the module being relative to `package`.
+
+    As the annotation of a field it is the union of all kinds, told apart by `type`; but only the
+    kinds of the values that are read are imported, as a spec has one of many.
     """
 
     def __init__(self, package: str, table: Mapping[str, str]) -> None:
@@ -34,39 +39,32 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
     def __len__(self) -> int:
         return len(self._table)
 
-    @cached_property
-    def annotation(self) -> Any:
-        """The union of all kinds, told apart by `type`: what a field of a model is declared as."""
-        members: Any = Union[tuple(self[name] for name in self)]  # noqa: UP007 - built from a table
-        if len(self) == 1:  # a union of one is no union, and pydantic refuses a discriminator
-            return members
-        return Annotated[members, Field(discriminator="type")]
+    def __hash__(self) -> int:
+        """Of the table itself, as annotations are hashed; a mapping has none."""
+        return id(self)
+
+    def without(self, name: str) -> "Kinds[T]":
+        """The table without one kind."""
+        return Kinds(self._package, {n: of for n, of in self._table.items() if n != name})
 
     @property
-    def one(self) -> Any:
-        """The same for who reads one value and needs no schema: no other kind is imported.
+    def __args__(self) -> tuple[type[T], ...]:
+        """All kinds, as a union has them."""
+        return tuple(self.values())
 
-        An error in the value is the kind's own ValidationError, as the `error` of another one's
-        context: see `flat_errors`.
-        """
-        return Annotated[Any, PlainValidator(self._named)]
+    def __get_pydantic_core_schema__(
+        self, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        reads: dict[Any, CoreSchema] = {
+            n: no_info_plain_validator_function(partial(self._read, n)) for n in self
+        }
+        return tagged_union_schema(reads, discriminator="type")
 
-    def _named(self, value: Any) -> Any:
-        if isinstance(value, Model):
-            return value
-        name = value.get("type") if isinstance(value, dict) else None
-        if name not in self._table:
-            known = ", ".join(self)
-            raise PydanticCustomError("kind", "`type` is none of: {known}", {"known": known})
-        return self[str(name)].model_validate(value)
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        union: Any = Annotated[Union[self.__args__], Field(discriminator="type")]  # noqa: UP007
+        return handler(TypeAdapter(union).core_schema)
 
-
-def flat_errors(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """The dotted path of each wrong value, through values of `Kinds.one`, and what is wrong."""
-    for found in error.errors():
-        path = ".".join(map(str, found["loc"]))
-        inner = found.get("ctx", {}).get("error")
-        if isinstance(inner, ValidationError):
-            yield from ((f"{path}.{below}", message) for below, message in flat_errors(inner))
-        else:
-            yield path, found["msg"]
+    def _read(self, name: str, value: Any) -> T:
+        return self[name].model_validate(value)

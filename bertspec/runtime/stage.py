@@ -15,7 +15,6 @@ from bertspec.core.diagnostics import Diagnostic, Severity, render
 from bertspec.core.digest import digest
 from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError
 from bertspec.core.files import make_ignored, publish, remove
-from bertspec.core.kinds import flat_errors
 from bertspec.core.manifest import Manifest, digest_files
 from bertspec.core.model import Model
 from bertspec.core.names import did_you_mean
@@ -250,7 +249,7 @@ def validated(model: type[M], values: Any, name: str) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        wrong = "; ".join(f"{path}: {message}" for path, message in flat_errors(error))
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise InputError.of(
             "E203",
             f"{PARAMS_FILE} does not fit stage `{name}`: {wrong}",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from bertspec.core.kinds import Kinds
 from bertspec.core.model import Model, extra
 from bertspec.spec.document import Path_
 from bertspec.spec.reference import kinds_of
@@ -120,8 +121,8 @@ def _parts(annotation: Any) -> Iterator[Any]:
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from _parts(get_args(annotation)[0])
-    elif origin in (Union, UnionType):
-        for argument in get_args(annotation):
+    elif origin in (Union, UnionType) or isinstance(annotation, Kinds):
+        for argument in annotation.__args__:
             yield from _parts(argument)
     else:
         yield annotation

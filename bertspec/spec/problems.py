@@ -40,8 +40,6 @@ _PATTERNS = {
 _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 """How pydantic calls the bounds of a number (annotated-types), and how they are said."""
 
-_LOWER_IS_BETTER = {"loss", *(name for task in TASKS.values() for name in task.lower_is_better)}
-
 
 class _Place:
     """Where an error is: its path in the document, and the models around it."""
@@ -196,7 +194,8 @@ def _wrong_value(error: ErrorDetails, place: _Place) -> Diagnostic:
 def _comparison(value: Any, place: _Place) -> str:
     """Advice for a bound in `evaluation.require` that is none, such as a number alone."""
     metric = place.name.rpartition(".")[2]  # of a class, it is `classes.<name>.<metric>`
-    sign = "<=" if metric in _LOWER_IS_BETTER else ">="
+    lower = {name for task in TASKS.values() for name in task.lower_is_better}
+    sign = "<=" if metric in {"loss", *lower} else ">="
     is_number = not isinstance(value, bool) and re.fullmatch(_NUMBER, str(value))
     number = format(Decimal(str(value)), "f") if is_number else "0.8"
     return f"write how it is to compare, as text: `{place.name}: '{sign} {number}'`"

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from bertspec.core.kinds import Kinds
 from bertspec.core.model import Model, extra, submodels
 
 
@@ -85,6 +86,8 @@ _NAMES = {
 
 def type_in_words(annotation: Any) -> str:
     """A field's type in words."""
+    if isinstance(annotation, Kinds):
+        return " or ".join(type_in_words(kind) for kind in annotation.values())
     if annotation in _NAMES:
         return _NAMES[annotation]
     if isinstance(annotation, type) and issubclass(annotation, Model):

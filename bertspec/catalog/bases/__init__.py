@@ -1,6 +1,6 @@
 """The table of bases."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertspec.catalog.base import Base
 from bertspec.core.kinds import Kinds
@@ -18,12 +18,5 @@ BASES: Kinds[Base] = Kinds(
 
 if TYPE_CHECKING:
     AnyBase = Base
-    OneBase = Base
 else:
-    OneBase = BASES.one
-
-    def __getattr__(name: str) -> Any:
-        """`AnyBase`, for which all of them are imported."""
-        if name == "AnyBase":
-            return BASES.annotation
-        raise AttributeError(name)
+    AnyBase = BASES

@@ -19,4 +19,4 @@ EXPORTS: Kinds[Export] = Kinds(
 if TYPE_CHECKING:
     AnyExport = Export
 else:
-    AnyExport = EXPORTS.annotation
+    AnyExport = EXPORTS

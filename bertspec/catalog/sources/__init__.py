@@ -1,6 +1,6 @@
 """The table of data sources."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertspec.catalog.source import Source
 from bertspec.core.kinds import Kinds
@@ -27,12 +27,5 @@ SOURCES: Kinds[Source] = Kinds(
 
 if TYPE_CHECKING:
     AnySource = Source
-    OneSource = Source
 else:
-    OneSource = SOURCES.one
-
-    def __getattr__(name: str) -> Any:
-        """`AnySource`, for which all of them are imported."""
-        if name == "AnySource":
-            return SOURCES.annotation
-        raise AttributeError(name)
+    AnySource = SOURCES

@@ -3,10 +3,9 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial, reduce
-from operator import or_
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints
 
@@ -24,15 +23,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def _others() -> Any:
-    members: Any = reduce(or_, (SOURCES[name] for name in SOURCES if name != "joined"))
-    return Annotated[members, Field(discriminator="type")]
-
-
 if TYPE_CHECKING:
     Other = Source
 else:
-    Other = _others()
+    Other = SOURCES.without("joined")
 
 _BITS = 64
 

@@ -1,6 +1,6 @@
 """The table of tasks."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertspec.catalog.task import Task
 from bertspec.core.kinds import Kinds
@@ -22,12 +22,5 @@ TASKS: Kinds[Task] = Kinds(
 
 if TYPE_CHECKING:
     AnyTask = Task
-    OneTask = Task
 else:
-    OneTask = TASKS.one
-
-    def __getattr__(name: str) -> Any:
-        """`AnyTask`, for which all of them are imported."""
-        if name == "AnyTask":
-            return TASKS.annotation
-        raise AttributeError(name)
+    AnyTask = TASKS

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from bertspec.catalog.bases import OneBase
+from bertspec.catalog.bases import AnyBase
 from bertspec.catalog.floating import refuse_floating
 from bertspec.core.model import Model
 
@@ -12,7 +12,7 @@ from bertspec.core.model import Model
 class BaseParams(Model):
     """Params of a base stage."""
 
-    base: OneBase
+    base: AnyBase
 
     @model_validator(mode="after")
     def _nothing_floats(self) -> Self:

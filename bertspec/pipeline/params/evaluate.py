@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from bertspec.catalog.long_documents import Aggregate
-from bertspec.catalog.tasks import OneTask
+from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model
 from bertspec.pipeline.params.where import Where
 
@@ -76,7 +76,7 @@ class Evaluation(Model):
 class EvaluateParams(Model):
     """Params of an evaluate stage."""
 
-    task: OneTask
+    task: AnyTask
     evaluation: Evaluation
     aggregate: Aggregate | None = None
     """How the scores of a row's windows become one; None where there are no windows."""

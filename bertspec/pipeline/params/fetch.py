@@ -5,14 +5,14 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from bertspec.catalog.floating import refuse_floating
-from bertspec.catalog.sources import OneSource
+from bertspec.catalog.sources import AnySource
 from bertspec.core.model import Model
 
 
 class FetchParams(Model):
     """Params of a fetch stage."""
 
-    source: OneSource = Field(description="Where the rows come from.")
+    source: AnySource = Field(description="Where the rows come from.")
 
     @model_validator(mode="after")
     def _nothing_floats(self) -> Self:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bertspec.catalog.long_documents import LongDocuments, Truncate
-from bertspec.catalog.tasks import OneTask
+from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import Model, affecting
 
 PERCENT = r"^([0-9]|[1-9][0-9])(\.[0-9]+)?%$"
@@ -80,7 +80,7 @@ class Budgets(Model):
 class TokenizeParams(Model):
     """Params of a tokenize stage."""
 
-    task: OneTask
+    task: AnyTask
     tokenization: Tokenization
     budgets: dict[str, Budgets] = Field(default={})
     """Of each spec that has some: those that share a tokenization need not share these."""

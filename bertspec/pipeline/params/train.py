@@ -6,7 +6,7 @@ from pydantic import Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from bertspec.catalog.long_documents import Aggregate
-from bertspec.catalog.tasks import OneTask
+from bertspec.catalog.tasks import AnyTask
 from bertspec.core.model import (
     Model,
     either_text_or_list,
@@ -307,7 +307,7 @@ class Training(Model):
 class TrainParams(Model):
     """Params of a train stage."""
 
-    task: OneTask
+    task: AnyTask
     head: Head
     training: Training
     aggregate: Aggregate | None = None
