@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +52,8 @@ class Manifest:
 
 def digest_files(folder: Path, known: Mapping[Path, str] | None = None) -> dict[str, str]:
     """SHA-256 of every file below a folder, by relative POSIX path, except what is `known`."""
+    from concurrent.futures import ThreadPoolExecutor
+
     known = known or {}
     digests: dict[str, str | None] = {}
     for place, _, names in os.walk(folder):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -19,6 +18,8 @@ _MOST_LISTED = 20
 
 def nearest(wrong: str, known: Iterable[str]) -> str | None:
     """The known word, in any case, that a mistyped one is nearest to; None where none is near."""
+    from difflib import get_close_matches
+
     folded = {name.casefold(): name for name in sorted(known)}
     near = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else None

@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from bertspec.pipeline.layout import PARAMS_FILE
@@ -43,7 +44,12 @@ class Entry:
 
     def place(self, path: str) -> str:
         """A path of the stage, relative to the project."""
-        return posixpath.normpath(posixpath.join(self.folder, path))
+        return _placed(self.folder, path)
+
+
+@lru_cache(maxsize=1 << 14)
+def _placed(folder: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, path))
 
 
 @dataclass(frozen=True)

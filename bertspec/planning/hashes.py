@@ -5,7 +5,8 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from bertspec.core.looks import note
@@ -53,18 +54,24 @@ class Hashes:
 
     def _digest(self, path: str) -> str | None:
         place = os.path.join(self._root, path)  # noqa: PTH118 - of thousands of files
-        if os.path.isdir(place):  # noqa: PTH112 - the same
+        try:
+            about = os.stat(place)  # noqa: PTH116 - the same
+        except (OSError, ValueError):  # such as a name that has a NUL
+            return None
+        if stat.S_ISDIR(about.st_mode):
             return self._folder(place)
-        if os.path.isfile(place):  # noqa: PTH113 - the same
-            return self._files([place])[place]
-        return None
+        return self._files({place: about})[place] if stat.S_ISREG(about.st_mode) else None
 
     def _folder(self, place: str) -> str:
-        files = []
+        files = {}
         for folder, below, names in os.walk(place):
             below[:] = [name for name in below if name not in _IGNORED]
-            files += [f"{folder}{os.sep}{name}" for name in names if name != ".git"]
-        digests = self._files([file for file in files if os.path.isfile(file)])  # noqa: PTH113
+            for file in (f"{folder}{os.sep}{name}" for name in names if name != ".git"):
+                with suppress(OSError):  # such as a link that leads to nothing
+                    files[file] = os.stat(file)  # noqa: PTH116
+        digests = self._files(
+            {f: about for f, about in files.items() if stat.S_ISREG(about.st_mode)}
+        )
         start = len(place.rstrip(os.sep)) + 1
         entries = [
             {"md5": digest, "relpath": file[start:].replace(os.sep, "/")}
@@ -73,11 +80,11 @@ class Hashes:
         entries.sort(key=lambda entry: entry["relpath"])
         return _md5(json.dumps(entries, sort_keys=True).encode("utf-8")) + ".dir"
 
-    def _files(self, places: Iterable[str]) -> dict[str, str]:
+    def _files(self, places: Mapping[str, os.stat_result]) -> dict[str, str]:
         found: dict[str, str] = {}
         states: dict[str, _State] = {}
-        for place in places:
-            state = _state(place)
+        for place, about in places.items():
+            state = about.st_size, about.st_mtime_ns, about.st_ino
             *before, digest = self._before.get(place, (None, ""))
             if tuple(before) == state:
                 found[place] = str(digest)
@@ -94,11 +101,6 @@ class Hashes:
                 if state[1] < sure:
                     self._now[place] = [*state, found[place]]
         return found
-
-
-def _state(place: str) -> _State:
-    about = os.stat(place)  # noqa: PTH116 - of thousands of files
-    return about.st_size, about.st_mtime_ns, about.st_ino
 
 
 def _md5(content: bytes) -> str:

@@ -58,7 +58,9 @@ def read_project(root: Path, pipeline: Pipeline) -> Project:
     stale = []
     if {n: _of_ours(s) for n, s in own.items()} != {n: _of_ours(s) for n, s in generated.items()}:
         stale.append(DVC_FILE)
-    if not same({key: values[key] for key in before or () if key in values}, ours):
+    written = {key: values[key] for key in before or () if key in values}
+    # What Python finds to differ, which it soon does, differs in YAML.
+    if written != ours or not same(written, ours):
         stale.append(PARAMS_FILE)
     return Project(
         root=root,

@@ -26,7 +26,7 @@ MAX_NODES = 20_000
 
 _STR = "tag:yaml.org,2002:str"
 
-_NOT_YAML = re.compile(
+_NOT_YAML = (
     r"[^\x20-\x7e\n\r\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
     r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
@@ -133,7 +133,7 @@ def _copied(value: Any) -> Any:
 
 def as_yaml(text: str) -> str:
     """JSON as YAML whose parts stand in the same places, with other characters in strings."""
-    return _NOT_YAML.sub(lambda match: " " * len(match[0]), text)
+    return re.sub(_NOT_YAML, lambda match: " " * len(match[0]), text)
 
 
 def read_text(path: Path, name: str) -> str:

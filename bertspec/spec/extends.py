@@ -33,16 +33,18 @@ def load_document(path: Path, root: Path) -> Document:
 
 def load_data_set_document(path: Path, root: Path) -> Document:
     """A data set file's document; its name defaults to the file's."""
-    _require_inside(path, root, path.parent, Position(shown(path, root)))
-    document = read_document(path, shown(path, root))
+    name = shown(path, root)
+    _require_inside(path, root, path.parent, Position(name))
+    document = read_document(path, name)
     document.value.setdefault("name", path.stem)
     return document
 
 
 def _with_parents(path: Path, root: Path, chain: tuple[Path, ...]) -> Document:
+    name = shown(path, root)
     if not chain:
-        _require_inside(path, root, path.parent, Position(shown(path, root)))
-    document = read_document(path, shown(path, root))
+        _require_inside(path, root, path.parent, Position(name))
+    document = read_document(path, name)
     _name_inline_data_set(document)
     parent = document.value.get("extends")
     if not isinstance(parent, str):
@@ -120,10 +122,10 @@ def _with_data_set(document: Document, root: Path) -> Document:
     name = document.value.get("data")
     if not isinstance(name, str) or not re.fullmatch(NAME_PATTERN, name):
         return document  # it is no name: validation says so
-    files = list(data_set_files(document.path, root))
+    files = data_set_files(document.path, root)
     file = next((f for f in files if f.stem == name), None)
     if file is None:
-        known = {f.stem for f in files}
+        known = {f.stem for f in data_set_files(document.path, root)}
         advice = did_you_mean(name, known) if known else "write the data set inline"
         here = document.position(("data",))
         raise _missing(f"there is no {DATA_SETS}/{name}.yaml", advice, here, nearest(name, known))

@@ -67,9 +67,10 @@ def load(paths: Iterable[Path], root: Path) -> Loaded:
     told: set[tuple[str, Position | str]] = set()
     while waiting:
         for file in waiting:
+            name = shown(file, root)
             spec, mine = _load_file(file, root)
-            files[shown(file, root)] = file
-            specs |= {shown(file, root): spec} if spec else {}
+            files[name] = file
+            specs |= {name: spec} if spec else {}
             # An error in a data set or in a parent is found by each file that takes it in.
             found += [d for d in mine if _identity(d) not in told]
             told |= {_identity(d) for d in mine}

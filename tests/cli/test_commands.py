@@ -14,11 +14,10 @@ HEAVY = ("torch", "transformers", "datasets", "dvc", "pyarrow", "onnxruntime", "
 
 
 def _imported(project: Project, *arguments: str) -> set[str]:
-    """Top-level modules that a command has imported when it ends."""
+    """Modules that a command has imported when it ends."""
     code = (
         "import sys, atexit\n"
-        "atexit.register(lambda: print(*{m.partition('.')[0] for m in sys.modules}, "
-        "file=open('modules.txt', 'w')))\n"
+        "atexit.register(lambda: print(*sys.modules, file=open('modules.txt', 'w')))\n"
         "from bertspec.cli import main\n"
         f"main({list(arguments)!r})\n"
     )
@@ -40,6 +39,13 @@ def test_what_looks_at_specs_imports_nothing_heavy(
 ) -> None:
     project.compile()
     assert not _imported(project, *arguments) & set(HEAVY)
+
+
+def test_what_looks_at_specs_imports_no_kinds_but_theirs(project: Project) -> None:
+    modules = _imported(project, "validate")
+    for table, kind in (("sources", "csv"), ("tasks", "text_classification")):
+        package = f"bertspec.catalog.{table}."
+        assert {name for name in modules if name.startswith(package)} == {package + kind}
 
 
 def test_fetch_prepare_and_tokenize_import_no_torch(project: Project) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 HEAD = 1 << 12
@@ -36,6 +35,8 @@ class KnownCuts:
 
     def following(self, data: memoryview) -> Iterator[KnownChunk]:
         """The chunks of the earlier run that `data` begins with, one after another."""
+        from concurrent.futures import ThreadPoolExecutor
+
         likely: list[tuple[memoryview, KnownChunk]] = []
         start = 0
         while self.earlier and start < len(data):

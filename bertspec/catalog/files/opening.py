@@ -5,7 +5,6 @@ import codecs
 import gzip
 import lzma
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -56,6 +55,8 @@ def read_blocks(path: Path, name: str, encoding: str = UTF8) -> Iterator[bytes]:
 
 def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """The same blocks; while one is looked at, the next is read."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, blocks, None)
         while (block := coming.result()) is not None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from bertspec.catalog.sources.sql import Sql, is_ordered
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.spec.load import LoadedSpec
@@ -11,8 +10,11 @@ from bertspec.spec.load import LoadedSpec
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     source = loaded.spec.data.source
-    if not isinstance(source, Sql):
+    if source.type != "sql":
         return
+    from bertspec.catalog.sources.sql import Sql, is_ordered
+
+    assert isinstance(source, Sql)  # noqa: S101 - for mypy
     for split, query in source.query.items():
         if not is_ordered(query):
             yield finding(

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from bertspec.catalog.bases.package import PackageBase
 from bertspec.compiler.checks.finding import finding
 from bertspec.compiler.checks.local_paths import local_paths
 from bertspec.core.diagnostics import Diagnostic
@@ -30,7 +30,12 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
         if reason := unusable(name):
             yield finding("E109", loaded, place, *reason)
     base = loaded.spec.model.base
-    if isinstance(base, PackageBase) and _leads_out(base.path):
+    if base.type != "package":
+        return
+    from bertspec.catalog.bases.package import PackageBase
+
+    assert isinstance(base, PackageBase)  # noqa: S101 - for mypy
+    if _leads_out(base.path):
         yield finding(
             "E109",
             loaded,
@@ -40,6 +45,7 @@ def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
         )
 
 
+@lru_cache(maxsize=1024)
 def unusable(name: str) -> tuple[str, str] | None:
     """Why a path cannot be what a stage depends on, and what to do; None when it can."""
     if "://" in name:
