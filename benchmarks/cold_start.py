@@ -1,5 +1,6 @@
 """Wall time of commands from a cold process: minimum, median and maximum of several runs."""
 
+import os
 import statistics
 import subprocess
 import time
@@ -21,6 +22,7 @@ COMMANDS = {
 
 
 def main() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     print(f"{'seconds':38} {'min':>7} {'median':>7} {'max':>7}")
     for name, command in COMMANDS.items():
         times = []

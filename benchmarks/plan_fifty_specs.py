@@ -41,6 +41,7 @@ SPEC: dict[str, Any] = {
 
 
 def main() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         _write_specs(root)
