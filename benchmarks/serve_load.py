@@ -2,8 +2,11 @@
 
 Requests are one text each, over connections that stay open. One at a time is measured twice: with
 the server's defaults, and with `--max-wait-ms 0`, the best for a client alone, which the ratio is
-of. The servers take turns, so that other work on the machine meets each alike. Prints requests a
-second, latencies, and how far the answers are from those of `predict`. About 40 seconds.
+of. The same texts are predicted without a server, one after another and as many together as there
+are clients: more than that ratio no server gains by putting requests together, and beside these
+texts a second it loses what is the server's and the clients' own. All take turns, so that other
+work on the machine meets each alike. Prints requests a second, latencies, and how far the answers
+are from those of `predict`. About a minute.
 """
 
 import argparse
@@ -26,6 +29,7 @@ from bertspec.runtime.predict import Predictor
 
 ROUNDS = 3
 ALONE, DEFAULT, MANY = "one at a time, no wait", "one at a time", "{} at once"
+MODEL_ALONE, MODEL_MANY = "no server, one at a time", "no server, {} at once"
 
 
 @dataclass
@@ -83,6 +87,19 @@ async def run(
     load.rates.append((len(load.times) - before) / (time.perf_counter() - start))
 
 
+def predict(
+    model: Predictor, inputs: list[dict[str, str]], size: int, seconds: float, load: Load
+) -> None:
+    """So many inputs at a time, in this process, as the server does it."""
+    start, before, first = time.perf_counter(), len(load.times), 0
+    while (now := time.perf_counter()) < start + seconds:
+        chosen = [inputs[place % len(inputs)] for place in range(first, first + size)]
+        list(model.predict(chosen))
+        load.times += [time.perf_counter() - now] * size
+        first += size
+    load.rates.append((len(load.times) - before) / (time.perf_counter() - start))
+
+
 def compare(load: Load, expected: list[dict[str, Any]]) -> tuple[int, float]:
     """How many labels differ from those of `predict`, and the largest difference otherwise."""
     others, most = 0, 0.0
@@ -109,7 +126,8 @@ def main() -> None:
         texts = [" ".join(row[given.column].split()[: given.words]) for row in rows]
     inputs = [{"text": text} for text in texts]
     bodies = [json.dumps(value).encode() for value in inputs]
-    loads = {name: Load() for name in (ALONE, DEFAULT, MANY)}
+    loads = {name: Load() for name in (ALONE, DEFAULT, MANY, MODEL_ALONE, MODEL_MANY)}
+    model = Predictor(export_folder(given.model))
     with server(given.model, "--max-wait-ms", "0") as unwaiting, server(given.model) as usual:
         for address in (unwaiting, usual):
             asyncio.run(run(address, bodies, 1, 0.5, Load()))  # the first requests are slower
@@ -118,22 +136,32 @@ def main() -> None:
                 (ALONE, unwaiting, 1), (DEFAULT, usual, 1), (MANY, usual, given.clients),
             ):  # fmt: skip
                 asyncio.run(run(address, bodies, clients, given.seconds, loads[name]))
-    expected = list(Predictor(export_folder(given.model)).predict(inputs))
-    print(f"{'':24} {'requests/s':>20} {'p50 ms':>8} {'p99 ms':>8}  other labels, difference")
+            for name, size in ((MODEL_ALONE, 1), (MODEL_MANY, given.clients)):
+                predict(model, inputs, size, given.seconds, loads[name])
+    show(loads, list(model.predict(inputs)), given.clients)
+
+
+def show(loads: dict[str, Load], expected: list[dict[str, Any]], clients: int) -> None:
+    print(f"{'':26} {'requests/s':>20} {'p50 ms':>8} {'p99 ms':>8}  other labels, difference")
     for name, load in loads.items():
         cuts = statistics.quantiles(load.times, n=100)
         rates = f"{statistics.median(load.rates):.0f} ({min(load.rates):.0f}-{max(load.rates):.0f})"
         others, most = compare(load, expected)
+        same = f"{others} of {len(load.answers)}, {most:.1e}" if load.answers else ""
         print(
-            f"{name.format(given.clients):24} {rates:>20} {1000 * cuts[49]:8.1f} "
-            f"{1000 * cuts[98]:8.1f}  {others} of {len(load.answers)}, {most:.1e}"
+            f"{name.format(clients):26} {rates:>20} {1000 * cuts[49]:8.1f} {1000 * cuts[98]:8.1f}"
+            f"  {same}"
         )
-    for name in (ALONE, DEFAULT):
-        ratios = [
-            many / one for many, one in zip(loads[MANY].rates, loads[name].rates, strict=True)
-        ]
+    for many, one in (
+        (MANY, ALONE), (MANY, DEFAULT), (MODEL_MANY, MODEL_ALONE), (MANY, MODEL_MANY),
+    ):  # fmt: skip
+        pairs = zip(loads[many].rates, loads[one].rates, strict=True)
+        ratios = [rate / other for rate, other in pairs]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(f"throughput beside {name}: {statistics.median(ratios):.2f}x ({spread})")
+        print(
+            f"{many.format(clients)} beside {one.format(clients)}: "
+            f"{statistics.median(ratios):.2f}x ({spread})"
+        )
 
 
 if __name__ == "__main__":

@@ -109,17 +109,28 @@ def tokens_of(
     table: "pa.Table", examples: "np.ndarray", aggregate: Aggregate | None = None
 ) -> Tokens:
     """A table of sequences, as `Task.encode` gives it, in memory."""
-    import numpy as np
-
-    ids, types = table["input_ids"].combine_chunks(), table["token_type_ids"].combine_chunks()
+    ids, offsets = _flat(table["input_ids"])
     return Tokens(
         examples=examples,
-        ids=np.from_dlpack(ids.flatten()),  # `to_numpy` would import pandas
-        type_ids=np.from_dlpack(types.flatten()),
-        offsets=np.concatenate([[0], np.cumsum(np.from_dlpack(ids.value_lengths()))]).astype(int),
+        ids=ids,
+        type_ids=_flat(table["token_type_ids"])[0],
+        offsets=offsets,
         columns=table.drop_columns(["input_ids", "token_type_ids", EXAMPLE]).combine_chunks(),
         aggregate=aggregate,
     )
+
+
+def _flat(column: "pa.ChunkedArray") -> "tuple[np.ndarray, np.ndarray]":
+    """The items of all lists, and where each list begins among them.
+
+    `flatten` and `value_lengths` import all that Arrow computes with, and `to_numpy` pandas.
+    """
+    import numpy as np
+
+    lists = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    offsets = np.from_dlpack(lists.offsets).astype(np.int64)
+    first, last = offsets[[0, -1]].tolist()
+    return np.from_dlpack(lists.values)[first:last], offsets - first
 
 
 def tokens_of_new(table: "pa.Table", aggregate: Aggregate | None) -> Tokens:

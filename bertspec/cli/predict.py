@@ -1,5 +1,6 @@
 """`bertspec predict`."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -93,13 +94,6 @@ def command(
       bertspec predict sentiment --input reviews.csv --carry id --output said.parquet
       bertspec predict entailment --input pairs.jsonl --column text=premise --column text_pair=claim
     """  # noqa: D301 - click wants the character
-    from bertspec.core.files import removed_on_sigterm
-    from bertspec.runtime.predict import Predictor
-    from bertspec.runtime.predicting.layout import Layout
-    from bertspec.runtime.predicting.stream import predicted, write_predictions
-    from bertspec.runtime.predicting.values import json_line
-    from bertspec.runtime.predicting.writers import require_writer
-
     if texts and source is not None:
         raise click.UsageError("give texts or --input, not both")
     if (columns or carried) and source is None:
@@ -107,12 +101,25 @@ def command(
     if fmt is not None and output is not None:
         raise click.UsageError("--format is of what is printed, and --output writes a file")
     if output is not None:
+        from bertspec.runtime.predicting.writers import require_writer
+
         require_writer(output)
-    predictor = Predictor(export_folder(model), export)
+    folder = export_folder(model)
+    import_numpy()
+    from bertspec.runtime.predict import Predictor
+
+    predictor = Predictor(folder, export)
+    # After it, as it has imported Arrow while it waited for the model.
+    from bertspec.runtime.predicting.layout import Layout
+    from bertspec.runtime.predicting.stream import predicted, write_predictions
+    from bertspec.runtime.predicting.values import json_line
+
     task, fields = predictor.task, predictor.fields
     given = _rows(texts, source, columns, carried, fields)
     layout = Layout(task, fields, given.types, keep_going=keep_going)
     if output is not None:
+        from bertspec.core.files import removed_on_sigterm
+
         with removed_on_sigterm():
             count, wrong = write_predictions(predictor, given.rows, output, layout)
         errors = f", {wrong:,} of them with an error" if wrong else ""
@@ -145,11 +152,11 @@ def _rows(
     fields: Sequence[str],
 ) -> "Rows":
     """The inputs, wherever they are from."""
-    from bertspec.runtime.predicting.lines import text_rows
-    from bertspec.runtime.predicting.readers import read_rows
     from bertspec.runtime.predicting.row import Rows, Wanted
 
     if source is not None:
+        from bertspec.runtime.predicting.readers import read_rows
+
         return read_rows(source, Wanted(_columns(columns, fields), _carried(carried)))
     if texts:
         return Rows(_given(texts, fields))
@@ -159,6 +166,8 @@ def _rows(
         raise click.UsageError("there is no standard input: give texts or --input")
     if sys.stdin.isatty():
         note("Type texts, one a line; Ctrl-D ends.")
+    from bertspec.runtime.predicting.lines import text_rows
+
     return Rows(text_rows(sys.stdin.buffer, "standard input", fields[0]))
 
 
@@ -201,6 +210,20 @@ def _carried(given: Sequence[str]) -> dict[str, str]:
         name, _, column = text.partition("=")
         columns[name] = column or name
     return columns
+
+
+def import_numpy() -> None:
+    """Numpy without threads for products of matrices, of which prediction has none.
+
+    They look for work for a tenth of a second before they sleep, on cores that load the model.
+    """
+    name = "OPENBLAS_NUM_THREADS"
+    is_said = name in os.environ
+    os.environ.setdefault(name, "1")
+    import numpy as np  # noqa: F401 - it reads that now
+
+    if not is_said:
+        del os.environ[name]
 
 
 def export_folder(model: str) -> Path:

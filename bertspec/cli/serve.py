@@ -66,9 +66,10 @@ def command(
       bertspec serve sentiment --port 8000
       curl http://127.0.0.1:8000/predict --json '{"text": "Never a false note."}'
     """  # noqa: D301 - click wants the character
-    from bertspec.cli.predict import export_folder
+    from bertspec.cli.predict import export_folder, import_numpy
     from bertspec.core.packages import of_extra
 
+    import_numpy()
     with of_extra("serve", PACKAGES, "`bertspec serve` needs"):
         from bertspec.runtime.serving.service import Service
     from bertspec.runtime.predict import Predictor

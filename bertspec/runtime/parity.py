@@ -119,19 +119,25 @@ def failures(export: Export, examples: Examples, compared: Compared) -> list[Dia
 
 def _of_numbers(export: Export, examples: Examples, compared: Compared) -> list[Diagnostic]:
     difference, flipped = compared.differences, compared.flipped
-    wrong = (flipped | ~(difference <= export.tolerance)).nonzero()[0]
-    if not len(wrong):
+    numbers = (~flipped & ~(difference <= export.tolerance)).nonzero()[0]
+    others = flipped.nonzero()[0]
+    if not len(others) + len(numbers):
         return []
-    return [
-        Diagnostic(
-            "E450",
-            f"the {export.name} export differs from PyTorch in {len(wrong)} of {len(examples)} "
-            f"test rows, in {int(flipped.sum())} of them in what is predicted: "
-            f"{_rows(examples, compared, wrong)}",
-            f"the bound is {export.tolerance:g}; raise `tolerance` of the export only if you "
-            "know why",
-        )
-    ]
+    what = (
+        f"the {export.name} export differs from PyTorch in {len(others) + len(numbers)} of "
+        f"{len(examples)} test rows"
+    )
+    if len(others):
+        named = _rows(examples, compared, others)
+        what += f"; it predicts something else in {len(others)}: {named}"
+    if len(numbers):
+        worst = numbers[difference[numbers].argsort(kind="stable")[::-1]]  # NaN first
+        named = _rows(examples, compared, worst)
+        what += f"; it gives other numbers in {len(numbers)}: {named}"
+    advice = (
+        f"the bound is {export.tolerance:g}; raise `tolerance` of the export only if you know why"
+    )
+    return [Diagnostic("E450", what, advice)]
 
 
 def _of_metric(

@@ -1,17 +1,15 @@
 """Predict with an exported model: onnxruntime and tokenizers, without torch."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from reprlib import repr as shown
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-from tokenizers import Tokenizer
 
 from bertspec.catalog.base import TOKENIZER
 from bertspec.catalog.batch import Tokens, padded
-from bertspec.catalog.encoding.encoder import Encoder, column, text_column
 from bertspec.catalog.onnx_graphs.session import open_session
 from bertspec.catalog.task import Answer, Task
 from bertspec.core.errors import BertspecError, InputError, reason
@@ -19,6 +17,9 @@ from bertspec.core.names import did_you_mean
 from bertspec.runtime.bundle import FILE, RESTORE, Bundle, loading, read_bundle, task_of
 from bertspec.runtime.seal import Seal
 from bertspec.runtime.training.batches import batches_by_length
+
+if TYPE_CHECKING:
+    from bertspec.catalog.encoding.encoder import Encoder
 
 CHUNK = 1024
 """Inputs held at once: enough to sort by length, few enough for any number of inputs."""
@@ -57,12 +58,11 @@ class Predictor:
         self.task = task_of(self._bundle, folder)
         self._model = folder / _file(self._bundle, folder, export)
         seal.require(self._model.name, TOKENIZER)
-        with loading(self._model):
-            self._session = open_session(self._model, threads)
-        _require_outputs(self.task, self._session, self._model)
-        with loading(folder / TOKENIZER):
-            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        self._encoder = Encoder(tokenizer, self._bundle.max_length, self._bundle.long_documents)
+        # A session is made outside of Python's lock: what else is imported is imported meanwhile.
+        with ThreadPoolExecutor(1) as beside:
+            session = beside.submit(_session, self.task, self._model, threads)
+            encoder = _encoder(self._bundle, folder / TOKENIZER)
+        self._session, self._encoder = session.result(), encoder
 
     @property
     def fields(self) -> Sequence[str]:
@@ -126,6 +126,8 @@ class Predictor:
         return value
 
     def _answers(self, inputs: Sequence[Mapping[str, Value]]) -> Sequence[Answer]:
+        import pyarrow as pa
+
         columns = {name: _column([value[name] for value in inputs]) for name in self.fields}
         rows = pa.table(columns)
         return self.task.respond(rows, self._encoder, self._run, self._bundle.decision)
@@ -203,7 +205,10 @@ def _file(bundle: Bundle, folder: Path, export: str | None) -> str:
     return bundle.models[name]
 
 
-def _require_outputs(task: Task, session: Any, model: Path) -> None:
+def _session(task: Task, model: Path, threads: int | None) -> Any:
+    """The model in onnxruntime, which gives what the task needs."""
+    with loading(model):
+        session = open_session(model, threads)
     outputs = {output.name: output.shape for output in session.get_outputs()}
     wanted = task.outputs()
     if wanted is not None and outputs.get("logits", [])[-1:] != [wanted]:
@@ -213,6 +218,18 @@ def _require_outputs(task: Task, session: Any, model: Path) -> None:
             f"not give them: its outputs are {outputs}",
             RESTORE,
         )
+    return session
+
+
+def _encoder(bundle: Bundle, path: Path) -> "Encoder":
+    """What makes token ids of texts, as the model was trained."""
+    from tokenizers import Tokenizer
+
+    from bertspec.catalog.encoding.encoder import Encoder
+
+    with loading(path):
+        tokenizer = Tokenizer.from_file(str(path))
+    return Encoder(tokenizer, bundle.max_length, bundle.long_documents)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -221,6 +238,10 @@ def _listed(names: Sequence[str]) -> str:
 
 def _column(values: Sequence[Any]) -> Any:
     """Texts, or lists of texts, as a column."""
+    import pyarrow as pa
+
+    from bertspec.catalog.encoding.encoder import column, text_column
+
     if isinstance(values[0], str):
         return text_column(values)
     flat = text_column([text for texts in values for text in texts])

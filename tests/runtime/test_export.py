@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from bertspec.core.errors import CheckFailed
 from bertspec.core.manifest import digest_files
 from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.runtime.export import exported_module
+from bertspec.runtime.parity import SHOWN
 from bertspec.runtime.stage import run_stage
+from bertspec.runtime.tables import read_parquet
 from bertspec.runtime.trained import load_trained
 from tests.model.models import TASK
 from tests.model.models import inputs as made_inputs
@@ -117,7 +120,14 @@ def test_an_export_that_differs_is_refused_with_its_rows(
         run_stage("tiny-export", project.root)
     (found,) = caught.value.diagnostics
     assert found.code == "E450"
-    assert "onnx" in found.message
+    predictions = project.root / "models/tiny/evaluation/predictions.parquet"
+    rows = [r for r in read_parquet(predictions).to_pylist() if r["split"] == "test"]
+    start = f"the onnx export differs from PyTorch in {len(rows)} of {len(rows)} test rows"
+    assert found.message.startswith(start)
+    others = found.message.partition("it gives other numbers in ")[2].partition(": ")[2]
+    named = re.findall(r"(\S+) \(0\.5\)", others)
+    assert len(named) == SHOWN
+    assert set(named) <= {row["id"] for row in rows}
     assert not (project.root / "models/tiny/export").exists()
 
 

@@ -229,12 +229,20 @@ def test_what_is_beyond_the_bound(compared: Compared, words: str | None) -> None
     assert words is None or words in found[0].message
 
 
-def test_a_row_that_flips_is_named_however_small_the_difference() -> None:
-    compared = Compared(np.full(3, 1e-6), np.array([False, True, False]), Metric("f1", 0.8, 0.8))
-    examples = Examples(pa.table({"id": ["a", "b", "c"]}), Tokens.__new__(Tokens))
+def test_rows_that_flip_are_named_however_many_others_differ_more() -> None:
+    """Thirty rows before it have other numbers, of which the worst are named."""
+    differences = np.array([*np.linspace(0.1, 0.4, 30), math.nan, 1e-6, 0.0])
+    flipped = np.arange(len(differences)) == 31
+    compared = Compared(differences, flipped, Metric("f1", 0.8, 0.8))
+    rows = [f"r{place}" for place in range(len(differences))]
+    examples = Examples(pa.table({"id": rows}), Tokens.__new__(Tokens))
     (found,) = failures(Onnx(type="onnx"), examples, compared)
     assert found.code == "E450"
-    assert "in 1 of 3 test rows, in 1 of them in what is predicted: b (1e-06)" in found.message
+    first, second, third = found.message.split("; ")
+    assert first == "the onnx export differs from PyTorch in 32 of 33 test rows"
+    assert second == "it predicts something else in 1: r31 (1e-06)"
+    assert third.startswith("it gives other numbers in 31: r30 (nan), r29 (0.4), r28 (0.39), ")
+    assert third.endswith(f", and {31 - SHOWN} more")
 
 
 def test_an_upgrade_loses_no_fused_operator(written: Path, tmp_path: Path) -> None:

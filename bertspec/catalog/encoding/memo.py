@@ -4,7 +4,6 @@ from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import compute as pc
 from tokenizers import Tokenizer
 
 from bertspec.catalog.encoding.ragged import Ragged, encode_texts, offsets_of, spread
@@ -16,6 +15,9 @@ WORDS = 1 << 20
 SIZE = 1 << 26
 """The same for bytes of words and their token ids together."""
 
+FEW = 4096
+"""Pieces that Python itself tells apart sooner than it imports what Arrow does that with."""
+
 
 class Memo:
     """Encodes each word once, until it holds too many."""
@@ -26,10 +28,8 @@ class Memo:
 
     def encode(self, words: Words) -> Ragged:
         """The token ids of all words of each row."""
-        coded = pc.dictionary_encode(words.pieces)
-        # Not by `to_numpy`, which imports pandas.
-        codes = np.frombuffer(coded.indices.buffers()[1], np.int32, len(words.pieces))
-        slots = self._slots(coded.dictionary)[codes]
+        distinct, codes = _distinct(words.pieces)
+        slots = self._slots(distinct)[codes]
         lengths = self._lengths[slots]
         values = self._ids[spread(self._starts[slots], lengths)]
         return Ragged(values, offsets_of(lengths)[words.rows])
@@ -42,10 +42,9 @@ class Memo:
         self._starts = np.zeros(0, np.int64)
         self._lengths = np.zeros(0, np.int64)
 
-    def _slots(self, distinct: pa.LargeStringArray) -> np.ndarray:
+    def _slots(self, words: list[str]) -> np.ndarray:
         if len(self._places) > WORDS or self._size > SIZE:
             self._clear()
-        words = distinct.to_pylist()
         slots = np.fromiter(map(self._places.get, words, repeat(-1)), np.int64, len(words))
         new = np.flatnonzero(slots < 0)
         if len(new):
@@ -61,6 +60,19 @@ class Memo:
         self._used += len(found.values)
         self._size += 4 * sum(map(len, words)) + found.values.nbytes
         self._places.update(zip(words, range(count, count + len(words)), strict=True))
+
+
+def _distinct(pieces: pa.LargeStringArray) -> tuple[list[str], np.ndarray]:
+    """The different words, and of each piece which of them it is."""
+    if len(pieces) < FEW:
+        places: dict[str, int] = {}
+        codes = [places.setdefault(word, len(places)) for word in pieces.to_pylist()]
+        return list(places), np.array(codes, np.int32)
+    coded = pieces.dictionary_encode()
+    # Not by `to_numpy`, which imports pandas.
+    return coded.dictionary.to_pylist(), np.frombuffer(
+        coded.indices.buffers()[1], np.int32, len(pieces)
+    )
 
 
 def _put(table: np.ndarray, used: int, more: np.ndarray) -> np.ndarray:

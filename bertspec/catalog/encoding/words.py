@@ -31,14 +31,19 @@ class Text:
 
     @classmethod
     def of(cls, column: pa.Array | pa.ChunkedArray) -> "Text":
-        column = column.cast(pa.large_string())
+        if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1:
+            column = column.chunk(0)
+        if isinstance(column, pa.ChunkedArray) or not pa.types.is_string(column.type):
+            column = column.cast(pa.large_string())
         if isinstance(column, pa.ChunkedArray):
             column = column.combine_chunks()
         _, offsets, data = column.buffers()
         if len(column) == 0 or data is None:
             return cls(np.zeros(0, np.uint8), np.zeros(len(column) + 1, np.int64))
-        rows = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-        return cls(np.frombuffer(data, np.uint8)[rows[0] : rows[-1]], rows - rows[0])
+        kind = np.int32 if pa.types.is_string(column.type) else np.int64
+        rows = np.frombuffer(offsets, kind)[column.offset : column.offset + len(column) + 1]
+        first, last = rows[[0, -1]].tolist()
+        return cls(np.frombuffer(data, np.uint8)[first:last], rows.astype(np.int64) - first)
 
 
 @dataclass(frozen=True)

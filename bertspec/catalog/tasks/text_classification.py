@@ -214,9 +214,7 @@ class TextClassification(Task):
         shares = column(pa.float32(), np.ascontiguousarray(scores, np.float32).ravel())
         return pa.table(
             {
-                "prediction": text_column(self.labels).take(
-                    column(pa.int64(), chosen.astype(np.int64))
-                ),
+                "prediction": text_column([self.labels[place] for place in chosen.tolist()]),
                 "scores": pa.ListArray.from_arrays(column(pa.int32(), places), shares),
             }
         )

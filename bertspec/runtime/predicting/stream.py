@@ -9,11 +9,9 @@ from pathlib import Path
 
 from bertspec.catalog.task import Answer
 from bertspec.core.errors import BertspecError, at_place
-from bertspec.core.files import writing
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.predicting.layout import Layout
 from bertspec.runtime.predicting.row import Row
-from bertspec.runtime.predicting.writers import WRITERS
 
 
 def predicted(
@@ -58,6 +56,9 @@ def write_predictions(
 
     Gives how many rows there are, and how many of them have no answer.
     """
+    from bertspec.core.files import writing
+    from bertspec.runtime.predicting.writers import WRITERS
+
     count = wrong = 0
     with writing(path) as file, WRITERS[path.suffix.lower()](file, layout.columns) as writer:
         for row, answer in predicted(predictor, rows, keep_going=layout.keep_going):
