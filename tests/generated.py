@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from bertspec.catalog.bases.scratch import keys_of, longest
-from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.tasks import TASKS
 from bertspec.cli import COMMANDS, cli
 from bertspec.cli.compile import lowered
@@ -24,7 +23,7 @@ from bertspec.spec.reference import fields_of
 from bertspec.spec.schema import SCHEMAS, schema_text
 from bertspec.spec.sections import Spec
 from tests.projects import SPEC, Project
-from tests.tasks.export_forms import TOOLS
+from tests.tasks.export_forms import FORMS, TOOLS
 
 TABLE, END = "<!-- generated -->", "<!-- end -->"
 
@@ -72,11 +71,11 @@ def _exports() -> str:
     """docs/exports.md with the table of tasks and exports; all else in it is written by hand."""
     before, begin, rest = Path("docs/exports.md").read_text(encoding="utf-8").partition(TABLE)
     _, end, after = rest.partition(END)
-    lines = [f"| task | {' | '.join(f'`{kind}`' for kind in EXPORTS)} | runs the folder |"]
-    lines.append("|---" * (len(EXPORTS) + 2) + "|")
+    lines = [f"| task | {' | '.join(f'`{name}`' for name in FORMS)} | runs the folder |"]
+    lines.append("|---" * (len(FORMS) + 2) + "|")
     for kind, task in TASKS.items():
         cells = [f"`{kind}`"]
-        cells += [f"`{task.auto_class}`" if name == "transformers" else "yes" for name in EXPORTS]
+        cells += [f"`{task.auto_class}`" if name == "transformers" else "yes" for name in FORMS]
         lines.append(f"| {' | '.join(cells)} | {TOOLS[kind]} |")
     return before + begin + "\n" + "\n".join(lines) + "\n" + end + after
 

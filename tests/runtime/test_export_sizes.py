@@ -31,8 +31,7 @@ def module() -> torch.nn.Module:
     torch.manual_seed(3)
     config = BertConfig(
         vocab_size=100, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=LONGEST, num_labels=2,
-        initializer_range=0.5,
+        intermediate_size=32, max_position_embeddings=LONGEST, initializer_range=0.5,
     )  # fmt: skip
     return exported_module(BertForSequenceClassification(config), TASK).eval()
 

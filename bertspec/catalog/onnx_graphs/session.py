@@ -3,6 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+SPIN_MICROSECONDS = "1000"
+"""How long a thread without work looks for some before it sleeps: from one operator to the next,
+and not from one run to the next, as the default does on the cores that other work waits for.
+`session.force_spinning_stop`, which says just that, has left runs hanging (onnxruntime 1.32).
+"""
+
 
 def open_session(model: Path | bytes, threads: int | None = None) -> Any:
     """A session of a file or of its bytes, by default with a thread a core."""
@@ -10,6 +16,7 @@ def open_session(model: Path | bytes, threads: int | None = None) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
+    options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_MICROSECONDS)
     if threads is not None:
         options.intra_op_num_threads = threads
     source = model if isinstance(model, bytes) else str(model)
