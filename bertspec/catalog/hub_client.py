@@ -1,6 +1,8 @@
 """The HTTP client of `huggingface_hub`, bounded: it does not wait for ever, nor leave the hub."""
 
 import logging
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +21,29 @@ _WAITS = ("connect", "read", "write", "pool")
 
 _FILE = "/resolve/"
 """In the path of a file's content, which the hub keeps on other hosts."""
+
+
+NO_ADDRESS = "set it to one such as https://huggingface.co, or unset it"
+"""What to do about a hub that `is_address` does not hold for."""
+
+
+def is_address(endpoint: str) -> bool:
+    """Whether a hub can be asked there, as far as the text tells."""
+    if re.search(r"[\s\x00-\x1f\x7f]", endpoint):
+        return False
+    try:
+        parts = urlsplit(endpoint)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as a port that is none
+        return False
+
+
+def unusable_endpoint() -> str | None:
+    """What HF_ENDPOINT says, where it is no address: then the libraries of the hub, and all that
+    import them, raise on import, or at the first request, what does not name it.
+    """
+    said = os.environ.get("HF_ENDPOINT")
+    return said if said is not None and not is_address(said) else None
 
 
 @contextmanager

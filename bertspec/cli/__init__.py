@@ -210,6 +210,7 @@ def _interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
 
 
 def _report(error: Exception) -> int:
+    from bertspec.catalog.hub_client import NO_ADDRESS, unusable_endpoint
     from bertspec.core.diagnostics import Diagnostic, render
     from bertspec.core.errors import (
         BertspecError,
@@ -218,6 +219,7 @@ def _report(error: Exception) -> int:
         is_disk_full,
         is_out_of_memory,
     )
+    from bertspec.core.terminal import one_line
 
     exit_code: int
     found: tuple[Any, ...]
@@ -243,6 +245,10 @@ def _report(error: Exception) -> int:
         advice = "check that the path exists and that you may read or write it"
         said = f"{error.strerror or error}{_place(error)}"
         found = (Diagnostic("E503", said, advice),)
+    elif (endpoint := unusable_endpoint()) is not None:
+        exit_code = EnvironmentFault.exit_code
+        text = f"HF_ENDPOINT is no address: {one_line(endpoint)}"
+        found = (Diagnostic("E505", text, NO_ADDRESS),)
     else:
         exit_code = InternalError.exit_code
         text = f"{type(error).__name__}: {error}"

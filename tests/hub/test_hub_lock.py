@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
+from bertspec.catalog.hub_client import is_address
 from bertspec.core.manifest import digest_files
 from bertspec.core.yaml import load_plain
 from tests.hub.server import HubServer, Trouble
 from tests.projects import SPEC, Project
+from tests.stages import run_kinds
 
 FILMS, TINY = "datasets/acme/films@v1", "models/acme/tiny@main"
 
@@ -154,6 +156,32 @@ def test_a_hub_that_leads_nowhere_is_told(
     said = project.bertspec("lock", code=3)
     assert "E477" in said
     assert "127.0.0.1 leads to no address" in said
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999", "http://[::1", "http://a\nb"])
+def test_a_variable_that_names_no_hub_is_told(project: Project, address: str) -> None:
+    """The hub's client raises on import or at its first request, what names no variable."""
+    project.write_spec(_spec())
+    said = project.run("bertspec", "lock", "--threads", "1", HF_ENDPOINT=address, code=3).stderr
+    assert "error[E505]: HF_ENDPOINT is no address: http://" in said
+    assert "such as https://huggingface.co, or unset it" in said
+
+
+def test_a_stage_that_needs_no_hub_tells_of_the_variable_too(project: Project) -> None:
+    """transformers imports the hub's client."""
+    project.compile()
+    (name,) = (name for name in project.stages() if name.endswith("-base"))
+    run_kinds(project, "fetch", "prepare")
+    address = "http://me:s3cret@127.0.0.1:99999"
+    said = project.run("bertspec", "stage", name, HF_ENDPOINT=address, code=3).stderr
+    assert "error[E505]: HF_ENDPOINT is no address: http://***@127.0.0.1:99999" in said
+    assert "s3cret" not in said
+
+
+def test_what_an_address_of_a_hub_is() -> None:
+    good = ("https://huggingface.co", "http://127.0.0.1:8000/hub", "http://[::1]:80", "HTTP://a")
+    bad = ("", "me", "ftp://a", "http://", "http://a:0", "http://a:b", "http://a b", "//a")
+    assert [a for a in (*good, *bad) if is_address(a)] == [*good]
 
 
 def test_what_the_lock_has_not_is_told_at_its_place(project: Project) -> None:

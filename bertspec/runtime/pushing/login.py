@@ -1,8 +1,8 @@
 """The hub that the environment names, and the token for it."""
 
 import re
-from urllib.parse import urlsplit
 
+from bertspec.catalog.hub_client import NO_ADDRESS, is_address
 from bertspec.core.errors import EnvironmentFault
 from bertspec.core.redaction import without_secrets
 
@@ -42,14 +42,9 @@ def hub_token() -> str:
 
 def require_address(endpoint: str) -> None:
     """Raise EnvironmentFault (E473) unless HF_ENDPOINT is an address."""
-    try:
-        parts = urlsplit(endpoint)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is none
-        good = False
-    if not good:
+    if not is_address(endpoint):
         raise EnvironmentFault.of(
             "E473",
             f"HF_ENDPOINT is no address: {without_secrets(endpoint)}",
-            "set it to one such as https://huggingface.co, or unset it",
+            NO_ADDRESS,
         )
