@@ -65,7 +65,7 @@ def command(names: tuple[str, ...], fmt: str) -> None:
                 rebuild(stage.name, folder)
                 paths = compared(stage)
                 if found := [d for path in paths for d in differences(path, root, folder)]:
-                    why = causes(stages, root, folder)
+                    why = causes(stages, root, folder, pipeline.hardware)
                     break
                 same[stage.name] = sum(_count(folder / path) for path in paths)
                 if fmt == "text":
@@ -77,17 +77,15 @@ def command(names: tuple[str, ...], fmt: str) -> None:
     elif not found:
         click.echo(f"{_files(sum(same.values()))} of {len(same)} stages, the same to the bit")
     if found:
-        raise CheckFailed([_told(found, why, stage.sources)])
+        raise CheckFailed([_told(found, why)])
 
 
-def _told(found: "list[Difference]", why: list[str], sources: tuple[str, ...]) -> "Diagnostic":
+def _told(found: "list[Difference]", why: list[str]) -> "Diagnostic":
     from bertspec.core.diagnostics import Diagnostic
 
     more = f"; {_files(len(found) - 1)} more differ" if len(found) > 1 else ""
-    other = (
-        f"{' and '.join(sources)} changed" if sources else "other hardware, see `bertspec doctor`"
-    )
-    advice = "; ".join(why) or f"all that manifests say is the same: it may be that {other}"
+    none = "all that manifests and the lock say is the same: it may be other hardware, see "
+    advice = "; ".join(why) or f"{none}`bertspec doctor`"
     return Diagnostic("E480", f"{found[0].path}: {found[0].what}{more}", advice)
 
 

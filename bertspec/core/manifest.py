@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bertspec.core.digest import digest, file_digest
+from bertspec.core.digest import digest, dir_hash, file_digest
 
 
 def manifest_path(artifact: str) -> str:
@@ -34,6 +34,10 @@ class Manifest:
     """Path of each file of tensors or a table -> digest of these, in whatever bytes."""
     device: str | None = None
     """Where it was computed, if not on the processor; then it is not written."""
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Path of each of the user's own files and folders that it was made from -> its digests, by
+    in-toto's names of them; not written where there is none.
+    """
 
     def write(self, path: Path) -> None:
         values = asdict(self)
@@ -41,6 +45,8 @@ class Manifest:
             del values["contents"]
         if self.device is None:
             del values["device"]
+        if not self.sources:
+            del values["sources"]
         text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
 
@@ -70,3 +76,12 @@ def digest_files(folder: Path, known: Mapping[Path, str] | None = None) -> dict[
 def digest_artifact(path: Path) -> str:
     """The digest by which a manifest names an input: of a file's bytes, or of a folder's files."""
     return file_digest(path) if path.is_file() else digest(digest_files(path))
+
+
+def digest_source(path: Path) -> dict[str, str]:
+    """The digests of a file or folder of the user's own, which tools of others have, too."""
+    return (
+        {"dirHash": dir_hash(digest_files(path))}
+        if path.is_dir()
+        else {"sha256": file_digest(path)}
+    )

@@ -27,10 +27,10 @@ _OF_REPORTS = ("jinja2", "networkx", "vl-convert-python")
 """Packages that write the page of a report, and draw its charts."""
 
 STAGE_KINDS: Mapping[str, StageKind] = {
-    "fetch": StageKind(2),
+    "fetch": StageKind(3),
     "prepare": StageKind(2, ("pyarrow",)),
     "contract": StageKind(3, ("numpy", "pyarrow")),
-    "base": StageKind(2),
+    "base": StageKind(3),
     "tokenize": StageKind(5, ("numpy", "pyarrow", "tokenizers"), verdict=("budgets",)),
     "train": StageKind(
         6,
@@ -47,7 +47,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     ),
     "seeds": StageKind(1),
     "export": StageKind(
-        8,
+        9,
         (
             *("huggingface_hub", "pyyaml"),  # write the model card
             *("cyclonedx-python-lib", "packageurl-python"),  # write the bill of materials

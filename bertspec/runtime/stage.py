@@ -15,7 +15,7 @@ from bertspec.core.diagnostics import Diagnostic, Severity, render
 from bertspec.core.digest import digest
 from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError
 from bertspec.core.files import make_ignored, publish, remove
-from bertspec.core.manifest import Manifest, digest_files
+from bertspec.core.manifest import Manifest, digest_files, digest_source
 from bertspec.core.model import Model
 from bertspec.core.names import did_you_mean
 from bertspec.core.packages import public_version
@@ -93,7 +93,8 @@ def _make(
         manifest = outputs.pop(MANIFEST, None)
         inputs = {role: root / path for role, path in record.inputs.items()}
         _require_inputs(inputs, root)
-        sources = [*inputs.values(), *(root / path for path in own_files(model))]
+        own = own_files(model)
+        sources = [*inputs.values(), *(root / path for path in own)]
         before = stamps(sources)
         digests = {p: intact_digest(root / p, root) for p in sorted(record.inputs.values())}
         runner: Runner = import_module(f"bertspec.runtime.{record.kind}").run
@@ -120,6 +121,7 @@ def _make(
                 inputs=digests,
                 files=files,
                 contents=contents(artifact, files, reuse.contents),
+                sources={path: digest_source(root / path) for path in own},
             ).write(manifest)
         require_same_files(name, before, stamps(sources), root)
         require_same_params(name, _told(record, values), _told_now(root, name))

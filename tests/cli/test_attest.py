@@ -240,10 +240,20 @@ STATEMENTS: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda v: _about(v)["resolvedDependencies"][0]["digest"].update(sha256="0" * 64),
         "materials",
     ),
-    "no data": (lambda v: _about(v)["resolvedDependencies"].pop(2), "materials"),
-    "no base": (lambda v: _about(v)["resolvedDependencies"].pop(3), "materials"),
+    "no data": (lambda v: _about(v)["resolvedDependencies"].pop(3), "materials"),
+    "no file of the user's own": (
+        lambda v: _about(v)["resolvedDependencies"].pop(2),
+        "materials",
+    ),
+    "a file in the place of data": (
+        lambda v: _about(v)["resolvedDependencies"].__setitem__(
+            3, _about(v)["resolvedDependencies"][2]
+        ),
+        "materials",
+    ),
+    "no base": (lambda v: _about(v)["resolvedDependencies"].pop(4), "materials"),
     "other data": (
-        lambda v: _about(v)["resolvedDependencies"][2].update(name="data/others/raw"),
+        lambda v: _about(v)["resolvedDependencies"][3].update(name="data/others/raw"),
         "materials",
     ),
     "a material more": (

@@ -113,6 +113,7 @@ def manifests(pipeline: Pipeline) -> dict[str, Manifest]:
                 inputs={path: digest(path) for path in stage.inputs.values()},
                 files={"file": digest(stage.name)},
                 device=stage.device,
+                sources={path: {"sha256": digest(path)} for path in stage.sources},
             )
     return {role: found[role] for role in ROLES}
 

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 
-from bertspec.core.manifest import digest_artifact
+from bertspec.core.manifest import Manifest, digest_artifact
 from bertspec.core.yaml import load_plain
 from bertspec.pipeline.lock import read_lock
 from bertspec.runtime.release.origin import Origin
@@ -26,6 +28,7 @@ from bertspec.runtime.release.statement import statement_of
 from tests.compiler import test_compile as fields
 from tests.projects import SPEC, Project
 from tests.release.inputs import compiled, origin_of, write_made
+from tests.stages import run_kinds
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 DIR_HASH = "find . -type f | cut -c3- | LC_ALL=C sort | xargs -r sha256sum | sha256sum"
@@ -75,12 +78,16 @@ def test_sha256sum_says_of_every_file_what_the_statement_does(built: Project, ma
 
 def test_materials_are_what_the_model_was_made_from(built: Project, made: Any) -> None:
     about = made["predicate"]["buildDefinition"]
-    lock, itself, raw, base = about["resolvedDependencies"]
+    lock, itself, reviews, raw, base = about["resolvedDependencies"]
     content = (_folder(built) / "bertspec.lock").read_bytes()
     assert lock == {
         "name": "bertspec.lock", "digest": {"sha256": hashlib.sha256(content).hexdigest()},
     }  # fmt: skip
     assert itself == {"name": "bertspec", "uri": "pkg:pypi/bertspec@0.1.0"}
+    content = (built.root / "data/reviews.csv").read_bytes()
+    assert reviews == {
+        "name": "data/reviews.csv", "digest": {"sha256": hashlib.sha256(content).hexdigest()},
+    }  # fmt: skip
     artifacts = [raw, base, *made["predicate"]["runDetails"]["byproducts"]]
     names = [each["name"] for each in artifacts]
     assert names[0] == "data/reviews/raw"
@@ -120,6 +127,46 @@ def test_what_is_elsewhere_is_named_with_its_commit_or_digest(project: Project) 
         {"uri": f"hf://acme/tiny@{SHA}", "digest": {"gitCommit": SHA}},
         {"name": "bertspec", "uri": _materials(_statement(project))[4]["uri"]},
     ]
+
+
+def test_every_file_of_the_users_own_is_a_material(built: Project, tmp_path: Path) -> None:
+    """Of each part of a joined source, of folders, and of a base that is a folder."""
+    project = Project.create(tmp_path / "project")
+    (base,) = (path for path in (built.root / "models/bases").iterdir() if path.is_dir())
+    shutil.copytree(base, project.root / "mine/base")
+    for label in ("good", "bad"):
+        folder = project.root / "data/notes" / label
+        folder.mkdir(parents=True)
+        (folder / "1.txt").write_text(f"a {label} play")
+    row = '{"text": "a poor play", "label": "bad"}\n'
+    for name in ("more.jsonl", "others/1.jsonl", "others/2.jsonl"):
+        (project.root / "data" / name).parent.mkdir(exist_ok=True)
+        (project.root / "data" / name).write_text(row)
+    parts = [
+        {"source": {"type": "folder", "folders": {"train": "data/notes"}}},
+        {"source": {"type": "jsonl", "files": {"train": "data/others/*.jsonl"}}},
+        {"source": {"type": "jsonl", "files": {"train": "data/more.jsonl"}}},
+    ]
+    spec = fields._copy(SPEC)
+    spec["data"] |= {"source": {"type": "joined", "parts": parts}}
+    spec["data"] |= {"columns": {"text": "text", "label": "label"}}
+    spec["model"]["base"] = {"type": "local", "path": "mine/base"}
+    project.write_spec(spec)
+    project.compile()
+    run_kinds(project, "fetch", "base")
+    found: dict[str, Mapping[str, str]] = {}
+    for path in sorted(project.root.rglob("*.manifest.json")):
+        found |= Manifest.read(path).sources
+    assert [*found] == ["data/more.jsonl", "data/notes", "data/others", "mine/base"]
+    for name, digests in found.items():
+        place = project.root / name
+        program = ["sh", "-c", DIR_HASH] if place.is_dir() else ["sha256sum", str(place)]
+        folder = place if place.is_dir() else project.root
+        said = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=True)
+        kind = "dirHash" if place.is_dir() else "sha256"
+        assert digests == {kind: said.stdout.split()[0]}
+    named = [each.get("name") for each in _materials(_statement(project))]
+    assert named[2:6] == [*found]
 
 
 def test_a_model_of_another_spec_is_a_material(project: Project) -> None:
@@ -183,7 +230,7 @@ def test_other_rows_are_another_material_and_nothing_else(tmp_path: Path) -> Non
     after = json.loads(statement_of(Origin.read(made.context), files).to_text())
     assert before != after
     for each in (before, after):
-        raw = _materials(each)[2]
+        raw = _materials(each)[3]
         assert raw.pop("name") == "data/reviews/raw"
         raw.clear()
     assert before == after

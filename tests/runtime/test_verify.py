@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bertspec.core.manifest import Manifest, digest_files
+from bertspec.pipeline.lock import Hardware, read_lock
+from bertspec.runtime.hardware import hardware_class
 from bertspec.runtime.tables import read_parquet, write_parquet
 from bertspec.runtime.verifying.difference import differences
 from bertspec.runtime.verifying.rebuild import copy_sources
@@ -93,7 +95,12 @@ def _other_package(root: Path) -> None:
     [
         (
             _edit_rows,
-            ["data/reviews/raw/", "`review` of row", "cold and funny", "data/reviews.csv changed"],
+            [
+                "data/reviews/raw/",
+                "`review` of row",
+                "cold and funny",
+                "help: data/reviews.csv has changed since it was made from it: `dvc repro`\n",
+            ],
         ),
         (_edit_prepared, ["data/reviews/prepared/", "another text", "not as its stage wrote it"]),
         (_other_package, ["package pyarrow: 0.1 here"]),
@@ -108,6 +115,31 @@ def test_the_first_difference_is_told_and_why(
     for words in said:
         assert words in told
     assert "same  tiny-train" not in told
+
+
+@pytest.mark.e2e
+def test_another_machine_with_other_threads_is_told_with_the_tensor(copied: Project) -> None:
+    """As if it had been trained on a machine of another class, with two threads more."""
+    trained = copied.root / "models/tiny/trained"
+    weights = load_file(trained / "model.safetensors")
+    name = max(weights)
+    weights[name].flatten()[0] += 0.25
+    save_file(weights, trained / "model.safetensors", metadata={"format": "pt"})
+    path = trained.with_name("trained.manifest.json")
+    manifest = Manifest.read(path)
+    files = digest_files(trained)
+    Manifest(**{**manifest.__dict__, "threads": 3, "files": files}).write(path)
+    lock = read_lock(copied.root)
+    assert lock is not None
+    other = lock.model_copy(update={"hardware": Hardware(isa="avx1024", blas="blis")})
+    (copied.root / "bertspec.lock").write_text(other.to_text())
+    said = copied.bertspec("verify", "tiny", code=1)
+    assert "same  reviews-prepare: " in said
+    assert "same  tiny-train" not in said, "it is the first"
+    assert f"tensors differ, most of all {name}: by up to 0.25" in said
+    here = hardware_class("cpu")
+    causes = f"threads: 3 here, 1 in the rebuild; hardware: avx1024, blis in the lock, {here} in"
+    assert f"help: {causes} the rebuild\n" in said
 
 
 def _pair(folder: Path) -> tuple[Path, Path]:

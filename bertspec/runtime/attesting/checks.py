@@ -152,10 +152,12 @@ def _other_materials(made: Statement, seal: Seal, lock: Lock) -> Iterator[str]:
     for each in said:
         if each not in known and (each.uri is not None or not each.digest):
             yield f"{statement.FILE} has a material {_name(each)}, which spec and lock have not"
-    built = {each.name or "" for each in said if each not in known}
-    bases = {name for name in built if name.startswith("models/bases/")}
-    if built - bases != statement.made_from(spec) or len(bases) != 1:
-        yield f"{statement.FILE} begins with {', '.join(sorted(built))}, which is not the spec's"
+    begins = [each.name or "" for each in said if each not in known]
+    own = statement.made_from(spec)
+    bases = [name for name in begins if name not in own]  # one, whose name has a digest
+    is_base = len(bases) == 1 and bases[0].startswith("models/bases/")
+    if not is_base or sorted(begins) != sorted([*own, *bases]):
+        yield f"{statement.FILE} begins with {', '.join(sorted(begins))}, which is not the spec's"
 
 
 def _spec(made: Statement) -> Spec | None:

@@ -69,6 +69,11 @@ class Origin:
         }
 
     @property
+    def sources(self) -> dict[str, Mapping[str, str]]:
+        """The user's own files and folders that data and base were made from: path -> digests."""
+        return {p: d for manifest in self.made.values() for p, d in manifest.sources.items()}
+
+    @property
     def lineage(self) -> dict[str, str]:
         """What was made on the way: `others`, and each stage -> digest."""
         return self.others | {m.stage: digest(m.files) for m in self.made.values()}

@@ -5,15 +5,14 @@ and docs/provenance.md what is in them. No time, host, user or folder is: an equ
 bytes.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from bertspec.core.digest import digest
+from bertspec.core.digest import digest, dir_hash
 from bertspec.core.manifest import Manifest
 from bertspec.core.model import Model
 from bertspec.pipeline import layout
@@ -62,7 +61,7 @@ class BuildDefinition(_Json):
     external_parameters: ExternalParameters
     internal_parameters: InternalParameters
     resolved_dependencies: tuple[Resource, ...]
-    """`known_materials`, and then the artifacts that the build begins with."""
+    """`known_materials`, files of the user's own, and the artifacts that the build begins with."""
 
 
 class Builder(_Json):
@@ -114,6 +113,7 @@ def statement_of(origin: Origin, files: Mapping[str, str]) -> Statement:
                 internal_parameters=InternalParameters(stages=tuple(origin.stages)),
                 resolved_dependencies=(
                     *known_materials(spec, lock, files[layout.LOCK_FILE]),
+                    *(Resource(name=n, digest=dict(d)) for n, d in sorted(origin.sources.items())),
                     *(artifacts[role] for role in MATERIALS),
                     *teachers,
                 ),
@@ -148,9 +148,12 @@ def known_materials(spec: Spec, lock: Lock, lock_digest: str) -> list[Resource]:
 
 
 def made_from(spec: Spec) -> set[str]:
-    """Names of the artifacts that a model of the spec begins with, but for its base."""
+    """What a model of the spec begins with, by its path: the user's own files, and all artifacts
+    but the base.
+    """
+    own = (*spec.data.source.dependencies(), *spec.model.base.dependencies())
     teachers = needed_specs(spec).values()
-    return {layout.raw(spec.data.name or spec.name), *map(layout.trained, teachers)}
+    return {*own, layout.raw(spec.data.name or spec.name), *map(layout.trained, teachers)}
 
 
 def builder(lock: Lock) -> Builder:
@@ -159,11 +162,5 @@ def builder(lock: Lock) -> Builder:
 
 
 def _artifact(path: str, made: Manifest) -> Resource:
-    found = {"bertspecFiles": digest(made.files), "dirHash": _dir_hash(made.files)}
+    found = {"bertspecFiles": digest(made.files), "dirHash": dir_hash(made.files)}
     return Resource(name=path, digest=found)
-
-
-def _dir_hash(files: Mapping[str, str]) -> str:
-    """in-toto's `dirHash`, which is Go's Hash1: of what sha256sum says of the files, by path."""
-    lines: Sequence[str] = [f"{files[path]}  {path}\n" for path in sorted(files)]
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
