@@ -64,8 +64,9 @@ def command(
     or commit of git, with its predictions from DVC's cache or remote.
 
     The same rows are drawn again and again for both (paired bootstrap): the interval is that of the
-    difference, and a verdict is given where it does not hold 0. With `training.seeds`, seeds are
-    drawn as well. For one label a row there is McNemar's exact test, too.
+    difference, and a verdict is given where it does not hold 0. With `training.seeds`, a metric
+    is the mean over them, and what other seeds might give is in the interval. For one label a row
+    there is McNemar's exact test, too.
 
     `--html` and `--format markdown` also tell which fields, rows and stages differ, with curves and
     the test rows that one of both has right, as far as git and DVC have them.

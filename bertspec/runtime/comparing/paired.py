@@ -62,9 +62,9 @@ class Compared:
 def compare(first: Side, second: Side, options: Intervals) -> Compared:
     """The second model beside the first, on the test rows that both have.
 
-    In each resample the same rows are drawn for both (the paired bootstrap), and of a side with
-    several seeds also these: a metric is the mean over them. A verdict is given where the interval
-    does not hold 0.
+    In each resample the same rows are drawn for both (the paired bootstrap). Of a side with several
+    seeds a metric is the mean over them, and what others might give widens the interval. A verdict
+    is given where it does not hold 0.
 
     Raises InputError (E491) for models of different tasks, or without a test row in common.
     """
@@ -132,42 +132,66 @@ def differences(
     options: Intervals,
     lower_is_better: Sequence[str] = (),
 ) -> list[Difference]:
-    """Each metric that both sides define; a side has a measure for each of its seeds."""
+    """Each metric that all models define; a side has a measure for each of its seeds."""
     import numpy as np
 
     generator = np.random.default_rng(options.seed)
     once = np.ones(rows, np.int64)
-    whole = [_mean(measures, once, np.arange(len(measures))) for measures in sides]
-    drawn: dict[str, list[float]] = {name: [] for name in names}
+    whole = _measured(sides, once)
+    drawn: dict[str, list[Sequence[float]]] = {name: [] for name in names}
     for _ in range(options.resamples):
         counts = np.bincount(generator.integers(0, rows, rows), minlength=rows)
-        a, b = (_mean(m, counts, generator.integers(0, len(m), len(m))) for m in sides)
-        for name in a.keys() & b.keys():
-            drawn[name].append(b[name] - a[name])
+        for name, found in _measured(sides, counts).items():
+            if name in drawn:
+                drawn[name].append(found)
     tail = (1 - options.level) / 2
-    found = []
+    told = []
     for name in names:
         # As in evaluate: a metric that most resamples do not define has no interval.
-        if not all(name in values for values in whole) or 2 * len(drawn[name]) <= options.resamples:
+        if name not in whole or 2 * len(drawn[name]) <= options.resamples:
             continue
-        values = np.array(drawn[name])
+        first, second = np.split(np.array(drawn[name]), [len(sides[0])], axis=1)
+        one, other = np.split(np.array(whole[name]), [len(sides[0])])
+        values = second.mean(1) - first.mean(1)
+        values += _of_seeds((one, other), (first, second), generator)
         low, high = np.quantile(values, [tail, 1 - tail]).tolist()
         verdict = EQUAL
         if low > 0 or high < 0:
             verdict = BETTER if (low > 0) is not (name in lower_is_better) else WORSE
         below, above = ((values <= 0).sum() + 1, (values >= 0).sum() + 1)
         p = min(1.0, 2 * float(min(below, above)) / (len(values) + 1))
-        found.append(Difference(name, whole[0][name], whole[1][name], low, high, p, verdict))
-    return found
+        told.append(Difference(name, float(one.mean()), float(other.mean()), low, high, p, verdict))
+    return told
 
 
-def _mean(
-    measures: Sequence[Measure], counts: "np.ndarray", chosen: "np.ndarray"
-) -> Mapping[str, float]:
-    """Each metric's mean over the chosen models; of those that all of them define."""
-    found = {i: measures[i](counts) for i in set(chosen.tolist())}
-    names = set.intersection(*(set(values) for values in found.values()))
-    return {name: sum(found[i][name] for i in chosen.tolist()) / len(chosen) for name in names}
+def _measured(
+    sides: Sequence[Sequence[Measure]], counts: "np.ndarray"
+) -> Mapping[str, Sequence[float]]:
+    """Each metric that all models define on such a draw of rows: its values, in their order."""
+    found = [measure(counts) for measures in sides for measure in measures]
+    names = set.intersection(*(set(values) for values in found))
+    return {name: [values[name] for values in found] for name in names}
+
+
+def _of_seeds(
+    whole: "tuple[np.ndarray, np.ndarray]",
+    drawn: "tuple[np.ndarray, np.ndarray]",
+    generator: "np.random.Generator",
+) -> "np.ndarray | float":
+    """What other seeds might add to each draw of a difference of means; 0 for one seed a side.
+
+    To draw from two or three seeds would say too little. Their variance beyond what the rows make
+    of it is one for both sides, and so few values of it make a t distribution (Student, 1908).
+    `whole` has a metric of each seed, and `drawn` the same for each draw of rows.
+    """
+    freedom = sum(len(side) - 1 for side in whole)
+    if not freedom:
+        return 0.0
+    between = sum(float(((side - side.mean()) ** 2).sum()) for side in whole)
+    of_rows = sum(float((side - side.mean(1, keepdims=True)).var(0).sum()) for side in drawn)
+    variance = max(0.0, between - of_rows) / freedom * sum(1 / len(side) for side in whole)
+    scale: float = variance**0.5
+    return scale * generator.standard_t(freedom, len(drawn[0]))
 
 
 def _mcnemar(first: "pa.Table", second: "pa.Table") -> McNemar:
