@@ -1,7 +1,10 @@
 """`bertspec lock`: what stays, what is found out, what CI refuses, and no connection offline."""
 
+import errno
 import json
 import shutil
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -311,3 +314,37 @@ def test_without_a_network_nothing_asks_for_one(project: Project) -> None:
     assert "E505" in said
     assert "cached" not in said, "what is looked up never is"
     assert sockets.read_text(), "the hook sees what asks"
+
+
+NO_NETWORK = ("unshare", "--map-root-user", "--net")
+"""What a command begins with that has a network of its own, in which there is nothing."""
+
+REACHES = "import socket, sys; print(socket.socket().connect_ex(('127.0.0.1', int(sys.argv[1]))))"
+
+
+def test_where_there_is_no_network_a_locked_project_is_built(project: Project) -> None:
+    """Whatever would ask for it, in Python or not."""
+    tried = subprocess.run([*NO_NETWORK, "true"], check=False, capture_output=True)
+    if tried.returncode:
+        pytest.skip("no namespace can be made here")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reaches = ("python", "-c", REACHES, str(server.getsockname()[1]))
+        assert project.run(*reaches).stdout == "0\n"
+        found = project.run(*NO_NETWORK, *reaches).stdout
+        assert int(found) == errno.ENETUNREACH
+    spec = _spec(precision="auto")
+    spec["model"]["base"] = {"type": "hub", "id": "acme/tiny", "revision": "main"}
+    project.write_spec(spec)
+    lock = Lock(threads=1, packages={}, hub={"models/acme/tiny@main": "0" * 40})
+    (project.root / "bertspec.lock").write_text(lock.to_text())
+    commands = (
+        ("lock --offline", 0), ("lock --frozen", 0), ("validate", 0), ("compile", 0),
+        ("stage reviews-fetch", 0), ("stage reviews-prepare", 0), ("stage reviews-contract", 0),
+        ("lock --offline --upgrade", 3), ("lock --upgrade", 3),
+    )  # fmt: skip
+    python = ("python", "-c", SEVERAL, json.dumps(commands))
+    said = project.run(*NO_NETWORK, *python, OMP_NUM_THREADS="1").stderr
+    assert "E515" in said
+    assert "E505" in said
+    assert len(raw_rows(project, "train")) == 120
+    assert _read(project)["hub"] == {"models/acme/tiny@main": "0" * 40}

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel, BertTokenizer
 
-from bertspec.catalog.bases.families import positions
+from bertspec.catalog.bases.families import family, positions
 from bertspec.core.errors import InputError
 from bertspec.core.manifest import digest_files
 from tests.model.models import build, python, scratch
@@ -107,6 +107,33 @@ def test_a_config_that_makes_no_model_is_a_clear_error(
         build(scratch(**change), tmp_path / "base", tmp_path, prepared)  # type: ignore[arg-type]
     assert caught.value.diagnostics[0].code == "E403"
     assert said in caught.value.diagnostics[0].message
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "attn_implementation", "_attn_implementation", "_attn_implementation_internal",
+        "experts_implementation", "_experts_implementation", "auto_map", "use_kernels",
+        "quantization_config",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("model_type", ["bert", "modernbert", "gpt2"])
+def test_no_config_names_a_program(
+    key: str, model_type: str, prepared: pa.Table, tmp_path: Path
+) -> None:
+    """Such as a kernel of the hub, which transformers would fetch and run; also of a family that
+    the table has not.
+    """
+    config = {"model_type": model_type, key: "evil/kernel"}
+    base = scratch().model_copy(update={"config": config})
+    assert (family(model_type) is None) is (model_type == "gpt2")
+    if family(model_type):
+        assert [found for found, _, _ in base.unknown_keys()] == [key], "a spec with it is refused"
+    with pytest.raises(InputError) as caught:
+        build(base, tmp_path / "base", tmp_path, prepared)
+    assert caught.value.diagnostics[0].code == "E403"
+    said = f"the config of `{model_type}` takes no `{key}`"
+    assert caught.value.diagnostics[0].message == said
 
 
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "mpnet", "ibert"])
