@@ -114,3 +114,30 @@ def test_an_example_predicts(built: tuple[Project, list[str]]) -> None:
         value, said = ASKED[name]
         (answer,) = Predictor(project.root / "models" / name / "export").predict([value])
         assert said in answer
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(name, marks=pytest.mark.xdist_group(f"rebuilt-{name}"))
+        for name in sorted({first_of(name) for name in ASKED})
+    ],
+)
+def test_an_example_as_it_is_shipped_is_the_same_in_a_rebuild(first: str, tmp_path: Path) -> None:
+    """With those that start from its model. The demo is that of `make rebuild-check`, and `imdb`
+    needs a network.
+    """
+    project = Project(tmp_path)
+    copy_data(project.root)
+    (project.root / "specs").mkdir()
+    for name in ASKED:
+        if first_of(name) == first:
+            project.write_spec(EXAMPLES[name], f"{name}.json")
+    project.compile()
+    for stage in project.stages():
+        run_stage(stage, project.root)
+    told = json.loads(project.call("verify", "--format", "json").stdout)
+    assert set(told["same"]) == set(project.stages())
+    assert all(told["same"].values())
+    assert told["differences"] == told["causes"] == []
