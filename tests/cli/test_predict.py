@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
+from onnx.external_data_helper import set_external_data
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -137,6 +139,21 @@ def _in_bundle(**values: object) -> Callable[[Path], None]:
     return change
 
 
+def _elsewhere(absolute: bool) -> Callable[[Path], None]:
+    """Put weights of an ONNX model into a file beside its folder, which the model names."""
+
+    def change(path: Path) -> None:
+        model = onnx.load(path)
+        tensor = max(model.graph.initializer, key=lambda each: len(each.raw_data))
+        elsewhere = path.parent.parent / "weights.bin"
+        elsewhere.write_bytes(tensor.raw_data)
+        set_external_data(tensor, str(elsewhere) if absolute else "../weights.bin")
+        tensor.ClearField("raw_data")
+        path.write_bytes(model.SerializeToString())
+
+    return change
+
+
 def _task(*labels: object) -> dict[str, object]:
     return {"type": "text-classification", "labels": labels}
 
@@ -147,6 +164,16 @@ def _task(*labels: object) -> dict[str, object]:
         ("model.onnx", _truncate, ["model.onnx cannot be loaded"]),
         ("model.onnx", _halve, ["model.onnx cannot be loaded"]),
         ("model.onnx", Path.unlink, ["model.onnx is missing", "dvc pull"]),
+        (
+            "model.onnx",
+            _elsewhere(absolute=True),
+            ["cannot be loaded", "xternal data path"],
+        ),
+        (
+            "model.onnx",
+            _elsewhere(absolute=False),
+            ["cannot be loaded", "xternal data path"],
+        ),
         ("tokenizer.json", _truncate, ["tokenizer.json cannot be loaded"]),
         ("tokenizer.json", Path.unlink, ["tokenizer.json is missing"]),
         ("tokenizer.json", _of_another_model, ["cannot be run with the tokenizer.json"]),

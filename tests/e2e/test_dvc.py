@@ -217,6 +217,9 @@ def test_a_fresh_clone_pulls_what_another_has_pushed(repository: Project, tmp_pa
     first.run("git", "clone", "--quiet", str(first.root), str(second.root))
     second.run("dvc", "config", "--local", "cache.dir", str(tmp_path / "other-cache"))
     assert not (second.root / "models/tiny/export").exists()
+    compared = second.run("bertspec", "compare", "tiny@HEAD", "tiny@HEAD", "--format", "json")
+    (accuracy, *_) = json.loads(compared.stdout)["differences"]
+    assert accuracy["second"] == second.metrics()["test"]["accuracy"], "from the remote"
     second.run("dvc", "pull")
     assert _would_run(second) == set()
     before = first.bertspec("predict", "tiny", "a warm film", "--format", "json")
