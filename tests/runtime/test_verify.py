@@ -5,16 +5,18 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pyarrow as pa
 import pytest
 import torch
+from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 
 from bertspec.core.manifest import Manifest, digest_files
 from bertspec.pipeline.lock import Hardware, read_lock
 from bertspec.runtime.hardware import hardware_class
 from bertspec.runtime.tables import read_parquet, write_parquet
-from bertspec.runtime.verifying.difference import differences
+from bertspec.runtime.verifying.difference import Difference, differences
 from bertspec.runtime.verifying.rebuild import copy_sources
 from tests.projects import SPEC, Project
 
@@ -191,3 +193,31 @@ def test_tables_and_json_are_compared_by_what_they_hold(tmp_path: Path) -> None:
         "a/x.bin": "bytes differ from 3 on (4 bytes, and 3 in the rebuild)",
         "a/y": "only the rebuild has it",
     }
+
+
+def test_onnx_models_are_compared_by_their_weights_and_nodes(
+    built: Project, tmp_path: Path
+) -> None:
+    here, there = _pair(tmp_path)
+    model = onnx.load(built.root / "models/tiny/export/model.onnx")
+    onnx.save(model, here / "m.onnx")
+
+    def told() -> Difference:
+        onnx.save(model, there / "m.onnx")
+        (found,) = differences("m.onnx", here, there)
+        return found
+
+    model.producer_version = "another"
+    assert (told().same_content, told().what) == (True, "the same content in other bytes")
+    weights = max(model.graph.initializer, key=lambda each: len(each.raw_data))
+    values = numpy_helper.to_array(weights).copy()
+    values.flat[3] += 0.5
+    weights.raw_data = values.tobytes()
+    count = len(model.graph.initializer)
+    assert told().what == f"1 of {count} tensors differ, most of all {weights.name}: by up to 0.5"
+    values.flat[3] -= 0.5
+    weights.raw_data = values.tobytes()
+    model.graph.node[4].op_type = "Other"
+    assert told().what == f"node {model.graph.node[4].name} of the graph is another"
+    (there / "m.onnx").write_bytes((there / "m.onnx").read_bytes()[:-100])
+    assert "bytes differ from" in next(differences("m.onnx", here, there)).what

@@ -1,7 +1,7 @@
 """How far two builds of an artifact are from each other, by what the files hold."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -14,9 +14,12 @@ from bertspec.runtime.contents import TABLES, TENSORS, content_digest, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import torch
 
 FILE = "."
 """The path of an artifact that is a file."""
+
+GRAPH = ".onnx"
 
 TELLING = (TENSORS, *TABLES)
 """Files that say more of a difference than the indexes and configs beside them."""
@@ -69,6 +72,8 @@ def _of_content(here: Path, there: Path) -> str | None:
         return ""
     if here.suffix == TENSORS:
         return _of_tensors(here, there)
+    if here.suffix == GRAPH:
+        return _of_graphs(here, there)
     if here.suffix in TABLES:
         return _of_tables(table_of(here), table_of(there))
     if here.suffix == ".json":
@@ -77,10 +82,13 @@ def _of_content(here: Path, there: Path) -> str | None:
 
 
 def _of_tensors(here: Path, there: Path) -> str:
-    """Which tensors differ, and by how much."""
     from safetensors.torch import load_file
 
-    mine, theirs = load_file(here), load_file(there)
+    return _of_weights(load_file(here), load_file(there)) or "zeros of another sign"
+
+
+def _of_weights(mine: "Mapping[str, torch.Tensor]", theirs: "Mapping[str, torch.Tensor]") -> str:
+    """Which tensors differ, and by how much; empty for none."""
     if alone := sorted(mine.keys() ^ theirs.keys()):
         return f"only one build has the tensor {alone[0]}"
     apart: dict[str, float] = {}
@@ -94,12 +102,38 @@ def _of_tensors(here: Path, there: Path) -> str:
         if not tensor.equal(other):
             apart[name] = float((tensor.double() - other.double()).abs().max())
     if not apart:
-        return "zeros of another sign"
+        return ""
     worst = max(apart, key=lambda name: apart[name])
     return (
         f"{len(apart)} of {len(mine)} tensors differ, most of all {worst}: by up to "
         f"{apart[worst]:.3g}"
     )
+
+
+def _of_graphs(here: Path, there: Path) -> str:
+    """Which weights of ONNX models differ, or else which node; who wrote them does not count."""
+    import onnx
+    import torch
+
+    models = [onnx.load(path) for path in (here, there)]
+    weights = [
+        {
+            t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy())
+            for t in m.graph.initializer
+        }
+        for m in models
+    ]
+    if found := _of_weights(*weights):
+        return found
+    for model in models:
+        for name in ("producer_name", "producer_version", "doc_string", "metadata_props"):
+            model.ClearField(name)
+    mine, theirs = (model.graph.node for model in models)
+    for one, other in zip_longest(mine, theirs):
+        if one != other:
+            return f"node {(one or other).name or (one or other).op_type} of the graph is another"
+    same = models[0].SerializeToString(deterministic=True)
+    return "" if same == models[1].SerializeToString(deterministic=True) else "the graph is another"
 
 
 def _of_tables(mine: "pa.Table", theirs: "pa.Table") -> str:
