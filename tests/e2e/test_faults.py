@@ -330,6 +330,23 @@ def test_a_cache_that_cannot_be_written_loses_no_result(copy: Project, tmp_path:
     assert _digests(copy, RAW) == expected
 
 
+def test_a_cache_on_a_full_disk_loses_no_result(
+    copy: Project, small_disk: Path, tmp_path: Path
+) -> None:
+    """The stage has made its outputs, and DVC has no room for them."""
+    copy.run("dvc", "config", "--local", "cache.dir", str(small_disk / "cache"))
+    _more_rows(copy)
+    lock = (copy.root / "dvc.lock").read_bytes()
+    filler = _fill(small_disk, left=0)
+    said = _failed(copy, "dvc", "repro", FETCH)
+    assert "No space left on device" in said
+    assert (copy.root / "dvc.lock").read_bytes() == lock, "dvc does not take it for built"
+    filler.unlink()
+    copy.run("dvc", "repro", FETCH)
+    expected = _undisturbed(copy, tmp_path / "expected", "fetch")
+    assert _digests(copy, RAW) == _digests(expected, RAW)
+
+
 def test_a_clock_that_was_set_back_hides_no_change(copy: Project, tmp_path: Path) -> None:
     """Every file is older than it was, and the edit is older than what was made before it."""
     for path in copy.root.rglob("*"):
