@@ -37,6 +37,9 @@ ASKED: dict[str, tuple[dict[str, Any], str]] = {
 }
 """For each example that needs no network: an input to predict, and what the answer says."""
 
+ALWAYS = ("domain", "long-reviews", "products", "search")
+"""Examples that are built without --thorough, too: what they show beside a task, cases do not."""
+
 
 def first_of(name: str) -> str:
     """The example whose model an example starts from, or else itself."""
@@ -78,7 +81,13 @@ def tiny(name: str) -> dict[str, Any]:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(first, marks=pytest.mark.xdist_group(f"example-{first}"))
+        pytest.param(
+            first,
+            marks=[
+                pytest.mark.xdist_group(f"example-{first}"),
+                *(() if first in ALWAYS else (pytest.mark.thorough,)),
+            ],
+        )
         for first in sorted({first_of(name) for name in ASKED})
     ],
 )
