@@ -216,32 +216,40 @@ def compare(
         record = params["bertspec"]["stages"][f"{name}-train"]
         table = read_tokens(folder / record["inputs"]["tokenized"], "train")
         lengths = [len(ids) for ids in table["input_ids"].to_pylist()]
-        work = arithmetic(folder / record["inputs"]["base"], lengths)
+        base = folder / record["inputs"]["base"]
+        leaves_out = setting.device == "cpu"
+        work = {s: arithmetic(base, lengths, firsts=leaves_out and s in BERTSPEC) for s in results}
         epochs = params[name]["training"]["epochs"]
         peaks = {
             p: measure_gemm(p, record["threads"], 5.0, setting.device).gflops for p in precisions
         }
-        report(name, lengths * epochs, work * epochs, peaks, results)
+        report(name, lengths * epochs, {s: w * epochs for s, w in work.items()}, peaks, results)
 
 
-def arithmetic(base: Path, lengths: Sequence[int]) -> float:
+def arithmetic(base: Path, lengths: Sequence[int], *, firsts: bool) -> float:
     """Floating-point operations of one epoch, forward and backward, on real tokens alone.
 
     Six for each weight of a matrix and token, and twelve for each layer, token, token that it looks
-    at, and hidden value. Embeddings and head count nothing.
+    at, and hidden value. Embeddings and head count nothing; nor, with `firsts`, what of the last
+    layer is not done but for first tokens: all but keys and values.
     """
     from transformers import AutoModel
 
     model = AutoModel.from_pretrained(base)
+    tokens, hidden = sum(lengths), model.config.hidden_size
     weights = sum(p.numel() for p in model.encoder.parameters() if p.ndim > 1)
-    pairs = model.config.num_hidden_layers * model.config.hidden_size * sum(n * n for n in lengths)
-    return float(6 * weights * sum(lengths) + 12 * pairs)
+    pairs = model.config.num_hidden_layers * hidden * sum(n * n for n in lengths)
+    whole = 6 * weights * tokens + 12 * pairs
+    last = sum(p.numel() for p in model.encoder.layer[-1].parameters() if p.ndim > 1)
+    left_out = 6 * (last - 2 * hidden**2) * (tokens - len(lengths))
+    left_out += 12 * hidden * sum(n * n - n for n in lengths)
+    return float(whole - left_out if firsts else whole)
 
 
 def report(
     name: str,
     lengths: Sequence[int],
-    work: float,
+    work: dict[str, float],
     peaks: dict[str, float],
     results: dict[str, list[Run]],
 ) -> None:
@@ -256,7 +264,7 @@ def report(
             mean_and_spread([run[key] for run in runs]) for key in ("loop", "train", "accuracy")
         )
         precision = precision_of(system)
-        share = work / loop[0] / 1e9 / peaks[precision]
+        share = work[system] / loop[0] / 1e9 / peaks[precision]
         print(f"{system:40} {loop[0]:7.1f} ± {loop[1]:4.1f} {tokens / loop[0]:9,.0f}", end="")
         print(f" {share:8.0%} {process[0]:7.1f} ± {process[1]:4.1f}", end="")
         print(f" {tokens / process[0]:9,.0f} {loop[0] / fastest:7.2f}x", end="")

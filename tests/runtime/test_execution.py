@@ -12,7 +12,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AlbertConfig, AlbertForSequenceClassification
-from transformers.models.bert.modeling_bert import BertSelfAttention
+from transformers.models.bert.modeling_bert import BertSelfOutput
 
 from bertspec.core.errors import EnvironmentFault, InputError
 from bertspec.core.manifest import digest_files
@@ -55,13 +55,13 @@ def _compile(project: Project, execution: dict[str, Any]) -> None:
 @pytest.fixture
 def attentions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How often the attention of a layer has been computed in training."""
-    real, found = BertSelfAttention.forward, [0]
+    real, found = BertSelfOutput.forward, [0]
 
-    def counted(self: BertSelfAttention, *args: Any, **kwargs: Any) -> Any:
+    def counted(self: BertSelfOutput, *args: Any, **kwargs: Any) -> Any:
         found[0] += self.training
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(BertSelfAttention, "forward", counted)
+    monkeypatch.setattr(BertSelfOutput, "forward", counted)
     return found
 
 

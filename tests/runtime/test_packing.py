@@ -7,7 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModelForMultipleChoice,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 
 from bertspec.pipeline.params.train import Batch as BatchOptions
 from bertspec.runtime.training import first_tokens
@@ -30,10 +35,10 @@ OWN_SIZES = {
 }  # fmt: skip
 
 
-def tiny_model(family: str, **changes: Any) -> Any:
+def tiny_model(family: str, auto: Any = AutoModelForSequenceClassification, **changes: Any) -> Any:
     torch.manual_seed(0)
     config = AutoConfig.for_model(family, **OWN_SIZES.get(family, SIZES) | changes)
-    return AutoModelForSequenceClassification.from_config(config).train()
+    return auto.from_config(config).train()
 
 
 def inputs_of(lengths: list[int]) -> dict[str, torch.Tensor]:
@@ -52,12 +57,23 @@ def gradients(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Any, list[An
     return logits, [None if p.grad is None else p.grad.clone() for p in model.parameters()]
 
 
-@pytest.mark.parametrize("lengths", [[3, 9, 2, 21, 20, 9], [7, 7, 7], [5]], ids=str)
+def attention_dropout(family: str, share: float) -> dict[str, float]:
+    return {
+        "attention_dropout" if family == "distilbert" else "attention_probs_dropout_prob": share
+    }
+
+
+NEXT_TO_NONE = 1e-6
+"""A share of dropout that is rounded to none, and for which attention is written out."""
+
+
+@pytest.mark.parametrize("lengths", [[3, 9, 2, 21, 20, 9], [7, 7, 7], [1, 4, 1], [1, 1]], ids=str)
+@pytest.mark.parametrize("dropout", [0.0, NEXT_TO_NONE])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_packed_gradients_are_those_of_transformers_on_padded_rows(
-    family: str, lengths: list[int]
+    family: str, dropout: float, lengths: list[int]
 ) -> None:
-    model, inputs = tiny_model(family), inputs_of(lengths)
+    model, inputs = tiny_model(family, **attention_dropout(family, dropout)), inputs_of(lengths)
     expected, theirs = gradients(model, inputs)
     seen, given = [], []
     layers = layer_lists(model)[0]
@@ -74,6 +90,53 @@ def test_packed_gradients_are_those_of_transformers_on_padded_rows(
         torch.testing.assert_close(gradient, reference, rtol=1e-4, atol=1e-5)
     again, _ = gradients(model, inputs)
     assert torch.equal(again, expected), "afterwards the model is as before"
+
+
+@pytest.mark.parametrize(
+    ("auto", "changes"),
+    [
+        (AutoModelForMultipleChoice, {}),
+        (AutoModelForMultipleChoice, {"summary_type": "mean"}),
+        (AutoModelForTokenClassification, {}),
+    ],
+    ids=["choices", "choices by a mean", "tokens"],
+)
+def test_a_head_of_all_tokens_has_them(auto: Any, changes: dict[str, Any]) -> None:
+    lengths = [3, 9, 2]
+    model, inputs = (
+        tiny_model("electra", auto, summary_last_dropout=0.0, **changes),
+        inputs_of(lengths),
+    )
+    given: list[int] = []
+    layers = layer_lists(model)[0]
+    layers[-1].register_forward_hook(lambda *args: given.append(args[-1].shape[:2].numel()))
+    if auto is AutoModelForMultipleChoice:
+        inputs = {name: part.unsqueeze(1) for name, part in inputs.items()}
+    expected = model(**inputs).logits
+    given.clear()
+    with packing(model):
+        found = model(**inputs).logits
+    reads_all = auto is AutoModelForTokenClassification or bool(changes)
+    assert given == [sum(lengths) if reads_all else len(lengths)]
+    if (
+        "summary_type" not in changes
+    ):  # a mean counts what stands at padding, as transformers has it
+        real = inputs["attention_mask"].bool()
+        found, expected = (o[real] if o.dim() > 2 else o for o in (found, expected))
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("lengths", [[0, 3, 5], [3, 0, 2], [3, 2, 0]], ids=str)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_text_of_no_token_has_no_part_in_the_others(family: str, lengths: list[int]) -> None:
+    model, inputs = tiny_model(family).eval(), inputs_of(lengths)
+    real = torch.tensor(lengths) > 0
+    with packing(model):
+        found = model(**inputs).logits
+        found.sum().backward()
+        others = model(**{name: part[real] for name, part in inputs.items()}).logits
+    torch.testing.assert_close(found[real], others)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
 def test_a_family_that_cannot_be_packed_runs_as_it_did() -> None:

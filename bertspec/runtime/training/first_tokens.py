@@ -1,4 +1,7 @@
-"""The last layer of a packed model whose head reads the first tokens alone: it makes no others."""
+"""The last layer of a packed model whose head reads the first tokens alone: it makes no others.
+
+Layers as transformers 5 has them, put together anew; tests hold them to transformers' gradients.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -63,11 +66,18 @@ def first_tokens(
     each sequence's first token, (1, sequences, hidden).
     """
     family = FAMILIES.get(model.config.model_type)
-    reads_no_more = type(model).__name__.endswith(HEADS)
-    if family is None or not reads_no_more or getattr(model.config, "is_decoder", False):
+    if family is None or not _reads_first_tokens(model):
         return lambda _: None
     last = layer_lists(model)[0][-1]
     return lambda module: family if module is last else None
+
+
+def _reads_first_tokens(model: "PreTrainedModel") -> bool:
+    """Whether it reads no others; ELECTRA's head of choices may."""
+    config = model.config
+    if getattr(config, "summary_type", "first") != "first" or getattr(config, "is_decoder", False):
+        return False
+    return type(model).__name__.endswith(HEADS)
 
 
 def _firsts(hidden: torch.Tensor, given: dict[str, Any]) -> torch.Tensor:

@@ -16,7 +16,8 @@ class Groups:
     """The sequences of a row in groups, each padded to its longest."""
 
     def __init__(self, lengths: torch.Tensor) -> None:
-        """`lengths` are those of the sequences of the row, (sequences,)."""
+        """`lengths`, (sequences,), are those of the row; empty sequences are left out."""
+        lengths = lengths[lengths > 0]
         order = torch.argsort(lengths, descending=True, stable=True)
         self.firsts = lengths.cumsum(0) - lengths
         """(sequences,) of the row, where each begins."""

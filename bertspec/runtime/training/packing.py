@@ -50,10 +50,10 @@ def packing(model: "PreTrainedModel") -> Iterator[bool]:
     ]
     before = model.config._attn_implementation  # noqa: SLF001 - there is a public way to set it only
     model.set_attn_implementation(KEYWORD)
-    # There, a graph has all of the encoder, and sizes of rows in which it has it.
-    whole = in_one_kernel(next(model.parameters()))
+    # On a GPU, graphs are of whole encoders, one for a size of rows: first tokens would be more.
+    is_whole = in_one_kernel(next(model.parameters()))
     try:
-        with nullcontext() if whole else swapped(model, first_tokens(model), "cpu"):
+        with nullcontext() if is_whole else swapped(model, first_tokens(model), "cpu"):
             yield True
     finally:
         model.set_attn_implementation(before)
