@@ -90,7 +90,7 @@ def test_debug_adds_the_traceback_and_changes_nothing_else(project: Project, deb
 
 def test_ctrl_c_while_a_compiled_module_is_imported_is_no_defect(project: Project) -> None:
     # What pybind11 makes of an exception in the initialisation of a module.
-    (project.root / "tokenizers.py").write_text(
+    (project.root / "numpy.py").write_text(
         "try:\n    raise KeyboardInterrupt\n"
         "except KeyboardInterrupt as error:\n    raise ImportError('failed') from error\n"
     )
