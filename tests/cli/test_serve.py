@@ -2,9 +2,10 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from bertspec.runtime.seal import Seal
 from tests.model.models import edit_json
 from tests.projects import Project
 from tests.serving import client_of, post, same
+from tests.waiting import PATIENCE
 
 OTHER = "onnx-int8"
+LARGE = 1024 * 1024
 BODY = {"text": "a dull and clumsy film"}
 
 
@@ -78,3 +81,41 @@ def test_what_is_wrong_with_them_is_told(
 ) -> None:
     said = built.bertspec("serve", str(two), *options, code=2)
     assert all(word in said for word in words), said
+
+
+def _lines() -> Iterator[bytes]:
+    """A head of so many lines that it never ends."""
+    yield b"GET /health HTTP/1.1\r\n"
+    while True:
+        yield b"X-Line: %s\r\n" % (b"a" * 1000) * 60
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"GET /health?%s HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * LARGE),),
+        (b"GET /health HTTP/1.1\r\nHost: a\r\nX-Large: %s\r\n\r\n" % (b"a" * LARGE),),
+        _lines(),
+    ],
+    ids=["line", "header", "lines"],
+)
+def test_a_head_is_not_read_without_end(built: Project, pieces: Iterable[bytes]) -> None:
+    with served(built.root / "models/tiny/export") as (process, client):
+        assert client.get("/health").status_code == 200
+        before = psutil.Process(process).memory_info().rss
+        answer = _answer_to(client.base_url.port or 0, pieces)
+        assert answer.startswith(b"HTTP/1.1 400 ") or not answer
+        assert client.get("/health").status_code == 200
+        assert psutil.Process(process).memory_info().rss - before < 16 * LARGE
+
+
+def _answer_to(port: int, pieces: Iterable[bytes]) -> bytes:
+    """What a server says before it has read 60 MB; nothing where it ends the connection first."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+        try:
+            for number, piece in enumerate(pieces):
+                assert number < 1000, "a head of 60 MB is read"
+                client.sendall(piece)
+            return client.recv(100)
+        except ConnectionError:
+            return b""

@@ -19,6 +19,9 @@ from bertspec.runtime.serving.limits import Limits
 from bertspec.runtime.serving.listening import listen
 from bertspec.runtime.serving.metrics import Metrics
 
+MAX_HEAD = 16 * 1024
+"""Bytes of a request line and headers that are kept while they have not come whole."""
+
 _LAST_REQUESTS = 0.2
 """Seconds in which open connections are still read: time for a request to come that was sent."""
 
@@ -39,9 +42,11 @@ class Service:
         self._batcher = Batcher(partial(answer_each, predictor), limits, metrics.batches.observe)
         metrics.queue.set_function(self._batcher.waiting)
         app = make_app(name, predictor, self._batcher, metrics, limits)
+        # httptools, which uvicorn takes where it is installed, reads headers without end.
         config = uvicorn.Config(
-            app, lifespan="off", log_level="warning", access_log=False, server_header=False
-        )
+            app, http="h11", h11_max_incomplete_event_size=MAX_HEAD, lifespan="off",
+            log_level="warning", access_log=False, server_header=False,
+        )  # fmt: skip
         self._server = _Server(config, self._batcher)
 
     def run(self) -> None:
