@@ -3,25 +3,26 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from bertspec.cli import COMMANDS
-from tests.projects import SPEC, Project
+from tests.projects import SPEC, Project, with_onnx
 
 HEAVY = ("torch", "transformers", "datasets", "dvc", "pyarrow", "onnxruntime", "sklearn", "numpy")
 
 
-def _imported(project: Project, *arguments: str) -> set[str]:
+def _imported(project: Project, *arguments: str, code: int = 0) -> set[str]:
     """Modules that a command has imported when it ends."""
-    code = (
+    program = (
         "import sys, atexit\n"
         "atexit.register(lambda: print(*sys.modules, file=open('modules.txt', 'w')))\n"
         "from bertspec.cli import main\n"
         f"main({list(arguments)!r})\n"
     )
-    project.run(sys.executable, "-c", code)
+    project.run(sys.executable, "-c", program, code=code)
     return set((project.root / "modules.txt").read_text().split())
 
 
@@ -41,11 +42,22 @@ def test_what_looks_at_specs_imports_nothing_heavy(
     assert not _imported(project, *arguments) & set(HEAVY)
 
 
-def test_what_looks_at_specs_imports_no_kinds_but_theirs(project: Project) -> None:
-    modules = _imported(project, "validate")
-    for table, kind in (("sources", "csv"), ("tasks", "text_classification")):
-        package = f"bertspec.catalog.{table}."
-        assert {name for name in modules if name.startswith(package)} == {package + kind}
+@pytest.mark.parametrize("command", ["validate", "compile", "plan"])
+@pytest.mark.parametrize("base", ["scratch", "local"])
+def test_what_looks_at_specs_imports_no_kinds_but_theirs(
+    project: Project, base: str, command: str
+) -> None:
+    kinds = {"sources": {"csv"}, "tasks": {"text-classification"}, "bases": {base},
+             "exports": {"onnx"}}  # fmt: skip
+    changes = {} if base == "scratch" else {"model": {"base": {"type": base, "path": "mine"}}}
+    project.write_spec(with_onnx(**changes))
+    (project.root / "mine").mkdir()
+    project.compile()
+    modules = _imported(project, command, code=2 if command == "plan" else 0)
+    for table, named in kinds.items():
+        all_kinds = getattr(import_module(f"bertspec.catalog.{table}"), table.upper())
+        of_kinds = {kind.__module__: name for name, kind in all_kinds.items()}
+        assert {of_kinds[module] for module in modules & of_kinds.keys()} == named
 
 
 def test_fetch_prepare_and_tokenize_import_no_torch(project: Project) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bertspec.catalog.bases.families import positions
-from bertspec.catalog.bases.scratch import ScratchBase
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.spec.load import LoadedSpec
@@ -16,10 +15,11 @@ def check(loaded: LoadedSpec, root: Path) -> Iterator[Diagnostic]:
     wanted = loaded.spec.tokenization.max_length
     if most is not None and wanted > most:
         more = ", or more `max_position_embeddings` in `model.base.config`"
+        is_new = base.type == "scratch"
         yield finding(
             "E111",
             loaded,
             ("tokenization", "max_length"),
             f"`max_length` is {wanted}, and the base has {most} positions",
-            f"write at most {most}{more if isinstance(base, ScratchBase) else ''}",
+            f"write at most {most}{more if is_new else ''}",
         )

@@ -5,7 +5,6 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from bertspec.catalog.bases.families import family, table_version
-from bertspec.catalog.bases.scratch import FROM_TOKENIZER, ScratchBase
 from bertspec.compiler.checks.finding import finding
 from bertspec.core.diagnostics import Diagnostic, Severity
 from bertspec.core.names import nearest
@@ -22,8 +21,11 @@ _USUAL = {
 
 def check(loaded: LoadedSpec, _root: Path) -> Iterator[Diagnostic]:
     base = loaded.spec.model.base
-    if not isinstance(base, ScratchBase):
+    if base.type != "scratch":
         return
+    from bertspec.catalog.bases.scratch import FROM_TOKENIZER, ScratchBase
+
+    assert isinstance(base, ScratchBase)  # noqa: S101 - for mypy
     config = base.config
     if "model_type" not in config:
         yield finding(

@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Any
 
 from bertspec.catalog.base import Base
-from bertspec.catalog.bases.spec import SpecBase
 from bertspec.compiler.passes.stages import make_stage
 from bertspec.core.digest import digest
 from bertspec.pipeline import layout
@@ -58,7 +57,10 @@ def lower_base(
     """The base's entry in params.yaml, and its stage."""
     params = base.model_dump(mode="json")
     inputs = {"prepared": layout.prepared(dataset)} if base.reads_data else {}
-    if isinstance(base, SpecBase):
+    if base.type == "spec":
+        from bertspec.catalog.bases.spec import SpecBase
+
+        assert isinstance(base, SpecBase)  # noqa: S101 - for mypy
         inputs["trained"] = base.trained
     stage = make_stage(
         "base",
