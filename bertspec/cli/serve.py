@@ -5,8 +5,8 @@ import click
 from bertspec.cli.completing import exported_models
 from bertspec.runtime.serving.limits import Limits
 
-PACKAGES = ("fastapi", "fastapi_offline", "prometheus_client", "uvicorn")
-"""Those of the extra `serve`."""
+PACKAGES = ("fastapi", "fastapi_offline", "numpy", "prometheus_client", "uvicorn")
+"""Those of the extra `serve` that are imported first."""
 
 
 @click.command()
@@ -69,8 +69,8 @@ def command(
     from bertspec.cli.predict import export_folder, import_numpy
     from bertspec.core.packages import of_extra
 
-    import_numpy()
     with of_extra("serve", PACKAGES, "`bertspec serve` needs"):
+        import_numpy()
         from bertspec.runtime.serving.service import Service
     from bertspec.runtime.predict import Predictor
 

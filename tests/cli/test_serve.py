@@ -68,6 +68,16 @@ def test_another_export_is_served_with_so_many_threads(two: Path) -> None:
     assert next(Predictor(two).predict([BODY]))["label"] == "bad"
 
 
+def test_without_numpy_the_extra_is_named(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # else it is set while numpy is imported
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    said = project.bertspec("serve", "tiny", code=3)
+    assert "error[E502]: not installed: numpy, which `bertspec serve` needs" in said
+    assert "pip install 'bertspec[serve]'" in said
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
