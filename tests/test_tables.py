@@ -118,6 +118,12 @@ def test_a_task_names_metrics_and_a_class_of_transformers_that_exist(kind: str) 
     assert hasattr(transformers, task.auto_class)
 
 
+def test_tables_are_hashed_and_compared_without_their_kinds() -> None:
+    one, other = (Kinds[Any]("bertspec.nowhere", {"a": "missing:A"}) for _ in range(2))
+    assert one != other
+    assert {one, other, one} == {other, one}
+
+
 @pytest.mark.parametrize("kind", STAGE_KINDS)
 def test_a_stage_has_a_runner(kind: str) -> None:
     from importlib import import_module

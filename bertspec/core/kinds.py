@@ -39,9 +39,9 @@ class Kinds(Mapping[str, type[T]], Generic[T]):
     def __len__(self) -> int:
         return len(self._table)
 
-    def __hash__(self) -> int:
-        """Of the table itself, as annotations are hashed; a mapping has none."""
-        return id(self)
+    # Annotations are hashed and compared; as a mapping does it, all kinds would be imported.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def without(self, name: str) -> "Kinds[T]":
         """The table without one kind."""
