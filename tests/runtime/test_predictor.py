@@ -123,19 +123,6 @@ def test_importing_bertspec_imports_nothing_heavy(built: Project) -> None:
     assert not {"numpy", "pyarrow", "onnxruntime", "pydantic", "click"} & set(modules)
 
 
-def test_a_first_prediction_imports_no_more_than_it_runs(built: Project) -> None:
-    """Each of these takes a tenth of the time in which the first answer comes, or more."""
-    code = (
-        "import sys; from bertspec.cli import main\n"
-        "try: main(['predict', 'tiny', 'a warm film'])\n"
-        "finally: print(*sys.modules)"
-    )
-    said, modules = built.run(sys.executable, "-c", code).stdout.splitlines()
-    assert said.endswith("a warm film")
-    heavy = {"torch", "pandas", "scipy", "pyarrow.compute", "pyarrow.parquet", "onnx", "rich"}
-    assert not heavy & set(modules.split())
-
-
 def _name(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement, maxsplit=1)[0]).lower()
 
