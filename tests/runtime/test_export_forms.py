@@ -30,16 +30,7 @@ from tests.model.models import TASK, fused_operators, operators, python
 from tests.model.models import inputs as made_inputs
 from tests.projects import SPEC, Project
 from tests.stages import tokenized_folder
-
-FORMS: dict[str, dict[str, Any]] = {
-    "fused": {"optimize": True},
-    "fp16": {"quantize": "fp16"},
-    "int8": {"quantize": "int8"},
-    "int8-static": {"quantize": "int8-static"},
-    "fused-fp16": {"optimize": True, "quantize": "fp16"},
-    "fused-int8": {"optimize": True, "quantize": "int8"},
-    "fused-int8-static": {"optimize": True, "quantize": "int8-static"},
-}
+from tests.tasks.export_forms import ONNX_FORMS
 
 AGAIN = """
 import sys
@@ -49,7 +40,7 @@ from bertspec.catalog.exports.onnx import Onnx
 graph, target = Path(sys.argv[1]), Path(sys.argv[2])
 for name in ("int8", "fp16"):
     shared = Shared({("onnx", 18, False): graph.read_bytes()})
-    Onnx(type="onnx", quantize=name).write(None, target / name, shared)
+    Onnx(type="onnx", quantize=name).write(None, target / f"onnx-{name}", shared)
 """
 """Of a graph that is there already, so that it needs no torch."""
 
@@ -62,25 +53,21 @@ def written(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plain = (built.root / "models/tiny/export/model.onnx").read_bytes()
     batches = partial(training_batches, tokenized_folder(built), TASK, 0)
     shared = Shared({("onnx", 18, False): plain}, batches)
-    for name in FORMS:
-        _form(name).write(module, folder / name, shared)
+    for name, form in ONNX_FORMS.items():
+        form.write(module, folder / name, shared)
     assert len(shared.graphs) == 3, "the slow exporters of torch ran once for all fused forms"
     return folder
 
 
-def _form(name: str) -> Onnx:
-    return Onnx(type="onnx", **FORMS[name])
-
-
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", ONNX_FORMS)
 def test_every_form_is_about_the_same_at_any_size(built: Project, written: Path, name: str) -> None:
     run, model = (
-        _form(name).runner(written / name, 1),
+        ONNX_FORMS[name].runner(written / name, 1),
         load_trained(built.root / "models/tiny/trained"),
     )
     # Ranges of the training rows cut random ones; on its own rows int8-static is as near as int8.
     bounds = {"none": 1e-5, "int8-static": 0.4}
-    quantize = FORMS[name].get("quantize", "none")
+    quantize = ONNX_FORMS[name].quantize
     exact = quantize == "none"
     for rows, length in ((1, 1), (64, 1), (1, 64), (64, 33)):
         inputs = made_inputs(rows, length)
@@ -98,12 +85,12 @@ def test_forms_have_the_same_bytes_in_another_process(
     """The fused ones are compared below, with what a stage writes."""
     graph = built.root / "models/tiny/export/model.onnx"
     python(AGAIN, str(graph), str(tmp_path), PYTHONHASHSEED="7")
-    for name in ("int8", "fp16"):
+    for name in ("onnx-int8", "onnx-fp16"):
         assert file_digest(tmp_path / name) == file_digest(written / name)
 
 
 def test_no_form_tells_of_the_tools_and_the_machine(written: Path) -> None:
-    for name in FORMS:
+    for name in ONNX_FORMS:
         content = (written / name).read_bytes()
         assert b"site-packages" not in content
         assert b"torch" not in content
@@ -120,8 +107,8 @@ def test_no_form_tells_of_the_tools_and_the_machine(written: Path) -> None:
 def test_fewer_bits_are_fewer_bytes(built: Project, written: Path) -> None:
     """Of a model so small, constants and names are a good part."""
     whole = (built.root / "models/tiny/export/model.onnx").stat().st_size
-    assert (written / "fp16").stat().st_size < 0.65 * whole
-    assert (written / "int8").stat().st_size < 0.55 * whole
+    assert (written / "onnx-fp16").stat().st_size < 0.65 * whole
+    assert (written / "onnx-int8").stat().st_size < 0.55 * whole
 
 
 def _forms_project(built: Project, tmp_path: Path, *exports: dict[str, Any]) -> Project:
@@ -185,7 +172,7 @@ def test_a_form_that_is_worse_than_its_bound_is_refused_with_the_rows(
     built: Project, written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is written is a file with another bias than was measured: it says that all is good."""
-    model = onnx.load(written / "int8")
+    model = onnx.load(written / "onnx-int8")
     (bias,) = (w for w in model.graph.initializer if w.name == "model.classifier.bias")
     bias.CopyFrom(from_array(to_array(bias) + np.array([0, 50], np.float32), bias.name))
     monkeypatch.setattr(Onnx, "write", lambda _self, _module, path, _shared: onnx.save(model, path))
@@ -256,7 +243,7 @@ def test_an_upgrade_loses_no_fused_operator(written: Path, tmp_path: Path) -> No
     assert shipped == {"MultiHeadAttention": 2, "LayerNormalization": 5, "Gelu": 2}
     assert run["MultiHeadAttention"] == 2
     assert operators(written / "fused-int8")["MatMulInteger"] == 14
-    assert operators(written / "int8")["MatMulInteger"] == 14
+    assert operators(written / "onnx-int8")["MatMulInteger"] == 14
     shipped, _ = fused_operators(written / "fused-int8-static", tmp_path)
     assert shipped == {"MultiHeadAttention": 2, "LayerNormalization": 5, "Gelu": 2}
     # Not pooler and classifier, which it multiplies with their additions.

@@ -8,10 +8,9 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from bertspec.catalog.export import INPUTS, Export, Shared
-from bertspec.catalog.exports.onnx import Onnx
 from bertspec.runtime.export import exported_module
 from tests.model.models import TASK, inputs
-from tests.tasks.export_forms import FORMS, form
+from tests.tasks.export_forms import FORMS, ONNX_FORMS, form
 
 LONGEST = 512
 SIZES = ((1, 1), (64, 1), (1, LONGEST), (64, LONGEST), (3, 7))
@@ -19,10 +18,7 @@ SIZES = ((1, 1), (64, 1), (1, LONGEST), (64, LONGEST), (3, 7))
 EXPORTS: dict[str, Export] = {
     # The folder of transformers has no graph, in which a size could be fixed.
     **{name: form(name) for name in FORMS if name != "transformers"},
-    **{
-        f"fused {name}": Onnx(type="onnx", optimize=True, quantize=name)
-        for name in ("none", "int8", "int8-static")
-    },
+    **ONNX_FORMS,
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from bertspec.catalog.export import Export
 from bertspec.catalog.exports import EXPORTS
+from bertspec.catalog.exports.onnx import Onnx
 
 
 def _forms() -> dict[str, dict[str, Any]]:
@@ -36,6 +37,15 @@ FOLDER = "models/tiny/export/transformers"
 def form(name: str) -> Export:
     options = FORMS[name]
     return EXPORTS[options["type"]].model_validate(options)
+
+
+ONNX_FORMS = {
+    name.replace("onnx", "fused") if optimize else name: Onnx(**options, optimize=optimize)
+    for name, options in FORMS.items()
+    for optimize in (False, True)
+    if options["type"] == "onnx"
+}
+"""`onnx`, `fused`, `onnx-fp16`, `fused-fp16` and so on: every kind of numbers, plain and fused."""
 
 
 PIPELINES = {
