@@ -30,6 +30,7 @@ from bertspec.runtime.predict import Predictor
 ROUNDS = 3
 ALONE, DEFAULT, MANY = "one at a time, no wait", "one at a time", "{} at once"
 MODEL_ALONE, MODEL_MANY = "no server, one at a time", "no server, {} at once"
+RUNS = (ALONE, DEFAULT, MANY, MODEL_ALONE, MODEL_MANY)
 
 
 @dataclass
@@ -119,18 +120,21 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=128, help="how many of the file's")
     parser.add_argument("--words", type=int, help="of each text, its first; by default all")
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each run; there are nine")
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, help=f"of each run; there are {ROUNDS * len(RUNS)}"
+    )
     given = parser.parse_args()
     with given.file.open(encoding="utf-8", newline="") as file:
         rows = islice(csv.DictReader(file), given.texts)
         texts = [" ".join(row[given.column].split()[: given.words]) for row in rows]
     inputs = [{"text": text} for text in texts]
     bodies = [json.dumps(value).encode() for value in inputs]
-    loads = {name: Load() for name in (ALONE, DEFAULT, MANY, MODEL_ALONE, MODEL_MANY)}
+    loads = {name: Load() for name in RUNS}
     model = Predictor(export_folder(given.model))
     with server(given.model, "--max-wait-ms", "0") as unwaiting, server(given.model) as usual:
         for address in (unwaiting, usual):
-            asyncio.run(run(address, bodies, 1, 0.5, Load()))  # the first requests are slower
+            asyncio.run(run(address, bodies, 1, 0.5, Load()))  # the first are slower
+        predict(model, inputs, 1, 0.5, Load())  # here, too
         for _ in range(ROUNDS):
             for name, address, clients in (
                 (ALONE, unwaiting, 1), (DEFAULT, usual, 1), (MANY, usual, given.clients),
