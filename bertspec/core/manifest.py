@@ -2,12 +2,13 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bertspec.core.digest import digest, dir_hash, file_digest
+from bertspec.core.watched import watched
 
 
 def manifest_path(artifact: str) -> str:
@@ -58,13 +59,17 @@ class Manifest:
 
 def digest_files(folder: Path, known: Mapping[Path, str] | None = None) -> dict[str, str]:
     """SHA-256 of every file below a folder, by relative POSIX path, except what is `known`."""
+    return _digests(folder, ((place, names) for place, _, names in os.walk(folder)), known or {})
+
+
+def _digests(
+    folder: Path, places: Iterable[tuple[str, list[str]]], known: Mapping[Path, str]
+) -> dict[str, str]:
     from concurrent.futures import ThreadPoolExecutor
 
-    known = known or {}
     digests: dict[str, str | None] = {}
-    for place, _, names in os.walk(folder):
-        below = Path(place)
-        for path in map(below.joinpath, names):
+    for place, names in places:
+        for path in map(Path(place).joinpath, names):
             if path in known or path.is_file():
                 digests[path.relative_to(folder).as_posix()] = known.get(path)
     new = [name for name, value in digests.items() if value is None]
@@ -79,9 +84,12 @@ def digest_artifact(path: Path) -> str:
 
 
 def digest_source(path: Path) -> dict[str, str]:
-    """The digests of a file or folder of the user's own, which tools of others have, too."""
+    """The digests of a file or folder of the user's own, which tools of others have, too.
+
+    Of a folder it is of what DVC watches: when something else changes, nothing is built again.
+    """
     return (
-        {"dirHash": dir_hash(digest_files(path))}
+        {"dirHash": dir_hash(_digests(path, watched(path), {}))}
         if path.is_dir()
         else {"sha256": file_digest(path)}
     )

@@ -10,14 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from bertspec.core.looks import note
+from bertspec.core.watched import watched
 from bertspec.planning.memory import load, store
 
 _KEPT = "hashes"
 _SURE_NS = 2_000_000_000
 """A file that is younger than this may change again without another time of change."""
-
-_IGNORED = (".git", ".hg", ".dvc")
-"""What DVC leaves out of folders, whatever .dvcignore says."""
 
 _State = tuple[int, int, int]
 """Size, time of change, and inode."""
@@ -64,9 +62,8 @@ class Hashes:
 
     def _folder(self, place: str) -> str:
         files = {}
-        for folder, below, names in os.walk(place):
-            below[:] = [name for name in below if name not in _IGNORED]
-            for file in (f"{folder}{os.sep}{name}" for name in names if name != ".git"):
+        for folder, names in watched(place):
+            for file in (f"{folder}{os.sep}{name}" for name in names):
                 with suppress(OSError):  # such as a link that leads to nothing
                     files[file] = os.stat(file)  # noqa: PTH116
         digests = self._files(

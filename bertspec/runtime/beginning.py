@@ -4,7 +4,6 @@ DVC reads params and hashes inputs when a stage has ended. What was changed whil
 note for outputs that were made from something else, and give them out for it ever after.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from bertspec.catalog.base import Base
 from bertspec.catalog.source import Source
 from bertspec.core.errors import BertspecError, InputError
 from bertspec.core.model import Model
+from bertspec.core.watched import watched
 from bertspec.pipeline.layout import PARAMS_FILE
 
 Stamps = Mapping[Path, tuple[int, int]]
@@ -42,7 +42,7 @@ def stamps(paths: Iterable[Path]) -> Stamps:
 def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
-    for folder, _, names in os.walk(path):
+    for folder, names in watched(path):
         yield from map(Path(folder).joinpath, names)
 
 

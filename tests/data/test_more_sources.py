@@ -153,6 +153,25 @@ def test_a_folder_is_a_label_and_a_file_a_text(tmp_path: Path) -> None:
     assert "E301 there is no folder no" in _fault(tmp_path, "folder", folders={"train": "no"})
 
 
+def test_what_dvc_would_not_watch_is_not_read(tmp_path: Path) -> None:
+    """It follows no linked folder below the one that it watches; that one may be a link itself."""
+    for label in ("pos", "neg"):
+        (tmp_path / "real" / label).mkdir(parents=True)
+        (tmp_path / "real" / label / "1.txt").write_text("a text")
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all/pos").symlink_to(tmp_path / "real/pos")
+    linked = "E109 all/pos is a link to a folder"
+    assert linked in _fault(tmp_path, "folder", folders={"train": "all"})
+    assert linked in _fault(tmp_path, "text", files={"train": "all/*/1.txt"})
+    (tmp_path / "all/pos").unlink()
+    (tmp_path / "all/pos").mkdir()
+    (tmp_path / "all/pos/1.txt").symlink_to(tmp_path / "real/pos/1.txt")
+    (tmp_path / "all/other").symlink_to(tmp_path / "real")
+    assert len(_read(tmp_path, "text", files={"train": "all/pos/*.txt"})) == 1
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert len(_read(tmp_path, "folder", folders={"train": "link"})) == 2
+
+
 def test_naughty_strings_come_through_every_source(shared: Path, tmp_path: Path) -> None:
     content = (shared / "naughty-strings" / "blns.json").read_text(encoding="utf-8")
     strings = [s for s in json.loads(content) if s.strip()]

@@ -12,8 +12,9 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 
-from bertspec.core.manifest import Manifest, digest_files
+from bertspec.core.manifest import Manifest, digest_files, digest_source
 from bertspec.pipeline.lock import Hardware, read_lock
+from bertspec.runtime.beginning import stamps
 from bertspec.runtime.hardware import hardware_class
 from bertspec.runtime.tables import read_parquet, write_parquet
 from bertspec.runtime.verifying.difference import Difference, differences
@@ -70,6 +71,31 @@ def test_a_folder_is_copied_around_a_file_that_is_there(tmp_path: Path) -> None:
         (here / "raw" / name).write_text(name)
     copy_sources(["raw/a.csv", "raw", "nothing"], here, there)
     assert digest_files(here) == digest_files(there)
+
+
+def test_what_dvc_does_not_watch_is_no_part_of_a_users_folder(tmp_path: Path) -> None:
+    """Such as what git writes in a clone of a model, whenever it is asked."""
+    here, there = _pair(tmp_path)
+    base = here / "base"
+    for name in (".git", "sub/.hg", ".dvc", "sub/kept"):
+        (base / name).mkdir(parents=True)
+        (base / name / "index").write_text("one")
+    (base / "sub/.git").write_text("gitdir: elsewhere")
+    (base / "config.json").write_text("{}")
+    (base / "linked.txt").symlink_to(base / "config.json")
+    (base / "nowhere").symlink_to(tmp_path / "none")
+    (base / "folder").symlink_to(tmp_path / "there")
+    before, stamped = digest_source(base), stamps([base])
+    for name in (".git/index", ".git/new", "sub/.hg/index", ".dvc/index", "sub/.git"):
+        (base / name).write_text("another")
+    assert (digest_source(base), stamps([base])) == (before, stamped)
+    copy_sources(["base"], here, there)
+    copied = sorted(p.relative_to(there / "base").as_posix() for p in (there / "base").rglob("*"))
+    assert copied == ["config.json", "linked.txt", "sub", "sub/kept", "sub/kept/index"]
+    assert digest_source(there / "base") == before
+    (base / "sub/kept/index").write_text("another")
+    assert digest_source(base) != before
+    assert stamps([base]) != stamped
 
 
 def _edit_rows(root: Path) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from bertspec.catalog.files.known_cuts import KnownCuts
 from bertspec.catalog.files.opening import UTF8, Encoding
+from bertspec.catalog.files.patterns import refuse_linked
 from bertspec.catalog.files.whole import WholeFile, groups, key_of, read_whole
 from bertspec.catalog.source import SPLITS, FilePath, Piece, Source, SplitName
 from bertspec.core.errors import InputError, at_field
@@ -46,13 +47,14 @@ class Folder(Source):
         for split in self.given_splits():
             folder = self.folders[split]
             with at_field("folders", split):
-                names = self._names(root / folder, folder)
+                names = self._names(root, folder)
                 files = (read_whole(root / name, name, self.encoding) for name in names)
                 for group in groups(files):
                     yield split, Piece(folder, key_of(group), partial(_table, folder, group))
 
-    def _names(self, path: Path, folder: str) -> Sequence[str]:
+    def _names(self, root: Path, folder: str) -> Sequence[str]:
         """Files of all labels, label by label, in the order of their names."""
+        path = root / folder
         if not path.is_dir():
             raise InputError.of("E301", f"there is no folder {folder}", "check `folders`")
         names: list[str] = []
@@ -78,6 +80,7 @@ class Folder(Source):
                 f"{folder} has no folders in it",
                 "a label is a folder, and each file in it a text",
             )
+        refuse_linked(root, folder, names)
         return names
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bertspec.core.errors import CheckFailed, EnvironmentFault, InputError, InternalError
+from bertspec.core.watched import watched
 
 CIRCUMSTANCES = {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
 """Other than most users have: locale, time zone, order of sets. The umask is another one, too."""
@@ -16,12 +17,19 @@ _UMASK = 0o077
 
 
 def copy_sources(sources: Iterable[str], root: Path, folder: Path) -> None:
-    """Copy the user's own files, as the project has them, to where stages read them."""
+    """Copy the user's own files, as the project has them, to where stages read them: what DVC
+    watches, as digests of them are of this.
+    """
     for source in sources:
         target = folder / source
         target.parent.mkdir(parents=True, exist_ok=True)
         if (root / source).is_dir():  # of which another stage may have files already
-            shutil.copytree(root / source, target, dirs_exist_ok=True)
+            for place, names in watched(root / source):
+                below = target / Path(place).relative_to(root / source)
+                below.mkdir(parents=True, exist_ok=True)
+                for name in names:
+                    if Path(place, name).is_file():  # and no link that leads nowhere
+                        shutil.copyfile(Path(place, name), below / name)
         elif (root / source).is_file():  # what is missing the stage tells
             shutil.copyfile(root / source, target)
 
