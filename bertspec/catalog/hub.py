@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import StringConstraints
 
 from bertspec.catalog.floating import Floating
-from bertspec.catalog.hub_client import bounded_client
+from bertspec.catalog.hub_client import bounded_client, no_address, unusable_endpoint
 from bertspec.core.errors import BertspecError, EnvironmentFault, InputError, reason
 from bertspec.core.terminal import one_line
 from bertspec.core.verbosity import is_quiet, is_verbose
@@ -79,10 +79,15 @@ _LONGEST = 100
 
 @contextmanager
 def hub_faults(what: str, revision: str, *, advice: str = _CACHED) -> Iterator[None]:
-    """Raise InputError (E306) for what the hub has not, EnvironmentFault (E505) for no hub.
+    """Raise InputError (E306) for what the hub has not, EnvironmentFault (E505) for no hub, or an
+    HF_ENDPOINT that is none.
 
     It is not waited for for ever, nor followed to another host (E477). `advice` is for no hub.
     """
+    from huggingface_hub import constants
+
+    if not constants.HF_HUB_OFFLINE and (endpoint := unusable_endpoint()) is not None:
+        raise no_address("E505", endpoint)
     try:
         with bounded_client():
             yield

@@ -3,13 +3,15 @@
 import logging
 import os
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from bertspec.core.errors import BertspecError, EnvironmentFault, reason
-from bertspec.core.redaction import without_secrets
+from bertspec.core.redaction import HIDDEN, without_secrets
+from bertspec.core.terminal import one_line
 
 if TYPE_CHECKING:
     import httpx2
@@ -22,9 +24,8 @@ _WAITS = ("connect", "read", "write", "pool")
 _FILE = "/resolve/"
 """In the path of a file's content, which the hub keeps on other hosts."""
 
-
-NO_ADDRESS = "set it to one such as https://huggingface.co, or unset it"
-"""What to do about a hub that `is_address` does not hold for."""
+_LIBRARIES = ("huggingface_hub", "transformers", "datasets", "httpx", "httpx2")
+"""Those that read HF_ENDPOINT, and those that are given it."""
 
 
 def is_address(endpoint: str) -> bool:
@@ -44,6 +45,32 @@ def unusable_endpoint() -> str | None:
     """
     said = os.environ.get("HF_ENDPOINT")
     return said if said is not None and not is_address(said) else None
+
+
+def no_address(code: str, endpoint: str) -> BertspecError:
+    """What is told of an HF_ENDPOINT that `is_address` does not hold for.
+
+    Where it is malformed nobody knows where a password in it begins, so of what is before the last
+    `@` nothing is shown.
+    """
+    _, login, place = endpoint.rpartition("@")
+    shown = one_line(without_secrets(f"{HIDDEN}@{place}" if login else place))
+    return EnvironmentFault.of(
+        code,
+        f"HF_ENDPOINT is no address: {shown or 'it is empty'}",
+        "set it to one such as https://huggingface.co, or unset it",
+    )
+
+
+def is_of_hub(error: BaseException) -> bool:
+    """Whether it, or what led to it, was raised in a library that reads HF_ENDPOINT."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for frame, _ in traceback.walk_tb(cause.__traceback__):
+            if str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES:
+                return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 @contextmanager

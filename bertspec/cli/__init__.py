@@ -210,7 +210,7 @@ def _interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
 
 
 def _report(error: Exception) -> int:
-    from bertspec.catalog.hub_client import NO_ADDRESS, unusable_endpoint
+    from bertspec.catalog.hub_client import is_of_hub, no_address, unusable_endpoint
     from bertspec.core.diagnostics import Diagnostic, render
     from bertspec.core.errors import (
         BertspecError,
@@ -219,7 +219,6 @@ def _report(error: Exception) -> int:
         is_disk_full,
         is_out_of_memory,
     )
-    from bertspec.core.terminal import one_line
 
     exit_code: int
     found: tuple[Any, ...]
@@ -245,10 +244,8 @@ def _report(error: Exception) -> int:
         advice = "check that the path exists and that you may read or write it"
         said = f"{error.strerror or error}{_place(error)}"
         found = (Diagnostic("E503", said, advice),)
-    elif (endpoint := unusable_endpoint()) is not None:
-        exit_code = EnvironmentFault.exit_code
-        text = f"HF_ENDPOINT is no address: {one_line(endpoint)}"
-        found = (Diagnostic("E505", text, NO_ADDRESS),)
+    elif (endpoint := unusable_endpoint()) is not None and is_of_hub(error):
+        exit_code, found = EnvironmentFault.exit_code, no_address("E505", endpoint).diagnostics
     else:
         exit_code = InternalError.exit_code
         text = f"{type(error).__name__}: {error}"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from bertspec.catalog.hub_client import is_address
+from bertspec.catalog.hub import hub_faults
+from bertspec.catalog.hub_client import is_address, no_address
 from bertspec.core.manifest import digest_files
 from bertspec.core.yaml import load_plain
 from tests.hub.server import HubServer, Trouble
@@ -158,13 +159,54 @@ def test_a_hub_that_leads_nowhere_is_told(
     assert "127.0.0.1 leads to no address" in said
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:99999", "http://a\nb"])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999", "http://[::1"])
 def test_a_variable_that_names_no_hub_is_told(project: Project, address: str) -> None:
-    """The hub's client raises on import or at its first request, what names no variable."""
+    """The hub's client raises on import, what names no variable."""
     project.write_spec(_spec())
     said = project.run("bertspec", "lock", "--threads", "1", HF_ENDPOINT=address, code=3).stderr
     assert "error[E505]: HF_ENDPOINT is no address: http://" in said
     assert "such as https://huggingface.co, or unset it" in said
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("", "it is empty"), ("huggingface.co", "huggingface.co"), ("ftp://hub", "ftp://hub"),
+        ("http://a\nb", "http://a b"), ("http://", "http://"),
+        ("http://me:s3/cr@h:99999", "***@h:99999"), ("http://me:s3 cr@[::1", "***@[::1"),
+        ("me:s3cr@host", "***@host"), ("me:s3@cr@host", "***@host"),
+        ("http://h:99999/?token=s3cr", "http://h:99999/?token=***"),
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_told_without_a_password(
+    project: Project, monkeypatch: pytest.MonkeyPatch, address: str, shown: str
+) -> None:
+    """It is told before anything is asked of it; what is cached already asks nothing."""
+    from huggingface_hub import constants
+
+    project.write_spec(_spec())
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    said = project.bertspec("lock", "--threads", "1", code=3)
+    assert f"error[E505]: HF_ENDPOINT is no address: {shown}\n" in said
+    (told,) = no_address("E473", address).diagnostics
+    assert told.message == f"HF_ENDPOINT is no address: {shown}"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with hub_faults("model acme/tiny", "main"):
+        pass
+
+
+def test_another_defect_is_not_put_down_to_the_variable(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in commands that have nothing to do with a hub."""
+    from bertspec.cli import compile as module
+
+    def broken(*_: object) -> None:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(module, "lowered", broken)
+    monkeypatch.setenv("HF_ENDPOINT", "huggingface.co")
+    assert "E901" in project.bertspec("compile", code=4)
 
 
 def test_a_stage_that_needs_no_hub_tells_of_the_variable_too(project: Project) -> None:
@@ -174,7 +216,7 @@ def test_a_stage_that_needs_no_hub_tells_of_the_variable_too(project: Project) -
     run_kinds(project, "fetch", "prepare")
     address = "http://me:s3cret@127.0.0.1:99999"
     said = project.run("bertspec", "stage", name, HF_ENDPOINT=address, code=3).stderr
-    assert "error[E505]: HF_ENDPOINT is no address: http://***@127.0.0.1:99999" in said
+    assert "error[E505]: HF_ENDPOINT is no address: ***@127.0.0.1:99999" in said
     assert "s3cret" not in said
 
 

@@ -2,9 +2,8 @@
 
 import re
 
-from bertspec.catalog.hub_client import NO_ADDRESS, is_address
+from bertspec.catalog.hub_client import is_address, no_address
 from bertspec.core.errors import EnvironmentFault
-from bertspec.core.redaction import without_secrets
 
 
 def hub_token() -> str:
@@ -43,8 +42,4 @@ def hub_token() -> str:
 def require_address(endpoint: str) -> None:
     """Raise EnvironmentFault (E473) unless HF_ENDPOINT is an address."""
     if not is_address(endpoint):
-        raise EnvironmentFault.of(
-            "E473",
-            f"HF_ENDPOINT is no address: {without_secrets(endpoint)}",
-            NO_ADDRESS,
-        )
+        raise no_address("E473", endpoint)
