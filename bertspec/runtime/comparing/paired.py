@@ -85,18 +85,19 @@ def compare(first: Side, second: Side, options: Intervals) -> Compared:
     ids, only = in_common(first, second)
     wanted = dict.fromkeys([task.headline, *first.metrics])
     names = [n for n in wanted if n in second.metrics or n == second.task.headline]
+    tables = [[rows_of(table, ids) for table in side.tables] for side in (first, second)]
     sides = [
-        [side.task.measurer(names, rows_of(table, ids)) for table in side.tables]
-        for side in (first, second)
+        [side.task.measurer(names, table) for table in found]
+        for side, found in zip((first, second), tables, strict=True)
     ]
     return Compared(
         rows=len(ids),
         only=only,
         seeds=(len(first.tables), len(second.tables)),
-        differences=differences(names, sides, len(ids), options, task.lower_is_better),
-        mcnemar=_mcnemar(*(rows_of(side.tables[0], ids) for side in (first, second)))
-        if task.label_names()
-        else None,
+        differences=differences(
+            names, sides, len(ids), options, task.lower_is_better, same=tables[0] == tables[1]
+        ),
+        mcnemar=_mcnemar(*(found[0] for found in tables)) if task.label_names() else None,
     )
 
 
@@ -131,8 +132,13 @@ def differences(
     rows: int,
     options: Intervals,
     lower_is_better: Sequence[str] = (),
+    *,
+    same: bool = False,
 ) -> list[Difference]:
-    """Each metric that all models define; a side has a measure for each of its seeds."""
+    """Each metric that all models define; a side has a measure for each of its seeds.
+
+    Models that are the `same` for each seed would be so for others, too.
+    """
     import numpy as np
 
     generator = np.random.default_rng(options.seed)
@@ -153,7 +159,8 @@ def differences(
         first, second = np.split(np.array(drawn[name]), [len(sides[0])], axis=1)
         one, other = np.split(np.array(whole[name]), [len(sides[0])])
         values = second.mean(1) - first.mean(1)
-        values += _of_seeds((one, other), (first, second), generator)
+        if not same:
+            values += of_seeds((one, other), (first, second), generator)
         low, high = np.quantile(values, [tail, 1 - tail]).tolist()
         verdict = EQUAL
         if low > 0 or high < 0:
@@ -173,25 +180,34 @@ def _measured(
     return {name: [values[name] for values in found] for name in names}
 
 
-def _of_seeds(
-    whole: "tuple[np.ndarray, np.ndarray]",
-    drawn: "tuple[np.ndarray, np.ndarray]",
-    generator: "np.random.Generator",
-) -> "np.ndarray | float":
+def of_seeds(
+    whole: "Sequence[np.ndarray]", drawn: "Sequence[np.ndarray]", generator: "np.random.Generator"
+) -> "np.ndarray":
     """What other seeds might add to each draw of a difference of means; 0 for one seed a side.
 
-    To draw from two or three seeds would say too little. Their variance beyond what the rows make
-    of it is one for both sides, and so few values of it make a t distribution (Student, 1908).
-    `whole` has a metric of each seed, and `drawn` the same for each draw of rows.
+    `whole` has a metric of each seed of a side, and `drawn` the same for each draw of rows. To draw
+    from two or three seeds would say too little. Values of n seeds have a sum of squares about
+    their mean that is chi squared (n - 1 degrees) times the variance between seeds and that which
+    the rows make; the latter the draws tell. So in each draw the variance is one that may have made
+    this sum, less that of the rows: a generalised interval (Weerahandi, Generalized Confidence
+    Intervals, JASA 88, 1993; of components of a variance and with a bound at 0, Hannig, Iyer and
+    Patterson, JASA 101, 2006). Each side has a variance of its own, as in the problem of Behrens
+    (1929) and Fisher (1935), and a side of one seed that of the other.
     """
-    freedom = sum(len(side) - 1 for side in whole)
-    if not freedom:
-        return 0.0
-    between = sum(float(((side - side.mean()) ** 2).sum()) for side in whole)
-    of_rows = sum(float((side - side.mean(1, keepdims=True)).var(0).sum()) for side in drawn)
-    variance = max(0.0, between - of_rows) / freedom * sum(1 / len(side) for side in whole)
-    scale: float = variance**0.5
-    return scale * generator.standard_t(freedom, len(drawn[0]))
+    import numpy as np
+
+    draws = len(drawn[0])
+    several = [i for i, side in enumerate(whole) if len(side) > 1]
+    added = np.zeros(draws)
+    for i in several:
+        freedom = len(whole[i]) - 1
+        squares = ((whole[i] - whole[i].mean()) ** 2).sum()
+        of_rows = (drawn[i] - drawn[i].mean(1, keepdims=True)).var(0).sum() / freedom
+        variance = np.maximum(0, squares / generator.chisquare(freedom, draws) - of_rows)
+        means = [whole[i]] if len(several) == len(whole) else whole
+        scale = np.sqrt(variance * sum(1 / len(side) for side in means))
+        added += scale * generator.standard_normal(draws)
+    return added
 
 
 def _mcnemar(first: "pa.Table", second: "pa.Table") -> McNemar:
