@@ -65,7 +65,7 @@ def command(names: tuple[str, ...], fmt: str) -> None:
                 rebuild(stage.name, folder)
                 paths = compared(stage)
                 if found := [d for path in paths for d in differences(path, root, folder)]:
-                    why = causes(stages, root, folder, pipeline.hardware)
+                    why = causes(stages, stage, root, folder, pipeline.hardware)
                     break
                 same[stage.name] = sum(_count(folder / path) for path in paths)
                 if fmt == "text":

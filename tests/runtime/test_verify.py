@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pyarrow as pa
 import pytest
@@ -12,12 +13,14 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 
-from bertspec.core.manifest import Manifest, digest_files, digest_source
+from bertspec.core.manifest import Manifest, digest_files, digest_source, manifest_path
 from bertspec.pipeline.lock import Hardware, read_lock
+from bertspec.pipeline.stage import MANIFEST, Output, OutputKind, Stage
 from bertspec.runtime.beginning import stamps
 from bertspec.runtime.hardware import hardware_class
 from bertspec.runtime.tables import read_parquet, write_parquet
 from bertspec.runtime.verifying.difference import Difference, differences
+from bertspec.runtime.verifying.ingredients import causes
 from bertspec.runtime.verifying.rebuild import copy_sources
 from tests.projects import SPEC, Project
 
@@ -170,6 +173,27 @@ def test_another_machine_with_other_threads_is_told_with_the_tensor(copied: Proj
     assert f"help: {causes} the rebuild\n" in said
 
 
+def test_other_hardware_is_named_where_it_may_be_why(tmp_path: Path) -> None:
+    here, there = _pair(tmp_path)
+    stages = []
+    for name, threads, read in (("a", 1, ()), ("b", None, ("a",)), ("c", None, ("b",))):
+        manifest = manifest_path(name)
+        outputs = {
+            "made": Output(name, OutputKind.ARTIFACT),
+            MANIFEST: Output(manifest, OutputKind.ARTIFACT),
+        }
+        stages.append(
+            Stage(name, "prepare", 1, "s.yaml", {}, threads, {}, {r: r for r in read}, (), outputs)
+        )
+        for root in (here, there):
+            (root / name).mkdir()
+            Manifest(name, 1, {}, {}, threads, {}, {}).write(root / manifest)
+    other = Hardware(isa="avx1024", blas="blis")
+    found = [causes(stages, differing, here, there, other) for differing in stages]
+    expected = [f"hardware: {other} in the lock, {hardware_class('cpu')} in the rebuild"]
+    assert found == [expected, expected, []]
+
+
 def _pair(folder: Path) -> tuple[Path, Path]:
     for name in ("here", "there"):
         (folder / name).mkdir()
@@ -188,6 +212,16 @@ def test_tensors_are_compared_by_what_they_hold(tmp_path: Path) -> None:
     save_file(other, there / "m.safetensors")
     (found,) = differences("m.safetensors", here, there)
     assert found.what == "1 of 2 tensors differ, most of all b: by up to 0.25"
+    other = {"a": tensors["a"].clone(), "b": tensors["b"].clone()}
+    other["a"][0, 0] = -0.0
+    save_file(other, there / "m.safetensors")
+    (found,) = differences("m.safetensors", here, there)
+    assert found.what == "zeros of another sign"
+    for each, gap in ((tensors, 0.0), (other, 0.5)):
+        each["b"][:3] = torch.tensor([torch.inf, torch.nan, 1 + gap], dtype=torch.bfloat16)
+        save_file(each, (here if each is tensors else there) / "m.safetensors")
+    (found,) = differences("m.safetensors", here, there)
+    assert found.what == "2 of 2 tensors differ, most of all b: by up to 0.5"
     save_file(other | {"c": torch.zeros(1)}, there / "m.safetensors")
     assert "only one build has the tensor c" in next(differences(".", here, there)).what
     save_file(other | {"a": torch.zeros(3, 2)}, there / "m.safetensors")
@@ -211,10 +245,15 @@ def test_tables_and_json_are_compared_by_what_they_hold(tmp_path: Path) -> None:
     (there / "a").mkdir()
     (here / "a/m.json").write_text('{"test": {"f1": [1, 0.5], "ok": true}}')
     (there / "a/m.json").write_text('{"test":{"f1":[1,0.75],"ok":true}}')
+    for folder in (here, there):
+        (folder / "a/model.onnx").write_text(folder.name)
+        (folder / "a/README.md").write_text(folder.name)
     (here / "a/x.bin").write_bytes(b"abcd")
     (there / "a/x.bin").write_bytes(b"abc")
     (there / "a/y").write_bytes(b"")
-    assert [(d.path, d.what) for d in differences("a", here, there)] == [
+    (graph, read_me, *others) = differences("a", here, there)
+    assert [graph.path, read_me.path] == ["a/model.onnx", "a/README.md"], "what tells most first"
+    assert [(d.path, d.what) for d in others] == [
         ("a/x.bin", "bytes differ from 3 on (4 bytes, and 3 in the rebuild)"),
         ("a/y", "only the rebuild has it"),
         ("a/m.json", "`test.f1[1]` is 0.5, and 0.75 in the rebuild"),
@@ -243,6 +282,16 @@ def test_onnx_models_are_compared_by_their_weights_and_nodes(
     assert told().what == f"1 of {count} tensors differ, most of all {weights.name}: by up to 0.5"
     values.flat[3] -= 0.5
     weights.raw_data = values.tobytes()
+    odd = model.graph.initializer.add()
+    odd.CopyFrom(numpy_helper.from_array(np.array([np.nan, 0], np.float32), "odd"))
+    onnx.save(model, here / "m.onnx")
+    model.producer_version = "a third"
+    assert told().same_content, "what is no number equals itself here"
+    odd.CopyFrom(numpy_helper.from_array(np.array([np.nan, -0.0], np.float32), "odd"))
+    assert (told().same_content, told().what) == (False, "zeros of another sign")
+    odd.raw_data = b"\1\0\xc0\x7f" + odd.raw_data[4:]  # another of the values that are none
+    assert told().what == "zeros of another sign, or values that are no number"
+    onnx.save(model, here / "m.onnx")
     model.graph.node[4].op_type = "Other"
     assert told().what == f"node {model.graph.node[4].name} of the graph is another"
     (there / "m.onnx").write_bytes((there / "m.onnx").read_bytes()[:-100])

@@ -20,6 +20,7 @@ FILE = "."
 """The path of an artifact that is a file."""
 
 GRAPH = ".onnx"
+"""A file of ONNX: a graph with its weights."""
 
 TELLING = (TENSORS, *TABLES)
 """Files that say more of a difference than the indexes and configs beside them."""
@@ -52,7 +53,7 @@ def differences(path: str, here: Path, there: Path) -> Iterator[Difference]:
 
 def _telling(name: str) -> tuple[bool, bool, str]:
     """By how much a file says of a difference; JSON may hold digests of the others."""
-    return not name.endswith(TELLING), name.endswith(".json"), name
+    return not name.endswith((*TELLING, GRAPH)), name.endswith(".json"), name
 
 
 def _files(path: Path) -> dict[str, str]:
@@ -89,14 +90,15 @@ def _of_content(here: Path, there: Path) -> str | None:
 def _of_tensors(here: Path, there: Path) -> str:
     from safetensors.torch import load_file
 
-    return _of_weights(load_file(here), load_file(there)) or "zeros of another sign"
+    return _of_weights(load_file(here), load_file(there))
 
 
 def _of_weights(mine: "Mapping[str, torch.Tensor]", theirs: "Mapping[str, torch.Tensor]") -> str:
-    """Which tensors differ, and by how much; empty for none."""
+    """Which tensors differ, and by how much; empty for none, to the bit."""
     if alone := sorted(mine.keys() ^ theirs.keys()):
         return f"only one build has the tensor {alone[0]}"
     apart: dict[str, float] = {}
+    zeros = True
     for name, tensor in mine.items():
         other = theirs[name]
         if tensor.dtype != other.dtype or tensor.shape != other.shape:
@@ -104,15 +106,27 @@ def _of_weights(mine: "Mapping[str, torch.Tensor]", theirs: "Mapping[str, torch.
                 f"tensor {name} is {tensor.dtype} {list(tensor.shape)}, and "
                 f"{other.dtype} {list(other.shape)} in the rebuild"
             )
-        if not tensor.equal(other):
-            apart[name] = float((tensor.double() - other.double()).abs().max())
-    if not apart:
-        return ""
+        if not _bits(tensor).equal(_bits(other)):
+            # Not those that are equal, such as infinities, nor what is no number in both.
+            none = tensor.isnan() & other.isnan()
+            gap = (tensor.double() - other.double()).abs()
+            gap[(tensor == other) | none] = 0
+            apart[name] = float(gap.max())
+            zeros = zeros and _bits(tensor[none]).equal(_bits(other[none]))
+    if not any(apart.values()):
+        also = "" if zeros else ", or values that are no number"
+        return f"zeros of another sign{also}" if apart else ""
     worst = max(apart, key=lambda name: apart[name])
     return (
         f"{len(apart)} of {len(mine)} tensors differ, most of all {worst}: by up to "
         f"{apart[worst]:.3g}"
     )
+
+
+def _bits(tensor: "torch.Tensor") -> "torch.Tensor":
+    import torch
+
+    return tensor.reshape(-1).view(torch.uint8)
 
 
 def _of_graphs(here: Path, there: Path) -> str:

@@ -18,16 +18,22 @@ WHAT = {
 }
 
 
-def causes(stages: Iterable[Stage], here: Path, there: Path, locked: Hardware | None) -> list[str]:
+def causes(
+    stages: Iterable[Stage], differing: Stage, here: Path, there: Path, locked: Hardware | None
+) -> list[str]:
     """`other_ingredients` of all stages that the rebuild has so far, each once; and the class of
-    machines that the lock is of, where this one is of another and one of the stages computes.
+    machines that the lock is of, where this one is of another and the stage that differs computes,
+    or one that it reads from.
     """
+    stages = list(stages)
     made = [
         s for s in stages if MANIFEST in s.outputs and (there / s.outputs[MANIFEST].path).exists()
     ]
     manifests = [stage.outputs[MANIFEST].path for stage in made]
     found = dict.fromkeys(c for path in manifests for c in other_ingredients(path, here, there))
-    computing = next((stage for stage in made if stage.threads is not None), None)
+    read = set(differing.inputs.values())
+    near = [s for s in stages if s == differing or read & {o.path for o in s.outputs.values()}]
+    computing = next((stage for stage in near if stage.threads is not None), None)
     if locked is not None and computing is not None:
         device = computing.device or "cpu"
         if machine := other_class(locked, device):
