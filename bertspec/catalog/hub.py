@@ -12,7 +12,13 @@ from pydantic import StringConstraints
 
 from bertspec.catalog.floating import Floating
 from bertspec.catalog.hub_client import bounded_client, no_address, unusable_endpoint
-from bertspec.core.errors import BertspecError, EnvironmentFault, InputError, reason
+from bertspec.core.errors import (
+    BertspecError,
+    EnvironmentFault,
+    InputError,
+    reason,
+    with_causes,
+)
 from bertspec.core.terminal import one_line
 from bertspec.core.verbosity import is_quiet, is_verbose
 
@@ -101,11 +107,9 @@ def hub_faults(what: str, revision: str, *, advice: str = _CACHED) -> Iterator[N
 def _fault(what: str, revision: str, error: Exception, advice: str) -> BertspecError | None:
     from huggingface_hub import errors
 
-    cause: BaseException | None = error
-    while cause is not None:  # what the client raises may be around our own
+    for cause in with_causes(error):  # what the client raises may be around our own
         if isinstance(cause, BertspecError):
             return cause
-        cause = cause.__cause__ or cause.__context__
     if isinstance(error, errors.LocalEntryNotFoundError):
         # It is an EntryNotFoundError, and means that the hub was not reached.
         return _unreachable(what, error, advice)

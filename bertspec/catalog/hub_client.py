@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from bertspec.core.errors import BertspecError, EnvironmentFault, reason
+from bertspec.core.errors import BertspecError, EnvironmentFault, reason, with_causes
 from bertspec.core.redaction import HIDDEN, without_secrets
 from bertspec.core.terminal import one_line
 
@@ -64,13 +64,11 @@ def no_address(code: str, endpoint: str) -> BertspecError:
 
 def is_of_hub(error: BaseException) -> bool:
     """Whether it, or what led to it, was raised in a library that reads HF_ENDPOINT."""
-    cause: BaseException | None = error
-    while cause is not None:
-        for frame, _ in traceback.walk_tb(cause.__traceback__):
-            if str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES:
-                return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    return any(
+        str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES
+        for cause in with_causes(error)
+        for frame, _ in traceback.walk_tb(cause.__traceback__)
+    )
 
 
 @contextmanager

@@ -202,11 +202,11 @@ def _interrupted(error: BaseException) -> int:
     return told.exit_code
 
 
-def _interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
+def _interrupt(error: BaseException) -> KeyboardInterrupt | None:
     """The Ctrl-C behind it: while a compiled module is imported it ends as ImportError."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error
+    from bertspec.core.errors import with_causes
+
+    return next((c for c in with_causes(error) if isinstance(c, KeyboardInterrupt)), None)
 
 
 def _report(error: Exception) -> int:

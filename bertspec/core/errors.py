@@ -66,6 +66,14 @@ def at_place(place: str, error: BertspecError) -> BertspecError:
     return type(error)([replace(d, message=f"{place}: {d.message}") for d in error.diagnostics])
 
 
+def with_causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and one after another what led to each."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
 def reason(error: BaseException) -> str:
     """First line of what a library's exception says; its type when it says nothing."""
     lines = str(error).strip().splitlines()
