@@ -20,7 +20,7 @@ HEADS = ("ForSequenceClassification", "ForMultipleChoice")
 """Classes of transformers whose heads read the first token, in all families below."""
 
 KEYWORD = "packed"
-"""Of the layout, among what a layer is given."""
+"""Of the attention, in the table of transformers, and of the layout that layers are given."""
 
 
 class _BertLayer(GradientCheckpointingLayer):

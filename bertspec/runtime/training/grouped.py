@@ -9,7 +9,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from bertspec.runtime.training.batches import ABOUT_EQUAL
 from bertspec.runtime.training.dropout import dropped
-from bertspec.runtime.training.rows import Put, Repeat, Take
+from bertspec.runtime.training.rows import Repeat, Take
 
 
 class Groups:
@@ -19,24 +19,20 @@ class Groups:
         """`lengths`, (sequences,), are those of the row; empty sequences are left out."""
         lengths = lengths[lengths > 0]
         order = torch.argsort(lengths, descending=True, stable=True)
-        self.firsts = lengths.cumsum(0) - lengths
-        """(sequences,) of the row, where each begins."""
-        self.order: torch.Tensor | None = order
-        """(sequences,) the sequences of the groups; None where they are in it."""
-        if torch.equal(order, torch.arange(len(order))):
-            self.order = None
+        self.firsts, lengths = (lengths.cumsum(0) - lengths)[order], lengths[order]
+        """(sequences,) of the row, where each begins, in the order of the groups."""
         self.sizes: list[tuple[int, int]] = []
         """Of each group: its sequences, and tokens of the longest."""
         self.real: list[torch.Tensor | None] = []
         """(sequences, 1, 1, length) what of a group can be attended to; None for all."""
-        starts, sources, places = self.firsts[order], [], []
-        for first, end in _borders(lengths[order].tolist()):
-            own = lengths[order[first:end], None]
+        sources, places = [], []
+        for first, end in _borders(lengths.tolist()):
+            own = lengths[first:end, None]
             place = torch.arange(int(own[0]))
             real = place < own
             places.append(real.flatten())
             # What stands for padding is anything that is a number, as all of it is masked.
-            sources.append((starts[first:end, None] + torch.where(real, place, 0)).flatten())
+            sources.append((self.firsts[first:end, None] + torch.where(real, place, 0)).flatten())
             self.sizes.append((end - first, len(place)))
             self.real.append(None if real.all() else real[:, None, None])
         self._sources = torch.cat(sources)
@@ -73,24 +69,21 @@ def attend(
 ) -> torch.Tensor:
     """(tokens, heads, size) each -> the same.
 
-    With a query for each sequence, that of its first token: (sequences, heads, size) of it.
+    With a query for each sequence, that of its first token: (sequences, heads, size) of it, in the
+    order of `Groups.firsts`.
     """
     keys, values = groups.padded(key), groups.padded(value)
     queries: Iterator[torch.Tensor]
     of_first = len(query) < len(key)
     if of_first:
-        ordered = query if groups.order is None else Take.apply(query, groups.order)
-        queries = (q.unsqueeze(2) for q in ordered.split([n for n, _ in groups.sizes]))
+        queries = (q.unsqueeze(2) for q in query.split([count for count, _ in groups.sizes]))
     else:
         queries = groups.padded(query)
     each = [
         _attend(q * scaling, k, v, _allowed(real, k.shape[2], causal=causal), dropout)
         for q, k, v, real in zip(queries, keys, values, groups.real, strict=True)
     ]
-    if not of_first:
-        return groups.unpadded(each)
-    found = torch.cat(each).squeeze(2)
-    return found if groups.order is None else Put.apply(found, groups.order, len(found))
+    return torch.cat(each).squeeze(2) if of_first else groups.unpadded(each)
 
 
 def _borders(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
