@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from bertspec.catalog.export import Shared
@@ -81,8 +82,9 @@ def by_optimum(python: Path, trained: Path, task: str, folder: Path) -> Iterator
     export = [*optimum, "export", "onnx", "--model", source, "--task", NAMES[task]]
     subprocess.run([*export, folder / "plain"], check=True)
     subprocess.run([*export, "--optimize", "O2", folder / "optimized"], check=True)
+    units = "avx512_vnni" if torch.cpu.get_capabilities().get("avx512_vnni") else "avx2"
     subprocess.run(
-        [*optimum, "onnxruntime", "quantize", "--onnx_model", folder / "plain", "--avx2",
+        [*optimum, "onnxruntime", "quantize", "--onnx_model", folder / "plain", f"--{units}",
          "--output", folder / "int8"],
         check=True,
     )  # fmt: skip

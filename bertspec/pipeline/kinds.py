@@ -33,7 +33,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     "base": StageKind(3),
     "tokenize": StageKind(5, ("numpy", "pyarrow", "tokenizers"), verdict=("budgets",)),
     "train": StageKind(
-        7,
+        8,
         # numpy shuffles the rows, and may do so in another way in another version (NEP 19).
         ("numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,
@@ -47,7 +47,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     ),
     "seeds": StageKind(1),
     "export": StageKind(
-        9,
+        10,
         (
             *("huggingface_hub", "pyyaml"),  # write the model card
             *("cyclonedx-python-lib", "packageurl-python"),  # write the bill of materials

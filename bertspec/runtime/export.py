@@ -94,8 +94,16 @@ def run(context: Context[ExportParams]) -> None:
 
 
 def exported_module(model: "PreTrainedModel", task: Task) -> "torch.nn.Module":
-    """A module that takes INPUTS in order and gives `Task.forward`."""
+    """A module that takes INPUTS in order and gives `Task.forward`.
+
+    Of the last layer it computes no more than the head reads.
+    """
     import torch
+
+    from bertspec.runtime.training.first_tokens import first_tokens
+    from bertspec.runtime.training.swapping import swapped
+
+    no_more = first_tokens(model)
 
     class Exported(torch.nn.Module):
         def __init__(self) -> None:
@@ -109,7 +117,8 @@ def exported_module(model: "PreTrainedModel", task: Task) -> "torch.nn.Module":
             token_type_ids: torch.Tensor,
         ) -> torch.Tensor:
             inputs = (input_ids, attention_mask, token_type_ids)
-            return task.forward(self.model, dict(zip(INPUTS, inputs, strict=True)))
+            with swapped(self.model, no_more, "cpu"):
+                return task.forward(self.model, dict(zip(INPUTS, inputs, strict=True)))
 
     return Exported()
 

@@ -66,7 +66,7 @@ def test_every_form_is_about_the_same_at_any_size(built: Project, written: Path,
         load_trained(built.root / "models/tiny/trained"),
     )
     # Ranges of the training rows cut random ones; on its own rows int8-static is as near as int8.
-    bounds = {"none": 1e-5, "int8-static": 0.4}
+    bounds = {"none": 1e-5, "int8-static": 0.8}
     quantize = ONNX_FORMS[name].quantize
     exact = quantize == "none"
     for rows, length in ((1, 1), (64, 1), (1, 64), (64, 33)):
@@ -236,9 +236,13 @@ def test_an_upgrade_loses_no_fused_operator(written: Path, tmp_path: Path) -> No
     """Counted in the file, and in what onnxruntime makes of it."""
     assert fused_operators(written / "fused", tmp_path) == (
         {"EmbedLayerNormalization": 1, "MultiHeadAttention": 2, "LayerNormalization": 4, "Gelu": 2},
-        {"EmbedLayerNormalization": 1, "MultiHeadAttention": 2, "SkipLayerNormalization": 4,
+        {"EmbedLayerNormalization": 1, "MultiHeadAttention": 2, "LayerNormalization": 4,
          "BiasGelu": 2},
     )  # fmt: skip
+    # Nor does it gain one that is slow on a processor.
+    for name, form in ONNX_FORMS.items():
+        if form.quantize != "fp16":
+            assert "SkipLayerNormalization" not in fused_operators(written / name, tmp_path)[1]
     shipped, run = fused_operators(written / "fused-int8", tmp_path)
     assert shipped == {"MultiHeadAttention": 2, "LayerNormalization": 5, "Gelu": 2}
     assert run["MultiHeadAttention"] == 2
@@ -248,4 +252,5 @@ def test_an_upgrade_loses_no_fused_operator(written: Path, tmp_path: Path) -> No
     assert shipped == {"MultiHeadAttention": 2, "LayerNormalization": 5, "Gelu": 2}
     # Not pooler and classifier, which it multiplies with their additions.
     assert operators(tmp_path / "optimized.onnx")["MatMulIntegerToFloat"] == 12
-    assert operators(written / "fused-fp16")["MultiHeadAttention"] == 2
+    of_gpus = operators(written / "fused-fp16")
+    assert (of_gpus["MultiHeadAttention"], of_gpus["Sum"]) == (2, 0)

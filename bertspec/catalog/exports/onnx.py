@@ -81,6 +81,7 @@ class Onnx(Export):
         from bertspec.catalog.onnx_graphs.canonical import canonical
         from bertspec.catalog.onnx_graphs.embeddings import fuse_embeddings
         from bertspec.catalog.onnx_graphs.exported import exported
+        from bertspec.catalog.onnx_graphs.norms import keep_sums_apart
 
         model = exported(module, self.opset, shared, fused=self.optimize)
         if self.optimize and "int8" not in self.quantize:  # which makes embeddings smaller instead
@@ -98,6 +99,8 @@ class Onnx(Export):
             from bertspec.catalog.onnx_graphs.fp16 import fp16
 
             model = fp16(model)
+        if self.quantize != "fp16":  # which is for GPUs
+            keep_sums_apart(model)
         canonical(model)
         onnx.checker.check_model(model)
         path.write_bytes(model.SerializeToString(deterministic=True))

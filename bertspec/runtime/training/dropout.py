@@ -35,7 +35,8 @@ def dropped(tensor: torch.Tensor, probability: float) -> torch.Tensor:
     # SFC64's stream is fixed, as those of all of numpy's bit generators are (NEP 19).
     words = np.random.SFC64(start).random_raw(math.ceil(tensor.numel() / 4))
     draws = torch.from_numpy(words.view(np.int16)[: tensor.numel()]).view(tensor.shape)
-    kept = (draws >= lost - _DRAWS // 2).to(tensor.dtype)
+    kept = torch.empty_like(tensor, memory_format=torch.contiguous_format)
+    torch.ge(draws, lost - _DRAWS // 2, out=kept)
     return tensor * kept.mul_(_DRAWS / (_DRAWS - lost)) if lost < _DRAWS else tensor * 0
 
 

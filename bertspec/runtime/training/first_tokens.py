@@ -1,4 +1,4 @@
-"""The last layer of a packed model whose head reads the first tokens alone: it makes no others.
+"""The last layer of a model whose head reads the first tokens alone: it makes no others.
 
 Layers as transformers 5 has them, put together anew; tests hold them to transformers' gradients.
 """
@@ -7,30 +7,39 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from bertspec.runtime.training.grouped import Groups, attend
+from bertspec.runtime.training.grouped import attend
 from bertspec.runtime.training.layers import layer_lists
+from bertspec.runtime.training.rounding import rounded
 from bertspec.runtime.training.rows import Take
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from bertspec.runtime.training.packing import Layout
+
 HEADS = ("ForSequenceClassification", "ForMultipleChoice")
 """Classes of transformers whose heads read the first token, in all families below."""
-
-KEYWORD = "packed"
-"""Of the attention, in the table of transformers, and of the layout that layers are given."""
 
 
 class _BertLayer(GradientCheckpointingLayer):
     """A layer of BERT and its likes."""
 
-    def forward(self: Any, hidden_states: torch.Tensor, *_: object, **given: Any) -> torch.Tensor:
-        own, firsts = self.attention.self, _firsts(hidden_states, given)
+    def forward(
+        self: Any,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        *_: object,
+        packed: "Layout | None" = None,
+        **__: object,
+    ) -> torch.Tensor:
+        own, firsts = self.attention.self, _firsts(hidden_states, packed)
+        read = rounded(hidden_states)
         found = _attended(
-            own.query(firsts), own.key(hidden_states), own.value(hidden_states),
-            own.num_attention_heads, own.dropout, given,
+            own.query(firsts), own.key(read), own.value(read),
+            own.num_attention_heads, own.dropout, attention_mask, packed,
         )  # fmt: skip
         attended = self.attention.output(found, firsts)
         result: torch.Tensor = self.output(self.intermediate(attended), attended)
@@ -40,11 +49,19 @@ class _BertLayer(GradientCheckpointingLayer):
 class _DistilBertLayer(GradientCheckpointingLayer):
     """One of DistilBERT."""
 
-    def forward(self: Any, hidden_states: torch.Tensor, *_: object, **given: Any) -> torch.Tensor:
-        own, firsts = self.attention, _firsts(hidden_states, given)
+    def forward(
+        self: Any,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        *_: object,
+        packed: "Layout | None" = None,
+        **__: object,
+    ) -> torch.Tensor:
+        own, firsts = self.attention, _firsts(hidden_states, packed)
+        read = rounded(hidden_states)
         found = own.out_lin(_attended(
-            own.q_lin(firsts), own.k_lin(hidden_states), own.v_lin(hidden_states),
-            own.n_heads, own.dropout, given,
+            own.q_lin(firsts), own.k_lin(read), own.v_lin(read),
+            own.n_heads, own.dropout, attention_mask, packed,
         ))  # fmt: skip
         attended = self.sa_layer_norm(found + firsts)
         result: torch.Tensor = self.output_layer_norm(self.ffn(attended) + attended)
@@ -63,7 +80,8 @@ def first_tokens(
     model: "PreTrainedModel",
 ) -> Callable[[torch.nn.Module], type[torch.nn.Module] | None]:
     """What modules of `model` become: a layer from hidden states (1, tokens, hidden) to those of
-    each sequence's first token, (1, sequences, hidden).
+    each sequence's first token, (1, sequences, hidden); or, where the model is not packed, from
+    (batch, length, hidden) to (batch, 1, hidden).
     """
     family = FAMILIES.get(model.config.model_type)
     if family is None or not _reads_first_tokens(model):
@@ -80,9 +98,10 @@ def _reads_first_tokens(model: "PreTrainedModel") -> bool:
     return type(model).__name__.endswith(HEADS)
 
 
-def _firsts(hidden: torch.Tensor, given: dict[str, Any]) -> torch.Tensor:
-    groups: Groups = given[KEYWORD].groups
-    return Take.apply(hidden.squeeze(0), groups.firsts)[None]
+def _firsts(hidden: torch.Tensor, packed: "Layout | None") -> torch.Tensor:
+    if packed is None:
+        return hidden[:, 0].unsqueeze(1)
+    return Take.apply(hidden.squeeze(0), packed.groups.firsts, len(packed.groups.firsts))[None]
 
 
 def _attended(
@@ -91,10 +110,19 @@ def _attended(
     value: torch.Tensor,
     heads: int,
     dropout: torch.nn.Dropout,
-    given: dict[str, Any],
+    mask: torch.Tensor | None,
+    packed: "Layout | None",
 ) -> torch.Tensor:
-    """(1, sequences, hidden), (1, tokens, hidden) twice -> (1, sequences, hidden)."""
-    q, k, v = (t.squeeze(0).unflatten(-1, (heads, -1)) for t in (query, key, value))
-    scaling = q.shape[-1] ** -0.5
+    """(1, sequences, hidden), (1, tokens, hidden) twice -> (1, sequences, hidden).
+
+    Padded: (batch, 1, hidden), (batch, length, hidden) twice -> (batch, 1, hidden).
+    """
+    apart = [t.unflatten(-1, (heads, -1)) for t in (query, key, value)]
     share = dropout.p if dropout.training else 0.0
-    return attend(q, k, v, given[KEYWORD].groups, share, scaling).flatten(1)[None]
+    if packed is None:
+        q, k, v = (t.transpose(1, 2) for t in apart)
+        seen = None if mask is None else mask[:, :, :1]
+        found = scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=share)
+        return found.transpose(1, 2).flatten(2)
+    q, k, v = (t.squeeze(0) for t in apart)
+    return attend(q, k, v, packed.groups, share, q.shape[-1] ** -0.5).flatten(1)[None]

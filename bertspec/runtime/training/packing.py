@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn.functional import pad
 
 from bertspec.catalog.batch import MASK, moved
 from bertspec.runtime.training import grouped, varlen
-from bertspec.runtime.training.first_tokens import KEYWORD, first_tokens
+from bertspec.runtime.training.first_tokens import first_tokens
 from bertspec.runtime.training.grouped import Groups
 from bertspec.runtime.training.layers import encoder_of
+from bertspec.runtime.training.rounding import round_once
 from bertspec.runtime.training.rows import Put, Take
 from bertspec.runtime.training.swapping import swapped
 from bertspec.runtime.training.varlen import Row, filled, suits
@@ -24,12 +24,18 @@ from bertspec.runtime.training.varlen import Row, filled, suits
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+KEYWORD = "packed"
+"""Of the attention, in the table of transformers, and of the layout that layers are given."""
+
 FAMILIES = ("albert", "bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta")
 """Families for which tests show that losses and gradients are those of padded batches.
 
 ModernBERT turns queries and keys by the place in the padded row; DeBERTa-v2 and MPNet compute
 attention in their own way. In them the parts of a batch are made of sequences of about one length.
 """
+
+_STEP = 64
+"""Tokens that a row in bf16 has a multiple of."""
 
 
 @contextmanager
@@ -47,6 +53,7 @@ def packing(model: "PreTrainedModel") -> Iterator[bool]:
         model.base_model.register_forward_pre_hook(_with_layout, with_kwargs=True),
         encoder.register_forward_pre_hook(_pack, with_kwargs=True),
         encoder.register_forward_hook(_unpack, with_kwargs=True),
+        *round_once(model),
     ]
     before = model.config._attn_implementation  # noqa: SLF001 - there is a public way to set it only
     model.set_attn_implementation(KEYWORD)
@@ -69,26 +76,36 @@ def in_one_kernel(tensor: torch.Tensor) -> bool:
 class Layout:
     """Where the real tokens of a padded batch are, and which of them attend together."""
 
-    def __init__(self, attention_mask: torch.Tensor) -> None:
+    def __init__(self, attention_mask: torch.Tensor, heads: int) -> None:
         """`attention_mask` is (batch, length): 1 for the tokens of a sequence, then 0."""
         device, self.shape = attention_mask.device, attention_mask.shape
         mask = getattr(attention_mask, "on_processor", attention_mask).cpu()
         self.places = moved(mask.flatten().nonzero()[:, 0], device)
         """(tokens,) of the flattened batch."""
         lengths = mask.sum(dim=1)
+        self.room: int
+        """Tokens of the row; those behind the real ones are 0."""
         self.row: Row | None = None
         """Of a packed row on a GPU, which has no groups."""
         if in_one_kernel(attention_mask):
             row = filled(lengths, len(self.places), mask.shape[1])
             self.row = replace(row, borders=moved(row.borders, device))
+            self.room = row.room
             return
-        self.groups = Groups(lengths)
+        self.groups = Groups(lengths, heads)
+        self.room = _room_of(len(self.places))
+
+
+def _room_of(tokens: int) -> int:
+    """Of a row on a processor: products in bf16 are compiled anew for each number of tokens."""
+    step = _STEP if torch.is_autocast_enabled("cpu") else 1
+    return -(-tokens // step) * step
 
 
 def _with_layout(
-    _base: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    base: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return args, {**kwargs, KEYWORD: Layout(kwargs[MASK])}
+    return args, {**kwargs, KEYWORD: Layout(kwargs[MASK], base.config.num_attention_heads)}
 
 
 def _pack(
@@ -97,9 +114,7 @@ def _pack(
     """Hidden states (batch, length, hidden) -> (1, tokens, hidden)."""
     hidden = args[0] if args else kwargs["hidden_states"]
     layout: Layout = kwargs[KEYWORD]
-    packed = Take.apply(hidden.flatten(0, 1), layout.places)[None]
-    if layout.row is not None:
-        packed = pad(packed, (0, 0, 0, layout.row.room - packed.shape[1]))
+    packed = Take.apply(hidden.flatten(0, 1), layout.places, layout.room)[None]
     if args:
         return (packed, *args[1:]), dict(kwargs)
     return args, {**kwargs, "hidden_states": packed}
