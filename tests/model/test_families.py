@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from bertspec.catalog.batch import Batch, Tokens
-from bertspec.catalog.export import INPUTS, Runner, Shared, Trained
+from bertspec.catalog.export import INPUTS, Runner, Shared, Trained, example_inputs
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.exports.onnx import Onnx
 from bertspec.catalog.task import LossOptions
 from bertspec.pipeline.params.train import AdamW, Lora
 from bertspec.runtime.export import exported_module
 from bertspec.runtime.torch_setup import quiet
+from bertspec.runtime.training import first_tokens
 from bertspec.runtime.training.batches import collate
 from bertspec.runtime.training.frozen_outputs import FAMILIES as KEPT
 from bertspec.runtime.training.frozen_outputs import FrozenOutputs
@@ -120,8 +121,15 @@ def test_an_export_gives_what_pytorch_gives_at_any_size(
     model: Any, shared: Shared, kind: str, tmp_path: Path
 ) -> None:
     export = EXPORTS[kind].model_validate({"type": kind})
-    path = tmp_path / export.filename
-    export.write(exported_module(model, TASK).eval(), path, shared)
+    path, module = tmp_path / export.filename, exported_module(model, TASK).eval()
+    export.write(module, path, shared)
+    given: list[int] = []
+    last = layer_lists(model)[0][-1]
+    hook = last.register_forward_hook(lambda *args: given.append(len(args[-1][0])))
+    module(*example_inputs())
+    hook.remove()
+    if model.config.model_type in first_tokens.FAMILIES:
+        assert given == [1], "the head reads no other tokens"
     _compare(model, export.runner(path, 1, TASK))
 
 

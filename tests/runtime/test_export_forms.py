@@ -65,8 +65,8 @@ def test_every_form_is_about_the_same_at_any_size(built: Project, written: Path,
         ONNX_FORMS[name].runner(written / name, 1),
         load_trained(built.root / "models/tiny/trained"),
     )
-    # Ranges of the training rows cut random ones; on its own rows int8-static is as near as int8.
-    bounds = {"none": 1e-5, "int8-static": 0.8}
+    # Ranges of the training rows cut some random ones far.
+    bounds = {"none": 1e-5, "int8-static": 1.0}
     quantize = ONNX_FORMS[name].quantize
     exact = quantize == "none"
     for rows, length in ((1, 1), (64, 1), (1, 64), (64, 33)):
@@ -76,6 +76,7 @@ def test_every_form_is_about_the_same_at_any_size(built: Project, written: Path,
         found = run(inputs)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected.numpy(), atol=bounds.get(quantize, 0.1))
+        assert np.abs(found - expected.numpy()).mean() < 0.05 * expected.abs().mean()
         assert exact == np.allclose(found, expected.numpy(), atol=1e-5), "it has fewer bits"
 
 
@@ -240,9 +241,8 @@ def test_an_upgrade_loses_no_fused_operator(written: Path, tmp_path: Path) -> No
          "BiasGelu": 2},
     )  # fmt: skip
     # Nor does it gain one that is slow on a processor.
-    for name, form in ONNX_FORMS.items():
-        if form.quantize != "fp16":
-            assert "SkipLayerNormalization" not in fused_operators(written / name, tmp_path)[1]
+    for name in ("fused", "fused-int8", "onnx-int8", "fused-int8-static", "onnx-int8-static"):
+        assert "SkipLayerNormalization" not in fused_operators(written / name, tmp_path)[1]
     shipped, run = fused_operators(written / "fused-int8", tmp_path)
     assert shipped == {"MultiHeadAttention": 2, "LayerNormalization": 5, "Gelu": 2}
     assert run["MultiHeadAttention"] == 2
@@ -254,3 +254,5 @@ def test_an_upgrade_loses_no_fused_operator(written: Path, tmp_path: Path) -> No
     assert operators(tmp_path / "optimized.onnx")["MatMulIntegerToFloat"] == 12
     of_gpus = operators(written / "fused-fp16")
     assert (of_gpus["MultiHeadAttention"], of_gpus["Sum"]) == (2, 0)
+    plain = written / "onnx"
+    assert operators(plain)["Sum"] == 0, "which other runtimes and tools may not know"

@@ -109,7 +109,7 @@ def test_gradients_in_bf16_are_as_near_as_those_of_padded_rows(family: str, drop
         lambda _, args: seen.append(args[0].shape[:2].numel())
     )
     names = (".query", ".key", ".value", ".q_lin", ".k_lin", ".v_lin")
-    projections = [m for n, m in model.named_modules() if n.endswith(names)][:3]
+    projections = [m for n, m in model.named_modules() if n.endswith(names)]
     with torch.autocast("cpu", torch.bfloat16):
         _, theirs = gradients(model, inputs)
         seen.clear()
@@ -118,14 +118,19 @@ def test_gradients_in_bf16_are_as_near_as_those_of_padded_rows(family: str, drop
                 module.register_forward_pre_hook(lambda _, args: read.append(args[0]))
             _, mine = gradients(model, inputs)
     assert set(seen) == {128}
-    assert len({tensor.data_ptr() for tensor in read[:3]}) == 1
-    assert {tensor.dtype for tensor in read} == {torch.bfloat16}
+    if family != "albert":  # it adds what attention reads to what it gives
+        first, last = read[:3], read[3:]
+        assert {tensor.dtype for tensor in first} == {torch.bfloat16}
+        assert len({tensor.data_ptr() for tensor in first}) == 1
+        assert [tensor.dtype for tensor in last[1:]] == [torch.bfloat16] * 2
+        assert last[1] is last[2]
 
-    def far(found: list[Any]) -> float:
+    def far(found: list[Any]) -> list[float]:
         both = [(f, e) for f, e in zip(found, exact, strict=True) if e is not None]
-        return float(sum((f - e).norm() ** 2 for f, e in both) ** 0.5)
+        return [float((f - e).norm() / e.norm()) for f, e in both if e.norm() > 1e-6]
 
-    assert 0 < far(mine) < 1.3 * far(theirs)
+    assert 0 < sum(far(mine)) < 1.1 * sum(far(theirs))
+    assert max(far(mine)) < 1.5 * max(far(theirs))
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,8 @@ class Onnx(Export):
             from bertspec.catalog.onnx_graphs.fp16 import fp16
 
             model = fp16(model)
-        if self.quantize != "fp16":  # which is for GPUs
-            keep_sums_apart(model)
+        if "int8" in self.quantize or (self.optimize and self.quantize == "none"):
+            keep_sums_apart(model)  # these are for processors
         canonical(model)
         onnx.checker.check_model(model)
         path.write_bytes(model.SerializeToString(deterministic=True))

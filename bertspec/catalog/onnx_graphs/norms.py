@@ -1,4 +1,4 @@
-"""Sums and their normalisation stay two operators, which on a processor is faster."""
+"""Sums and their normalisation stay two operators, as onnxruntime's one is slow on a processor."""
 
 from typing import TYPE_CHECKING
 

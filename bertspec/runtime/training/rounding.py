@@ -18,7 +18,10 @@ def rounded(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def round_once(model: torch.nn.Module) -> "list[RemovableHandle]":
-    """From now on, what queries, keys and values are computed from is rounded before all three."""
+    """From now on, what queries, keys and values are computed from is rounded before all three.
+
+    So are the gradients of the three, before they are added up.
+    """
     return [
         module.register_forward_pre_hook(_round, with_kwargs=True)
         for module in model.modules()
@@ -27,7 +30,7 @@ def round_once(model: torch.nn.Module) -> "list[RemovableHandle]":
 
 
 def _reads_for_projections_alone(module: torch.nn.Module) -> bool:
-    """ALBERT's attention adds what it reads to what it gives, which has 32 bits."""
+    """ALBERT's attention adds what it reads to what it gives, too."""
     parts = dict(module.named_children()).keys()
     return any(names <= parts for names in PROJECTIONS) and "LayerNorm" not in parts
 
