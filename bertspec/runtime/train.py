@@ -22,14 +22,14 @@ from bertspec.runtime.tokenized import read_tokenized
 from bertspec.runtime.torch_setup import deterministic, device_of, quiet
 from bertspec.runtime.trained import pad_id_of
 from bertspec.runtime.training.batches import read_tokens
-from bertspec.runtime.training.checkpoints import Checkpoints
+from bertspec.runtime.training.checkpoints import Checkpoints, Curves
 from bertspec.runtime.training.checks import require_fit, require_measurable
 from bertspec.runtime.training.fused import fused
 from bertspec.runtime.training.gradients import recompute_activations
 from bertspec.runtime.training.graphs import graphs
 from bertspec.runtime.training.loop import train
 from bertspec.runtime.training.lora import adapted
-from bertspec.runtime.training.measurements import Publish, Score, unpublished
+from bertspec.runtime.training.measurements import Score, unpublished
 from bertspec.runtime.training.memory import within_memory
 from bertspec.runtime.training.normalization import norms_in_bf16
 from bertspec.runtime.training.packing import packing
@@ -99,18 +99,19 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
         ):
             curves = train(
                 model, params.task, params.training, tokens, validation, score, pad_id,
-                checkpoints, observe, teacher, team, _growing(context, team),
+                checkpoints, observe, teacher, team,
+                unpublished if team.rank else partial(_write, context),
             )  # fmt: skip
         if team.rank:
             return
         _save(model, base, context.outputs["trained"])
+    _write(context, curves)
+
+
+def _write(context: Context[TrainParams], curves: Curves) -> None:
+    """Where they will be, also as far as they are: who waits can look at them."""
     for name in CURVES:
         write_csv(getattr(curves, name), context.outputs[name])
-
-
-def _growing(context: Context[TrainParams], team: Team) -> Publish:
-    """Writes the validation curve where it will be, as far as it is: who waits can look at it."""
-    return unpublished if team.rank else partial(write_csv, path=context.outputs["validation"])
 
 
 def _score(context: Context[TrainParams]) -> Score | None:

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from bertspec.core.manifest import digest_files
+from bertspec.pipeline.layout import CURVES
 from bertspec.runtime.stage import run_stage
 from bertspec.runtime.training.checkpoints import Checkpoints, Progress
 from tests.projects import SPEC, Project
@@ -93,6 +94,32 @@ def test_only_what_is_left_is_done_and_it_may_stop_again(
     run_stage("tiny-train", project.root)
     assert len(taken) == 4
     assert digest_files(project.root / "models/tiny") == expected
+
+
+def test_whoever_waits_sees_all_curves_as_far_as_the_last_measurement(
+    started: tuple[Project, dict[str, str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, expected, steps = started
+    work, epoch = project.root / ".bertspec/work/tiny-train", steps // EPOCHS
+    seen: list[dict[str, str]] = []
+    real = torch.optim.AdamW.step
+
+    def looking(self: torch.optim.AdamW, *args: Any, **kwargs: Any) -> Any:
+        files = (work / name / f"{name}.csv" for name in CURVES)
+        seen.append({file.stem: file.read_text() for file in files if file.exists()})
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", looking)
+    run_stage("tiny-train", project.root)
+    assert digest_files(project.root / "models/tiny") == expected
+    for name in CURVES:
+        whole = (project.root / f"models/tiny/curves/{name}.csv").read_text()
+        rows = 1 if name == "validation" else epoch
+        for step, texts in enumerate(seen):
+            measured = step // epoch
+            text = texts.get(name, "")
+            assert whole.startswith(text)
+            assert len(text.splitlines()) == (1 + rows * measured if measured else 0)
 
 
 def test_early_stopping_goes_on_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

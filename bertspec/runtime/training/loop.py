@@ -61,7 +61,7 @@ def train(
     epoch, and dropout of seed and step. From a checkpoint it goes on as if it had never stopped.
     `observe` is told each step and each measurement. `teacher` is what the model learns from,
     beside the targets, as `options.distillation` says. The processes of `team` train together, and
-    all have the same model. `publish` is given the validation curve whenever it has grown.
+    all have the same model. `publish` is given the curves after each measurement.
     Raises InputError: E404 for a loss or a gradient that is no number, E403 for layers that are
     not known.
     """

@@ -11,7 +11,7 @@ from bertspec.core.errors import InputError
 from bertspec.core.progress import Bar
 from bertspec.pipeline.params.train import Training
 from bertspec.runtime.inference import infer
-from bertspec.runtime.training.checkpoints import Progress, Weights, copied_weights
+from bertspec.runtime.training.checkpoints import Curves, Progress, Weights, copied_weights
 from bertspec.runtime.training.freezing import Frozen
 from bertspec.runtime.training.team import ALONE, Team
 from bertspec.runtime.training.tensorboard import Axis, Observer
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 Score = Callable[["Sequence[np.ndarray]"], Mapping[str, float]]
 """What a model says of the validation split, see `Task.keep` -> the metric of that."""
 
-Publish = Callable[[Sequence[Mapping[str, float]]], None]
-"""Is given the rows of a curve."""
+Publish = Callable[[Curves], None]
+"""Is given what training has written down so far."""
 
 
-def unpublished(curve: Sequence[Mapping[str, float]]) -> None:
+def unpublished(curves: Curves) -> None:
     """Does nothing with it."""
 
 
@@ -50,7 +50,7 @@ class Measurements:
     """The best ones so far, if any were measured."""
     team: Team = ALONE
     publish: Publish = unpublished
-    """Is given the validation curve so far after each measurement."""
+    """Is given the curves so far after each measurement."""
 
     def take_if_due(
         self,
@@ -78,7 +78,7 @@ class Measurements:
         column, axis, number = _place(every, progress)
         progress.curves.validation.append({column: number, **row})
         observe(axis, number, row)
-        self.publish(progress.curves.validation)
+        self.publish(progress.curves)
         return True
 
     @property
