@@ -27,6 +27,8 @@ from bertspec.runtime.training.gradients import backward
 from bertspec.runtime.training.loop import train
 from bertspec.runtime.training.objective import Objective
 from bertspec.runtime.training.optimization import make_optimizer, set_rate
+from bertspec.runtime.training.sharding import backward_of_step
+from bertspec.runtime.training.team import ALONE
 from tests.model.models import TASK
 from tests.projects import rows
 from tests.tasks.tiny import batch_of, encoder_of, tiny_base, tokens_of
@@ -103,6 +105,28 @@ def test_parts_have_the_gradients_of_the_whole(base: Path, parts: int) -> None:
     assert loss == pytest.approx(float(expected.detach()))
     for mine, theirs in zip(model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+class FarAway:
+    """The objective of a model on torch's device `meta`: no number of it can be read."""
+
+    def loss(self, model: Any, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        losses = model(batch)
+        return losses.sum(), losses.new_full((), len(losses))
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_no_part_is_waited_for(shards: int) -> None:
+    """Else a GPU has nothing to do after each, until it is handed the next one."""
+    model: Any = torch.nn.Linear(3, 1, device="meta")
+    model.device = torch.device("meta")
+    objective: Any = FarAway()
+    collated: Any = lambda _: [torch.ones(2, 3, device="meta")] * 3  # noqa: E731
+    options = Training.model_validate({"batch": {"shards": shards}})
+    loss = backward_of_step(
+        model, objective, options, 0, np.arange(12), np.full(12, 3), collated, ALONE
+    )
+    assert loss.device == model.weight.grad.device == model.device
 
 
 def test_sequences_of_an_example_stay_in_one_part(base: Path) -> None:

@@ -29,4 +29,4 @@ def cross_entropy_among(
     chosen = logarithms.gather(1, right.unsqueeze(1)).squeeze(1)
     spread = logarithms.where(is_there, logarithms.new_zeros(())).sum(dim=1) / is_there.sum(dim=1)
     losses = -(1 - label_smoothing) * chosen - label_smoothing * spread
-    return losses.sum(), losses.new_tensor(len(losses))
+    return losses.sum(), losses.new_full((), len(losses))

@@ -46,7 +46,7 @@ class CosineSimilarity(Model):
         similarity = cosine_similarity(vectors[::2], vectors[1::2])
         wanted = (labels[::2] - low) / (high - low)
         total = mse_loss(similarity, wanted, reduction="sum")
-        return total, total.new_tensor(len(wanted))
+        return total, total.new_full((), len(wanted))
 
 
 class InBatchNegatives(Model):

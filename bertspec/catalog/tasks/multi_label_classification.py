@@ -182,7 +182,7 @@ class MultiLabelClassification(Task):
         )
         if gamma is not None:
             losses = losses * binary_focal_factors(outputs, targets, gamma)
-        return losses.sum(), outputs.new_tensor(outputs.numel())
+        return losses.sum(), outputs.new_full((), outputs.numel())
 
     def distillation_loss(
         self,

@@ -163,7 +163,7 @@ class TextRegression(Task):
         from torch.nn.functional import mse_loss
 
         total = mse_loss(outputs, batch.targets, reduction="sum")
-        return total, outputs.new_tensor(outputs.numel())
+        return total, outputs.new_full((), outputs.numel())
 
     def distillation_loss(
         self,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def backward(
     model: "PreTrainedModel", objective: Objective, parts: Sequence[Batch]
-) -> "float | torch.Tensor":
+) -> "torch.Tensor":
     """Give the parameters, which have none, the gradients of a step's loss; the result is the loss.
 
     It is that of all parts together: the sum of their losses divided by the sum of their weights.
@@ -30,20 +30,24 @@ def backward(
     for parameter in model.parameters():
         if parameter.grad is not None:
             parameter.grad /= sum_of_weights
-    return sum_of_losses / sum_of_weights if sum_of_weights else math.nan
+    return sum_of_losses / sum_of_weights
 
 
 def summed(
     model: "PreTrainedModel", objective: Objective, parts: Sequence[Batch]
-) -> tuple[float, float]:
-    """Sums of the parts' losses and of their weights; gradients of the first are added up."""
-    sum_of_losses = sum_of_weights = 0.0
+) -> "torch.Tensor":
+    """Sums of the parts' losses and of their weights; gradients of the first are added up.
+
+    They stay where the model is: to read them would wait for a GPU after each part.
+    """
+    import torch
+
+    sums = torch.zeros(2, dtype=torch.float64, device=model.device)
     for part in parts:
         total, weight = objective.loss(model, part)
         total.backward()
-        sum_of_losses += float(total.detach())
-        sum_of_weights += float(weight)
-    return sum_of_losses, sum_of_weights
+        sums += torch.stack([total.detach(), weight])
+    return sums
 
 
 def clip(model: "PreTrainedModel", bound: float | None) -> "torch.Tensor":

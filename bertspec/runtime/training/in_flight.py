@@ -13,21 +13,19 @@ class Step:
     rate: float
     """The learning rate."""
     sequences: np.ndarray
-    _loss: float | torch.Tensor
+    _loss: torch.Tensor
     _norm: torch.Tensor
     _is_there: torch.cuda.Event | None
 
     @classmethod
     def of(
-        cls, loss: float | torch.Tensor, norm: torch.Tensor, rate: float, sequences: np.ndarray
+        cls, loss: torch.Tensor, norm: torch.Tensor, rate: float, sequences: np.ndarray
     ) -> "Step":
         """With its loss, and the norm of its gradient."""
         if norm.device.type == "cpu":
             return cls(rate, sequences, loss, norm, None)
         # They are copied behind the work of this step; read later, they would wait for the next.
-        if isinstance(loss, torch.Tensor):
-            loss = loss.to("cpu", non_blocking=True)
-        norm = norm.to("cpu", non_blocking=True)
+        loss, norm = (found.to("cpu", non_blocking=True) for found in (loss, norm))
         is_there = torch.cuda.Event()
         is_there.record()
         return cls(rate, sequences, loss, norm, is_there)

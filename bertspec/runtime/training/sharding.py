@@ -34,7 +34,7 @@ def backward_of_step(
     lengths: "np.ndarray",
     collated: Collated,
     team: Team,
-) -> "float | torch.Tensor":
+) -> "torch.Tensor":
     """As `backward`, for the units `chosen`, in one shard or more, each with a dropout of its own.
 
     The shards of a process are a subtree of one binary tree of sums, and processes add theirs up
@@ -51,7 +51,7 @@ def backward_of_step(
     def of(shard: int) -> "list[torch.Tensor]":
         seed_dropout(options.seed, step, shard)
         sums = summed(model, objective, collated(shards[shard]) if len(shards[shard]) else [])
-        return _taken(learning, *sums)
+        return _taken(learning, sums)
 
     own = number // team.size
     total = _sum(of, team.rank * own, (team.rank + 1) * own)
@@ -70,11 +70,9 @@ def _sum(of: "Callable[[int], list[torch.Tensor]]", first: int, end: int) -> "li
     return total
 
 
-def _taken(
-    learning: "Sequence[torch.nn.Parameter]", loss: float, weight: float
-) -> "list[torch.Tensor]":
-    """All gradients as one row, float32, and the numbers that are added with them, float64:
-    loss, weight, and for each parameter whether it has a gradient. The parameters have none then.
+def _taken(learning: "Sequence[torch.nn.Parameter]", sums: "torch.Tensor") -> "list[torch.Tensor]":
+    """What is added: all gradients as one row, float32; `sums`; and for each parameter whether it
+    has a gradient. The parameters have none then.
     """
     import torch
 
@@ -83,21 +81,23 @@ def _taken(
     gradient = torch.cat([tensor.detach().flatten() for tensor in row])
     for parameter in learning:
         parameter.grad = None
-    numbers = [loss, weight, *(float(grad is not None) for grad in found)]
-    return [gradient, torch.tensor(numbers, dtype=torch.float64)]
+    return [gradient, sums, torch.tensor([float(grad is not None) for grad in found])]
 
 
 def _given(
-    learning: "Sequence[torch.nn.Parameter]", gradient: "torch.Tensor", numbers: "torch.Tensor"
-) -> float:
+    learning: "Sequence[torch.nn.Parameter]",
+    gradient: "torch.Tensor",
+    sums: "torch.Tensor",
+    has: "torch.Tensor",
+) -> "torch.Tensor":
     """Give the parameters their gradients, divided by the sum of weights; the result is the loss.
 
     One that has none in any shard has none, so that the optimizer leaves it alone.
     """
-    loss, weight, *has = numbers.tolist()
+    loss, weight = sums
     gradient /= weight
     for parameter, part, is_there in zip(
-        learning, gradient.split([p.numel() for p in learning]), has, strict=True
+        learning, gradient.split([p.numel() for p in learning]), has.tolist(), strict=True
     ):
         parameter.grad = part.view_as(parameter) if is_there else None
-    return float(loss / weight) if weight else float("nan")
+    return loss / weight
