@@ -1,8 +1,10 @@
 """Batches without padding, and their parts: the losses and gradients of padded batches."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
@@ -15,12 +17,25 @@ from transformers import (
 )
 
 from bertspec.pipeline.params.train import Batch as BatchOptions
+from bertspec.runtime.trained import pad_id_of
 from bertspec.runtime.training import first_tokens
-from bertspec.runtime.training.batches import ABOUT_EQUAL, parts_of, training_order
+from bertspec.runtime.training.batches import (
+    ABOUT_EQUAL,
+    Units,
+    collate,
+    in_parts,
+    parts_of,
+    training_order,
+)
 from bertspec.runtime.training.dropout import FastDropout, dropped, fast_dropout
-from bertspec.runtime.training.gradients import recompute_activations
+from bertspec.runtime.training.gradients import backward, recompute_activations
 from bertspec.runtime.training.layers import layer_lists
+from bertspec.runtime.training.objective import Objective
 from bertspec.runtime.training.packing import FAMILIES, packing
+from tests.model.models import TASK
+from tests.model.test_families import FAMILIES as POSITIONS
+from tests.projects import rows
+from tests.tasks.tiny import DRAW, encoder_of, tiny_base, tokens_of
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 SIZES = {
@@ -185,6 +200,43 @@ def test_a_family_that_cannot_be_packed_runs_as_it_did() -> None:
     with packing(model) as packed:
         assert not packed
         assert model(**inputs_of([4, 9])).logits.shape == (2, 2)
+
+
+NEVER_PACKED: dict[str, dict[str, Any]] = {
+    "mpnet": {},
+    "deberta-v2": POSITIONS["deberta-v2"],
+    "modernbert": {"local_attention": 8},  # less than any text
+}
+
+
+@pytest.mark.parametrize("family", NEVER_PACKED)
+def test_what_is_never_packed_has_in_parts_the_gradients_of_one_padded_batch(
+    family: str, tmp_path: Path
+) -> None:
+    """Loss and gradients of the whole batch are those that transformers has."""
+    texts = [f"{text} {'and on ' * (i % 7)}" for i, (text, _) in enumerate(rows(30))]
+    table = pa.table({"text": texts, "label": [label for _, label in rows(30)]})
+    base = tiny_base(tmp_path, texts, model_type=family, **NEVER_PACKED[family])
+    tokens, pad_id, every = tokens_of(TASK, table, encoder_of(base)), pad_id_of(base), np.arange(30)
+    torch.manual_seed(0)
+    model = TASK.build_model(base, None).eval()  # without dropout
+    whole = collate(TASK, tokens, every, pad_id, DRAW)
+    expected = model(**whole.inputs, labels=whole.targets).loss
+    expected.backward()
+    theirs = [p.grad for p in model.parameters()]
+    model.zero_grad()
+    with packing(model) as packed:
+        assert not packed
+        parts = in_parts(
+            TASK, tokens, Units(TASK, tokens), BatchOptions(), pad_id, DRAW, every, padded=True
+        )
+        loss = backward(model, Objective(TASK), parts)
+    sizes = [part.targets.shape[0] * part.inputs["input_ids"].shape[1] for part in parts]
+    assert len(parts) > 1
+    assert tokens.lengths.sum() <= sum(sizes) < whole.inputs["input_ids"].numel()
+    assert float(loss) == pytest.approx(float(expected.detach()), rel=1e-6)
+    for parameter, reference in zip(model.parameters(), theirs, strict=True):
+        torch.testing.assert_close(parameter.grad, reference, rtol=1e-4, atol=1e-6)
 
 
 def test_with_dropout_recomputed_activations_are_the_same_to_the_bit() -> None:
