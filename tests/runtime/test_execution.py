@@ -1,10 +1,18 @@
-"""How a training runs changes nothing that it makes: gradient checkpointing, and TensorBoard."""
+"""How a training runs changes nothing that it makes: gradient checkpointing, and who can
+watch it, on a terminal and in TensorBoard.
+"""
 
 import csv
 import json
+import os
+import pty
+import re
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pyarrow as pa
@@ -194,6 +202,70 @@ def test_without_tensorboard_nothing_is_trained(
     assert caught.value.diagnostics[0].code == "E502"
     assert "pip install tensorboard" in caught.value.diagnostics[0].help
     assert attentions == [0]
+
+
+@contextmanager
+def _terminal(patch: pytest.MonkeyPatch) -> Iterator[bytearray]:
+    """Standard error is a terminal of 80 columns; gives what it was sent."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        patch.delenv(name, raising=False)
+    patch.setenv("TERM", "xterm")
+    patch.setenv("COLUMNS", "80")
+    ours, theirs = pty.openpty()
+    sent = bytearray()
+
+    def read() -> None:
+        with suppress(OSError):  # Linux says so of the end
+            while found := os.read(ours, 2**16):
+                sent.extend(found)
+
+    reader = Thread(target=read)
+    reader.start()
+    with patch.context() as inner, os.fdopen(theirs, "w", encoding="utf-8") as screen:
+        inner.setattr(sys, "stderr", screen)
+        yield sent
+    reader.join()
+    os.close(ours)
+
+
+def _slow(patch: pytest.MonkeyPatch) -> None:
+    """Let a training take so long that a bar is drawn a few times."""
+    real = torch.optim.AdamW.step
+
+    def step(self: torch.optim.AdamW, *args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.03)
+        return real(self, *args, **kwargs)
+
+    patch.setattr(torch.optim.AdamW, "step", step)
+
+
+FRAME = re.compile(r"train \S+ +(\d+)/(\d+) (\d:\d\d:\d\d) loss (\d\.\d{3}), [1-9][\d,]* tokens/s")
+
+
+def test_a_terminal_shows_loss_speed_and_the_time_that_is_left(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of each step that it shows, the loss is the one in the curve. What is no terminal is shown
+    nothing, and with --quiet neither is a terminal.
+    """
+    _compile(project, {})
+    with monkeypatch.context() as patch, _terminal(patch) as sent:
+        _slow(patch)
+        run_stage("tiny-train", project.root)
+    frames = FRAME.findall(re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", sent.decode()))
+    losses = [loss for _, loss in _plots(project)["loss"]]
+    assert {int(steps) for _, steps, _, _ in frames} == {len(losses)}
+    shown = {int(step): (left, loss) for step, _, left, loss in frames}
+    assert len(shown) > 1
+    for step, (left, loss) in shown.items():
+        assert loss == f"{losses[step - 1]:.3f}"
+        assert (left == "0:00:00") is (step == len(losses))
+    run_stage("tiny-train", project.root)
+    monkeypatch.setenv("BERTSPEC_QUIET", "1")
+    with _terminal(monkeypatch) as sent:
+        run_stage("tiny-train", project.root)
+    assert not sent
+    assert capfd.readouterr() == ("", "")
 
 
 def test_settings_of_an_experiment_are_checked_as_those_of_a_spec(project: Project) -> None:
