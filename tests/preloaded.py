@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROGRAMS = ("bertspec", "dvc")
+MODULE = "bertspec-module"
+"""Takes the place of `sys.executable`, where that is started with a module of ours."""
 
 _CLIENT = """#!{python} -IS
 import json, os, socket, sys
@@ -46,6 +48,8 @@ def run(program, arguments):
     sys.argv = [program, *arguments]
     if program == "dvc":
         return import_module("dvc.cli").main(arguments)
+    if program == "bertspec-module":
+        return import_module(arguments[-1]).main()
     import_module("bertspec.cli").main(arguments)
 
 def command(asked):
@@ -92,8 +96,10 @@ while True:
         if not (pid := os.fork()):
             command(asked)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        asked.sendall(f"{code}\\n".encode())
-        os._exit(0)
+        try:
+            asked.sendall(f"{code}\\n".encode())
+        finally:  # who asked may be gone
+            os._exit(0)
     asked.close()
 """
 
@@ -104,7 +110,7 @@ def preloaded(folder: Path) -> Iterator[Path]:
     address = str(folder / "asked")
     programs = folder / "programs"
     programs.mkdir()
-    for program in PROGRAMS:
+    for program in (*PROGRAMS, MODULE):
         file = programs / program
         file.write_text(_CLIENT.format(python=sys.executable, address=address, program=program))
         file.chmod(0o755)

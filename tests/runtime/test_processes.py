@@ -2,10 +2,12 @@
 
 import json
 import signal
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from bertspec.runtime.training.objective import Objective
 from bertspec.runtime.training.sharding import backward_of_step, shards_of
 from bertspec.runtime.training.team import ALONE
 from tests.model.models import TASK
+from tests.preloaded import MODULE
 from tests.projects import SPEC, Project, rows
 from tests.runtime.forks import Forks, forks
 from tests.runtime.test_kill import EACH, IN_STEP
@@ -42,12 +45,14 @@ def test_how_a_process_has_ended_is_said(tmp_path: Path) -> None:
         child.end()
 
 
-def _compile(project: Project, shards: int = 4, **execution: Any) -> None:
+def _compile(
+    project: Project, options: Mapping[str, Any] = MappingProxyType({}), **execution: Any
+) -> None:
     """With dropout, a metric that chooses the epoch, and a last step with fewer examples."""
     spec = json.loads(json.dumps(SPEC))
     spec["training"] |= {
         "epochs": 2, "metric_for_best_model": "f1", "ema": 0.5,
-        "batch": {"examples": 9, "shards": shards}, "execution": execution,
+        "batch": {"examples": 9, "shards": 4}, "execution": execution, **options,
     }  # fmt: skip
     project.write_spec(spec)
     project.compile()
@@ -96,8 +101,38 @@ def _are_gone(workers: Sequence[psutil.Process]) -> bool:
     return False
 
 
+FEW = {"examples": 64, "shards": 4}
+"""Few steps, of two epochs, so that outputs of frozen layers are kept."""
+
+
+@pytest.mark.parametrize(
+    ("processes", "options"),
+    [
+        (2, {"lora": {"rank": 2, "dropout": 0.1}, "batch": FEW | {"accumulate": 2}}),
+        (4, {"precision": "bf16", "freeze": 1, "batch": FEW}),
+    ],
+    ids=["2 with lora, in parts", "4 in bf16, frozen"],
+)
+def test_several_processes_make_what_one_makes(
+    project: Project,
+    programs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    processes: int,
+    options: dict[str, Any],
+) -> None:
+    """From the first step to the last one."""
+    monkeypatch.setattr(sys, "executable", str(programs / MODULE))
+    made = []
+    for number in (1, processes):
+        _compile(project, options, processes=number)
+        run_stage("tiny-train", project.root)
+        made.append(_made(project))
+    assert made[0] == made[1]
+    assert not _workers()
+
+
 def test_a_process_that_is_killed_is_told_and_the_rerun_ends_with_the_same_bits(
-    project: Project, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    project: Project, programs: Path, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What two processes have begun, four can end: the checkpoint is that of any number."""
     _compile(project, processes=2, checkpoint_seconds=1e-9)
@@ -119,6 +154,7 @@ def test_a_process_that_is_killed_is_told_and_the_rerun_ends_with_the_same_bits(
     assert steps == 5
     assert not _workers()
     _compile(project, processes=4)
+    monkeypatch.setattr(sys, "executable", str(programs / MODULE))
     run_stage("tiny-train", project.root)
     assert _made(project) == expected
     assert not _workers()
