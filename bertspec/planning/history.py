@@ -28,6 +28,8 @@ class Rebuild:
     date: str | None
     first: bool
     """Whether it was not there before, as far as git knows."""
+    or_before: bool
+    """Whether it may have been made before that: git has more versions than are looked at."""
     reasons: tuple[Reason, ...]
 
 
@@ -40,17 +42,24 @@ class _Version:
 
 
 def last_rebuild(root: Path, entry: Entry, explain: Explain) -> Rebuild | None:
-    """None for a stage that dvc.lock has not."""
+    """None for a stage that dvc.lock has not.
+
+    A version without the stage tells nothing while an older one has it: merging leaves an entry out
+    where the sides differ in it, and the next run puts it back.
+    """
     versions = _versions(root, entry.name)
     newest = last = next(versions, _Version(None, None, None))
     if newest.block is None:
         return None
-    for version in versions:
-        if version.block != newest.block:
+    for seen, version in enumerate(versions):
+        if seen == _MOST:
+            return Rebuild(last.commit, last.date, first=False, or_before=True, reasons=())
+        if version.block == newest.block:
+            last = version
+        elif version.block is not None:
             reasons = tuple(_reasons(entry, version.block, newest.block, explain))
-            return Rebuild(last.commit, last.date, version.block is None, reasons)
-        last = version
-    return Rebuild(last.commit, last.date, first=True, reasons=())
+            return Rebuild(last.commit, last.date, first=False, or_before=False, reasons=reasons)
+    return Rebuild(last.commit, last.date, first=True, or_before=False, reasons=())
 
 
 def _versions(root: Path, name: str) -> Iterator[_Version]:
@@ -59,7 +68,7 @@ def _versions(root: Path, name: str) -> Iterator[_Version]:
         yield _Version(None, None, _block((root / DVC_LOCK).read_text(encoding="utf-8"), name))
     except (OSError, UnicodeDecodeError):
         return
-    log = _git(root, "log", f"--max-count={_MOST}", "--format=%h %cs", "--", DVC_LOCK) or ""
+    log = _git(root, "log", f"--max-count={_MOST + 1}", "--format=%h %cs", "--", DVC_LOCK) or ""
     for line in log.splitlines():
         commit, _, date = line.partition(" ")
         text = _git(root, "show", f"{commit}:./{DVC_LOCK}")

@@ -66,6 +66,7 @@ def as_json(found: Explanation) -> dict[str, Any]:
             "commit": rebuild.commit,
             "date": rebuild.date,
             "first": rebuild.first,
+            "or_before": rebuild.or_before,
             "reasons": [reason.text for reason in rebuild.reasons],
         },
         "planned": plain_step(found.step) if found.step else None,
@@ -92,6 +93,8 @@ def _history(rebuild: Rebuild | None) -> str:
     where = f"in {rebuild.commit} of {rebuild.date}" if rebuild.commit else "since the last commit"
     if rebuild.first:
         return f"first built {where}"
+    if rebuild.or_before:
+        return f"last made anew {where}, or before: older versions of dvc.lock are not looked at"
     why = "; ".join(reason.text for reason in rebuild.reasons) or "nothing that dvc.lock tells of"
     return printable(f"last made anew {where}: {why}")
 

@@ -1,11 +1,14 @@
 """`bertspec explain`: every stage, field and file that an artifact is made from; its history."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from tests.plan.ready import plan, training
+from bertspec.core.yaml import load_plain
+from bertspec.planning import history
+from tests.plan.ready import edit, plan, training
 from tests.projects import Project
 
 
@@ -71,6 +74,54 @@ def test_why_it_would_run_and_why_it_last_did(ready: Project) -> None:
     assert unchanged["commit"] == first["commit"], "it was not made anew"
     said = ready.bertspec("explain", "tiny-train").splitlines()[1]
     assert said == f"last made anew in {last['commit']} of {last['date']}: {last['reasons'][0]}"
+
+
+def _retrained(project: Project, **changes: Any) -> dict[str, Any]:
+    """Another entry for the training; gives what dvc.lock had of it."""
+    file = project.root / "dvc.lock"
+    before: dict[str, Any] = load_plain(file.read_text())["stages"]["tiny-train"]
+    after = json.loads(json.dumps(before))
+    after["params"]["params.yaml"]["tiny.training"] |= changes
+    edit(file, stages={"tiny-train": after})
+    return before
+
+
+def test_an_entry_that_merging_left_out_is_no_first_build(ready: Project) -> None:
+    ready.commit("built")
+    first = _explain(ready, "tiny-train")["last_rebuild"]
+    entry = _retrained(ready, epochs=11)
+    ready.commit("retrained")
+    again = _explain(ready, "tiny-train")["last_rebuild"]
+    assert again["reasons"] == ["training.epochs 10 -> 11"]
+    lock = ready.root / "dvc.lock"
+    retrained = load_plain(lock.read_text())["stages"]["tiny-train"]
+    edit(lock, stages={"tiny-train": None})
+    ready.commit("merged")
+    edit(lock, stages={"tiny-train": retrained})
+    assert _explain(ready, "tiny-train")["last_rebuild"] == again, "put back as it was"
+    edit(lock, stages={"tiny-train": entry})
+    told = _explain(ready, "tiny-train")["last_rebuild"]
+    assert (told["commit"], told["first"]) == (None, False)
+    assert told["reasons"] == ["training.epochs 11 -> 10"]
+    assert first["first"]
+
+
+def test_what_was_built_before_the_versions_looked_at_is_no_first_build(
+    ready: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for epochs in (11, 12):
+        ready.commit(f"before {epochs}")
+        _retrained(ready, epochs=epochs)
+    ready.commit("last")
+    assert _explain(ready, "tiny-evaluate")["last_rebuild"]["first"]
+    monkeypatch.setattr(history, "_MOST", 3)
+    assert _explain(ready, "tiny-evaluate")["last_rebuild"]["first"], "there are no more"
+    monkeypatch.setattr(history, "_MOST", 2)
+    told = _explain(ready, "tiny-evaluate")["last_rebuild"]
+    assert (told["first"], told["or_before"], told["reasons"]) == (False, True, [])
+    said = ready.bertspec("explain", "tiny-evaluate").splitlines()[1]
+    assert re.match(rf"last made anew in {told['commit']} of .+, or before: ", said)
+    assert _explain(ready, "tiny-train")["last_rebuild"]["reasons"] == ["training.epochs 11 -> 12"]
 
 
 def test_before_it_was_built_and_without_git(project: Project) -> None:
