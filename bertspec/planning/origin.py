@@ -6,13 +6,15 @@ from typing import Any
 
 from bertspec.core.diagnostics import Position
 from bertspec.core.errors import InputError
+from bertspec.core.model import affected_by, written_out
 from bertspec.core.names import did_you_mean
-from bertspec.core.values import ABSENT, dotted, flat, value_at
+from bertspec.core.values import ABSENT, Place, dotted, flat, value_at
 from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.pipeline.stage import RECORDS
 from bertspec.planning.entry import Entry
 from bertspec.planning.order import Makers
 from bertspec.planning.sources import Sources, position_of
+from bertspec.spec.load import LoadedSpec
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,33 @@ def origins(
 
 
 def _fields(entry: Entry, params: Mapping[str, Any], sources: Sources) -> Iterator[Field]:
-    for key in entry.params.get(PARAMS_FILE, ()):
-        if entry.compiled is None:
-            yield Field(key, value_at(params, key), Position(PARAMS_FILE))
-        elif not key.startswith(f"{RECORDS}."):
-            loaded, section = sources.place(key)
-            value = value_at(params, key)
-            for path, leaf in flat(value, section) if value is not ABSENT else ():
-                position = position_of(loaded.document, path) if loaded else None
-                yield Field(dotted(path), leaf, position)
+    keys = [k for k in entry.params.get(PARAMS_FILE, ()) if not k.startswith(f"{RECORDS}.")]
+    if entry.compiled is None:
+        yield from (Field(key, value_at(params, key), Position(PARAMS_FILE)) for key in keys)
+        return
+    parts = [p for key in keys for p in sources.parts(key, ABSENT, value_at(params, key))]
+    told = set()
+    for loaded, section, _, value in parts:
+        for path, leaf in flat(value, section) if value is not ABSENT else ():
+            told.add(path)
+            yield Field(dotted(path), leaf, _place(loaded, path, leaf) if loaded else None)
+    # Fields that a later version of the language added are not in params.yaml by default.
+    for loaded in {part[0].spec.name: part[0] for part in parts if part[0]}.values():
+        for path, leaf in flat(written_out(loaded.spec)):
+            if path not in told and entry.compiled.kind in affected_by(loaded.spec, path):
+                told.add(path)
+                yield Field(dotted(path), leaf, _place(loaded, path, leaf))
+
+
+def _place(loaded: LoadedSpec, path: Place, value: Any) -> Position:
+    """Where a value is written, also where it stands for what holds it, as in `empty_text: warn`;
+    only the file for a default.
+    """
+    document = loaded.document
+    holder = value_at(document.value, path[:-1])
+    if not isinstance(holder, Mapping) and holder is not ABSENT and holder == value:
+        return document.position(path[:-1])
+    return position_of(document, path)
 
 
 def _locked(entry: Entry) -> dict[str, str]:

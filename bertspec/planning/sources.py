@@ -23,6 +23,9 @@ _SECTIONS: Mapping[str, Path_] = {
 }
 """Keys below a spec's own that are not called as in the spec."""
 
+_BUDGETS = ".budgets"
+"""End of the key of a tokenization that has something of each spec that shares it."""
+
 
 class Sources:
     """Explains keys of params.yaml by the specs that they were compiled from."""
@@ -35,13 +38,23 @@ class Sources:
         """Reasons for a key that a stage reads, and that holds another value than before."""
         if key.startswith(f"{RECORDS}.stages."):
             yield from self.of_record(old, new)
-        elif key.endswith(".budgets"):
-            old, new = (plain(value) or {} for value in (old, new))
-            for name in sorted({*old, *new}):
-                loaded = self._by_name.get(name)
-                yield from _reasons(loaded, ("tokenization",), old.get(name, {}), new.get(name, {}))
         else:
-            yield from _reasons(*self.place(key), old, new)
+            for loaded, section, was, now in self.parts(key, old, new):
+                yield from _reasons(loaded, section, was, now)
+
+    def parts(
+        self, key: str, old: Any, new: Any
+    ) -> Iterator[tuple[LoadedSpec | None, Path_, Any, Any]]:
+        """Each spec that a key of params.yaml was compiled from, where it has its part of the
+        value, and that part of two values.
+        """
+        if not key.endswith(_BUDGETS):
+            yield *self.place(key), old, new
+            return
+        old, new = (plain(value) or {} for value in (old, new))
+        for name in sorted({*old, *new}):
+            loaded = self._by_name.get(name)
+            yield loaded, ("tokenization",), old.get(name, {}), new.get(name, {})
 
     def place(self, key: str) -> tuple[LoadedSpec | None, Path_]:
         """The spec that a key of params.yaml was compiled from, and where it has the value."""
@@ -65,8 +78,11 @@ class Sources:
                 continue
             if top == "params":
                 loaded, field = self.place(was)
+                text = f"{dotted(field)} is no longer set"
+                if was.endswith(_BUDGETS):
+                    field, text = ("tokenization",), "tokenization has no budget any longer"
                 position = position_of(loaded.document, field) if loaded else None
-                yield Reason(What.FIELD, f"{dotted(field)} is no longer set", position, None, field)
+                yield Reason(What.FIELD, text, position, None, field)
                 continue
             yield self._of_part(str(top), str(rest[0]) if rest else "", was, now)
 

@@ -2,13 +2,23 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bertspec.compiler.lower import lower, packages_used
+from bertspec.core.diagnostics import Position
 from bertspec.core.yaml import load_plain
+from bertspec.pipeline.lock import Lock
 from bertspec.planning import history
-from tests.plan.ready import edit, plan, training
+from bertspec.planning.order import makers_of
+from bertspec.planning.origin import origins
+from bertspec.planning.project import read_project
+from bertspec.planning.sources import Sources
+from bertspec.spec.load import load
+from tests.compiler import test_compile as language
+from tests.plan.ready import edit, plan, reasons, spec, training
 from tests.projects import Project
 
 
@@ -129,6 +139,67 @@ def test_before_it_was_built_and_without_git(project: Project) -> None:
     said = project.bertspec("explain", "tiny-export").splitlines()
     assert said[0] == "would run now: new"
     assert said[1] == "never built, as far as dvc.lock knows"
+
+
+def test_a_budget_of_tokens_is_told_with_its_line(ready: Project) -> None:
+    ready.write_spec(spec(tokenization={"max_length": 32, "truncation": {"budget": 0.5}}))
+    said = ready.bertspec("explain", "tiny-train")
+    found = re.search(r"tokenization\.truncation\.budget 0\.5   specs/tiny\.json:(\d+):", said)
+    assert found
+    assert "budget" in (ready.root / "specs/tiny.json").read_text().splitlines()[int(found[1]) - 1]
+    assert "budgets" not in said
+    fields = _explain(ready, "tiny-train")["origins"][0]["fields"]
+    assert "training.ema" in {field["name"] for field in fields}, "not in params.yaml by default"
+
+
+def test_a_budget_taken_away_is_told_by_the_name_of_its_field(ready: Project) -> None:
+    lock = load_plain((ready.root / "dvc.lock").read_text())["stages"]
+    name = next(stage for stage in lock if stage.endswith("-tokenize"))
+    params = lock[name]["params"]["params.yaml"]
+    key = f"tokenizations.{name.removesuffix('-tokenize')}.budgets"
+    params[key] = {"tiny": {"truncation": {"budget": 0.5, "severity": "error"}}}
+    params[f"bertspec.stages.{name}"]["params"]["budgets"] = key
+    edit(ready.root / "dvc.lock", stages={name: lock[name]})
+    (reason,) = reasons(plan(ready), name)
+    assert re.fullmatch(r"tokenization has no budget any longer specs/tiny.json:\d+:\d+", reason)
+
+
+def _listed(root: Path) -> dict[str, dict[str, Position]]:
+    """For each kind of stage, fields that are told of it, with their places."""
+    specs = load([Path("specs")], root).specs
+    lock = Lock(threads=1, packages=dict.fromkeys(packages_used(specs), "1.0"))
+    read = read_project(root, lower(specs, lock))
+    makers, sources = makers_of(read.entries.values()), Sources(root, specs)
+    found = origins(read.entries["tiny-report"], read.entries, makers, read.params, sources)
+    return {o.kind: {f.name: f.position or Position("") for f in o.fields} for o in found if o.kind}
+
+
+def _above_or_below(one: str, other: str) -> bool:
+    return any(f"{a}.".startswith((f"{b}.", f"{b}[")) for a, b in ((one, other), (other, one)))
+
+
+def test_every_field_that_changes_a_stage_is_told_of_it(project: Project) -> None:
+    """Before the change, by default or not, and after it with the line that it stands in."""
+    project.write_spec(language.full_spec())
+    before = _listed(project.root)
+    missing = []
+    for path, affects in language._fields():
+        if path in language.NOT_CHANGED or not affects:
+            continue
+        change = language.CHANGES[path]
+        where, value = change if isinstance(change, tuple) else (path, change)
+        changed = language.full_spec()
+        language.set_field(changed, where, value)
+        project.write_spec(changed)
+        after = _listed(project.root)
+        field = where.replace("export.0", "export[0]")
+        for kind in affects:
+            if not any(_above_or_below(field, name) for name in before.get(kind, [field])):
+                missing.append((path, kind, "before"))
+            lines = [p.line for f, p in after[kind].items() if _above_or_below(field, f)]
+            if not (any(lines) if value else lines):  # of `{}` all that is in it is a default
+                missing.append((path, kind, "after"))
+    assert missing == []
 
 
 @pytest.mark.parametrize("target", ["tiny-tran", "models/tiny/traned", "data/reviews.csv"])
