@@ -28,7 +28,7 @@ class _Command(click.Command):
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--remote", is_flag=True,
-    help="Plan `dvc repro --pull`: look into DVC's default remote, too, a folder of this machine.",
+    help="Plan `dvc repro --pull`: look into DVC's default remote, too.",
 )  # fmt: skip
 @click.option(
     "--format", "fmt", type=click.Choice(["text", "json"]), default="text",
@@ -45,7 +45,7 @@ def command(paths: tuple[Path, ...], remote: bool, fmt: str) -> int:  # noqa: FB
     of the last runs on this machine.
 
     Exit code 0 when there is nothing to run, 2 when there is something, and 1, other than for other
-    commands, for input that is wrong.
+    commands, for input that is wrong; 3 when the remote cannot be read.
 
     \b
     Examples:

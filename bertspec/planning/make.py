@@ -1,6 +1,7 @@
 """Make a plan of a project."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,20 +36,23 @@ def make_plan(
 ) -> Planned:
     """What `dvc repro` would do; `with_remote` for `dvc repro --pull`.
 
-    Raises InputError for files that cannot be read, or a remote that cannot be looked into.
+    Raises InputError for files that cannot be read, or where no remote is the default, and
+    EnvironmentFault (E526) for one that cannot be read.
     """
     project = read_project(root, pipeline)
     hashes = Hashes(root)
     repository = Repository.around(root)
     cache = repository.cache if repository else None
     store = Store(cache, hashes)
-    far = Store(repository.remote() if repository and with_remote else None)
     sources = Sources(root, specs)
     differences = Differences(root, project.params, hashes, store, sources.explain)
     makers = makers_of(project.entries.values())
-    walk = Walk(project, hashes, store, far, differences, makers, sources)
-    for name in in_order(project.entries, makers):
-        walk.come_to(project.entries[name])
+    with _remote(repository if with_remote else None) as far:
+        walk = None
+        while walk is None or far.learn():
+            walk = Walk(project, hashes, store, far, differences, makers, sources)
+            for name in in_order(project.entries, makers):
+                walk.come_to(project.entries[name])
     hashes.keep()
     plan = Plan(
         steps=tuple(walk.steps),
@@ -59,6 +63,14 @@ def make_plan(
         notes=tuple(_notes(project, repository, walk)),
     )
     return Planned(plan, project, makers, sources, cache)
+
+
+def _remote(repository: Repository | None) -> AbstractContextManager[Store]:
+    if repository is None:
+        return nullcontext(Store(None))
+    from bertspec.planning.far import remote_store
+
+    return remote_store(repository)
 
 
 def _notes(project: Project, repository: Repository | None, walk: Walk) -> Iterator[str]:

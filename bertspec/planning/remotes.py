@@ -80,7 +80,7 @@ def look_into(remote: Remote, root: Path, locked: Mapping[str, str]) -> dict[str
         "dvc", "status", "--cloud", "--remote", remote.name, "--json", folder=root, seconds=_SECONDS
     )
     if answer.code:
-        raise _fault(f"the remote `{remote.name}` ({remote.url}) does not work", answer)
+        raise _broken(remote, answer)
     states: dict[str, str] = json.loads(answer.out)
     # What is in neither and a folder is told by its digest, in a warning, and not in the JSON.
     lost = set(re.findall(r"\bmd5: ([0-9a-f]{32}(?:\.dir)?)", answer.err))
@@ -91,6 +91,22 @@ def look_into(remote: Remote, root: Path, locked: Mapping[str, str]) -> dict[str
         artifact = next((place for place in above if place in locked), path)
         found.setdefault(artifact, Counter())[State(state)] += 1
     return found
+
+
+def fetch_runs(remote: Remote, root: Path) -> None:
+    """Bring what a remote has of the run cache into a repository of DVC without stages.
+
+    Raises EnvironmentFault (E526) for a remote that cannot be read. Of HTTP DVC has no run cache.
+    """
+    answer = ask(
+        "dvc", "fetch", "--run-cache", "--remote", remote.name, folder=root, seconds=_SECONDS
+    )
+    if answer.code:
+        raise _broken(remote, answer)
+
+
+def _broken(remote: Remote, answer: Answer) -> Exception:
+    return _fault(f"the remote `{remote.name}` ({remote.url}) does not work", answer)
 
 
 def _fault(what: str, answer: Answer) -> Exception:

@@ -13,6 +13,16 @@ _Settings = dict[tuple[str, str], tuple[str, Path]]
 
 
 @dataclass(frozen=True)
+class Address:
+    """Where a remote is."""
+
+    name: str
+    url: str
+    folder: Path | None
+    """None for one that is no folder of this machine."""
+
+
+@dataclass(frozen=True)
 class Repository:
     """Where things are."""
 
@@ -30,23 +40,28 @@ class Repository:
         value, place = settings.get(("cache", "dir"), ("cache", folder / ".dvc"))
         return cls(folder, place / Path(value).expanduser(), settings)
 
-    def remote(self) -> Path:
-        """The folder of the default remote.
+    def remote(self) -> Address:
+        """The default remote.
 
-        Raises InputError (E219) where there is none, or where it is no folder here.
+        Raises InputError (E219) where there is none, or where it is a folder that is not there.
         """
         name, _ = self.settings.get(("core", "remote"), ("", self.folder))
         if not name:
             raise InputError.of("E219", "no remote is the default", "`dvc remote default NAME`")
         url, place = self.settings.get((f'remote "{name}"', "url"), ("", self.folder))
-        folder = place / Path(url.removeprefix("file://")).expanduser()
+        path = url.removeprefix("file://")
+        if "://" in path:
+            return Address(name, url, None)
+        folder = place / Path(path).expanduser()
         if not url or not folder.is_dir():
             raise InputError.of(
                 "E219",
-                f"the remote `{name}` is no folder of this machine",
-                "`dvc fetch --run-cache` brings what it has; then plan without it",
+                f"the remote `{name}` is a folder that is not there"
+                if url
+                else f"there is no remote `{name}`, which is the default",
+                "`dvc remote list` shows the remotes; `dvc push` makes the folder",
             )
-        return folder
+        return Address(name, url, folder)
 
     def ignores(self) -> bool:
         """Whether .dvcignore has patterns of its own."""

@@ -44,6 +44,13 @@ class Store:
             return None
         return found if isinstance(found, dict) else None
 
+    def learn(self) -> bool:
+        """Ask for all that was taken to be there; whether some of it is not.
+
+        Of a folder nothing is: see `remote_store`.
+        """
+        return False
+
     def _has(self, digest: str) -> bool:
         if digest not in self._held:
             self._held[digest] = self._holds(digest)

@@ -147,7 +147,7 @@ class Walk:
                 return None
             found = Locked.read(run)
             needed = list(found.outs.values())
-        return found if all(store.holds(d) or self.store.holds(d) for d in needed) else None
+        return found if all(self.store.holds(d) or store.holds(d) for d in needed) else None
 
     def _about(self, entry: Entry, dep: str, digest: str | None) -> dict[str, Any]:
         program = {"isexec": True} if self.hashes.is_program(entry.place(dep)) else {}
