@@ -33,7 +33,9 @@ def as_text(found: Explanation) -> Iterator[str]:
     stage = found.origins[0].stage
     if found.target != stage:
         yield f"{found.target} is made by {stage}"
-    took = "" if found.seconds is None else f", took {duration(found.seconds)} the last time"
+    took = (
+        "" if found.seconds is None else f", took {duration(found.seconds)} in its last whole run"
+    )
     yield f"{_state(found)}{took}"
     yield _history(found.rebuild)
     yield ""

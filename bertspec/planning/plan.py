@@ -64,7 +64,8 @@ class Step:
     follows: tuple[str, ...]
     """Stages before it whose new outputs it reads."""
     seconds: float | None
-    """What its last run took here; None where there was none."""
+    """What its last run took here, or that of the stage whose place a new one takes; None where
+    there was none."""
 
 
 @dataclass(frozen=True)

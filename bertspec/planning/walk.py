@@ -10,7 +10,7 @@ from bertspec.planning.hashes import Hashes
 from bertspec.planning.order import Makers
 from bertspec.planning.plan import Action, Reason, Step, What
 from bertspec.planning.project import Project
-from bertspec.planning.renamed import why_new
+from bertspec.planning.renamed import Former, find_former, why_new
 from bertspec.planning.sources import Sources
 from bertspec.planning.store import Store, run_key
 from bertspec.runtime.durations import read_duration
@@ -51,7 +51,11 @@ class Walk:
         if entry.frozen:
             self._leave(entry, {o.path: self.hashes.of(entry.place(o.path)) for o in entry.outs})
             return
-        reasons = self._reasons(entry, locked)
+        project = self.project
+        former = None
+        if locked is None:
+            former = find_former(entry, project.params, project.locked, project.entries)
+        reasons = self._reasons(entry, locked, former)
         then = {dep: self._then(entry, dep) for dep in entry.deps}
         known = {dep: found for dep, found in then.items() if not isinstance(found, _Unknown)}
         if locked:
@@ -79,16 +83,24 @@ class Walk:
             is_new=locked is None,
             reasons=tuple(reasons),
             follows=tuple(dict.fromkeys(m for m in before if m in self._unsure)),
-            seconds=read_duration(self.project.root, entry.name),
+            seconds=self._seconds(entry.name, former),
         )
         self.steps.append(step)
 
-    def _reasons(self, entry: Entry, locked: Locked | None) -> list[Reason]:
+    def _seconds(self, name: str, former: Former | None) -> float | None:
+        """What its last run took; of a stage that never ran, that of the one whose place it takes,
+        which does about the same.
+        """
+        took = read_duration(self.project.root, name)
+        if took is None and former is not None:
+            return read_duration(self.project.root, former.name)
+        return took
+
+    def _reasons(self, entry: Entry, locked: Locked | None, former: Former | None) -> list[Reason]:
         """All that differs now, but for inputs, of which what they will be is what counts."""
-        project = self.project
         if locked is None:
             self.dry.append(entry.name)
-            new = why_new(entry, project.params, project.locked, project.entries, self.sources)
+            new = why_new(entry, former, self.sources) if former else ()
             return [Reason(What.NEW, "new"), *new]
         reasons = list(self.differences.of(entry, locked))
         now = ((self.hashes.of(entry.place(dep)), locked.deps.get(dep)) for dep in entry.deps)

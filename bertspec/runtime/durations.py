@@ -12,7 +12,7 @@ _FOLDER = "durations"
 
 
 def note_duration(root: Path, stage: str, seconds: float) -> None:
-    """Note what a run of a stage took; nothing depends on it, so no failure is told."""
+    """Note what a whole run of a stage took; nothing depends on it, so no failure is told."""
     with suppress(OSError):
         file = _file(root, stage)
         make_ignored(root / WORK_FOLDER)
@@ -22,7 +22,7 @@ def note_duration(root: Path, stage: str, seconds: float) -> None:
 
 
 def read_duration(root: Path, stage: str) -> float | None:
-    """Seconds of the last run of a stage here, if there was one."""
+    """Seconds of the last whole run of a stage here, if there was one."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         seconds = float(json.loads(_file(root, stage).read_bytes())["seconds"])
         return seconds if math.isfinite(seconds) and seconds >= 0 else None

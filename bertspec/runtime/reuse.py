@@ -48,6 +48,9 @@ class Reuse:
         self.digests: dict[Path, str] = {}
         """SHA-256 of every file that was put into its place."""
         self.contents: dict[Path, str | None] = {}
+        self.of_earlier = False
+        """Whether something was taken from an earlier run."""
+        self._made: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     def place(self, key: str, make: Callable[[Path], Any], place: Callable[[str], Path]) -> Entry:
@@ -62,6 +65,9 @@ class Reuse:
         if entry is None:
             _make(folder, make)
             entry = _read(folder) or Entry({}, {}, None)
+            self._made.add(key)
+        elif key not in self._made:
+            self.of_earlier = True
         for name, value in entry.digests.items():
             target = place(name)
             _link(folder / name, target)

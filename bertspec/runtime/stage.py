@@ -128,7 +128,7 @@ def _make(
         publish({work / r / Path(p).name: root / p for r, p in record.outputs.items()})
         reuse.keep_used()
         remove(context.checkpoints)
-        if not goes_on:  # it would be the time of a part
+        if not (goes_on or reuse.of_earlier):  # it would be the time of a part
             note_duration(root, name, time.perf_counter() - start)
     finally:
         remove(work)

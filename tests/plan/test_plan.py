@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from bertspec.catalog.files.cutting import Sizes
 from bertspec.core.files import remove
 from bertspec.planning.hashes import Hashes
 from bertspec.planning.text import duration
 from bertspec.runtime.durations import note_duration, read_duration
-from tests.plan.ready import actions, edit, plan, reasons, stages, training
-from tests.projects import Project
+from tests.plan.ready import actions, edit, plan, reasons, spec, stages, training
+from tests.projects import SPEC, Project, rows
+from tests.stages import small_pieces
 
 NONE: dict[str, set[str]] = {"run": set(), "restore": set(), "pull": set(), "follow": set()}
 
@@ -95,6 +97,48 @@ def test_a_stage_notes_what_it_took(project: Project) -> None:
     outputs = [*project.root.glob("data/reviews/raw/*"), *project.root.glob("data/reviews/*.json")]
     assert outputs
     assert not any("seconds" in str(path.read_bytes()) for path in outputs)
+
+
+def test_a_stage_that_takes_shards_of_an_earlier_run_notes_no_time(project: Project) -> None:
+    """It would be the time of a part, by which a whole run cannot be told."""
+    project.bertspec("lock", "--threads", "1", "--device", "cpu")
+    project.bertspec("compile")
+    for name in ("reviews-fetch", "reviews-prepare"):
+        project.bertspec("stage", name)
+        note_duration(project.root, name, 100.0)
+        project.bertspec("stage", name)
+        assert read_duration(project.root, name) == 100.0, "all of it was there"
+    with small_pieces(Sizes(target=256)):
+        project.bertspec("stage", "reviews-fetch")
+        assert read_duration(project.root, "reviews-fetch") != 100.0, (
+            "other shards, all of them new"
+        )
+        note_duration(project.root, "reviews-fetch", 100.0)
+        project.write_rows([*rows(), ("one more film", "good")])
+        project.bertspec("stage", "reviews-fetch")
+        assert read_duration(project.root, "reviews-fetch") == 100.0, "most of it was there"
+        remove(project.root / ".bertspec/shards")
+        project.bertspec("stage", "reviews-fetch")
+    assert read_duration(project.root, "reviews-fetch") != 100.0
+
+
+def test_a_stage_in_the_place_of_another_takes_about_its_time(ready: Project) -> None:
+    (tokenize,) = (name for name in stages(ready) if name.endswith("-tokenize"))
+    (base,) = (name for name in stages(ready) if name.endswith("-base"))
+    note_duration(ready.root, tokenize, 30.0)
+    note_duration(ready.root, base, 40.0)
+    ready.write_spec(spec(tokenization={"max_length": 33}))
+    (step,) = (s for s in plan(ready)["stages"] if s["name"].endswith("-tokenize"))
+    assert step["name"] != tokenize
+    assert step["seconds"] == 30.0
+    note_duration(ready.root, step["name"], 31.0)
+    seconds = {s["name"]: s["seconds"] for s in plan(ready)["stages"]}
+    assert seconds[step["name"]] == 31.0, "its own, once it has one"
+    model = json.loads(json.dumps(SPEC["model"]))
+    model["base"]["config"]["intermediate_size"] = 32
+    ready.write_spec(spec(model=model))
+    new = {s["name"].rpartition("-")[2]: s["seconds"] for s in plan(ready)["stages"] if s["new"]}
+    assert new == {"base": 40.0, "tokenize": 30.0}
 
 
 @pytest.mark.parametrize("kept", [b"", b"[]", b'{"seconds": "x"}', b'{"seconds": NaN}', b"\xff"])

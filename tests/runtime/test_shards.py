@@ -692,9 +692,13 @@ def _placed(reuse: Reuse, key: str, make: Callable[[Path], None], out: Path) -> 
 
 
 def test_what_is_kept_is_not_made_again(tmp_path: Path) -> None:
-    first = _placed(Reuse(tmp_path / "kept"), "k", _make("x", "a", "b"), tmp_path / "one")
+    reuse = Reuse(tmp_path / "kept")
+    first = _placed(reuse, "k", _make("x", "a", "b"), tmp_path / "one")
+    assert _placed(reuse, "k", _never, tmp_path / "equal") == first
+    assert not reuse.of_earlier
     reuse = Reuse(tmp_path / "kept")
     assert _placed(reuse, "k", _never, tmp_path / "two") == first
+    assert reuse.of_earlier
     assert reuse.digests == {tmp_path / "two" / name: value for name, value in first.items()}
     assert digest_files(tmp_path / "two") == first == digest_files(tmp_path / "one")
 
