@@ -13,7 +13,7 @@ from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.pipeline.stage import RECORDS
 from bertspec.planning.entry import Entry
 from bertspec.planning.order import Makers
-from bertspec.planning.sources import Sources, position_of
+from bertspec.planning.sources import Sources
 from bertspec.spec.load import LoadedSpec
 
 
@@ -106,24 +106,23 @@ def _fields(entry: Entry, params: Mapping[str, Any], sources: Sources) -> Iterat
     for loaded, section, _, value in parts:
         for path, leaf in flat(value, section) if value is not ABSENT else ():
             told.add(path)
-            yield Field(dotted(path), leaf, _place(loaded, path, leaf) if loaded else None)
+            yield Field(dotted(path), leaf, _place(sources, loaded, path, leaf) if loaded else None)
     # Fields that a later version of the language added are not in params.yaml by default.
     for loaded in {part[0].spec.name: part[0] for part in parts if part[0]}.values():
         for path, leaf in flat(written_out(loaded.spec)):
             if path not in told and entry.compiled.kind in affected_by(loaded.spec, path):
                 told.add(path)
-                yield Field(dotted(path), leaf, _place(loaded, path, leaf))
+                yield Field(dotted(path), leaf, _place(sources, loaded, path, leaf))
 
 
-def _place(loaded: LoadedSpec, path: Place, value: Any) -> Position:
+def _place(sources: Sources, loaded: LoadedSpec, path: Place, value: Any) -> Position:
     """Where a value is written, also where it stands for what holds it, as in `empty_text: warn`;
     only the file for a default.
     """
-    document = loaded.document
-    holder = value_at(document.value, path[:-1])
+    holder = value_at(loaded.document.value, path[:-1])
     if not isinstance(holder, Mapping) and holder is not ABSENT and holder == value:
-        return document.position(path[:-1])
-    return position_of(document, path)
+        return loaded.document.position(path[:-1])
+    return sources.position(loaded, path)
 
 
 def _locked(entry: Entry) -> dict[str, str]:

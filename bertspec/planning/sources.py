@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from bertspec.compiler.passes.shared import base_name, tokenization_name
+from bertspec.compiler.pins import pinned_places, with_pins
 from bertspec.core.diagnostics import Position
 from bertspec.core.errors import InputError
 from bertspec.core.values import ABSENT, bare, dotted, leaves, plain, shown
 from bertspec.pipeline.layout import LOCK_FILE
+from bertspec.pipeline.lock import read_lock
 from bertspec.pipeline.stage import RECORDS
 from bertspec.planning.entry import Entry
 from bertspec.planning.plan import Reason, What
@@ -32,7 +34,11 @@ class Sources:
 
     def __init__(self, root: Path, specs: Sequence[LoadedSpec]) -> None:
         self._root = root
-        self._specs = sorted(specs, key=lambda loaded: loaded.spec.name)
+        pins = ((loaded.spec.name, list(pinned_places(loaded))) for loaded in specs)
+        self._pinned = {name: places for name, places in pins if places}
+        lock = read_lock(root) if self._pinned else None  # names of bases are digests of pins, too
+        fixed = [with_pins(loaded, lock) for loaded in specs] if lock else specs
+        self._specs = sorted(fixed, key=lambda loaded: loaded.spec.name)
 
     def explain(self, entry: Entry, key: str, old: Any, new: Any) -> Iterator[Reason]:
         """Reasons for a key that a stage reads, and that holds another value than before."""
@@ -40,7 +46,7 @@ class Sources:
             yield from self.of_record(old, new)
         else:
             for loaded, section, was, now in self.parts(key, old, new):
-                yield from _reasons(loaded, section, was, now)
+                yield from self._reasons(loaded, section, was, now)
 
     def parts(
         self, key: str, old: Any, new: Any
@@ -68,6 +74,23 @@ class Sources:
             return self._by_tokenization.get(name), (section,)
         return self._by_name.get(top), _SECTIONS.get(rest) or tuple(rest.split("."))
 
+    def position(self, loaded: LoadedSpec, path: Path_) -> Position:
+        """Where a value is written, or where the lock has what holds in its place."""
+        for place, in_lock in self._pinned.get(loaded.spec.name, ()):
+            is_part = path[: len(place)] == place and path not in loaded.document.marks
+            if is_part or path == place:
+                return self._of_lock(*in_lock)
+        return position_of(loaded.document, path)
+
+    def _reasons(
+        self, loaded: LoadedSpec | None, section: Path_, old: Any, new: Any
+    ) -> Iterator[Reason]:
+        for path, was, now in leaves(old, new):
+            field = (*section, *path)
+            text = f"{dotted(field)} {shown(was)} -> {shown(now)}"
+            position = self.position(loaded, field) if loaded else None
+            yield Reason(What.FIELD, text, position, None, field, plain(was), plain(now))
+
     def of_record(self, old: Any, new: Any) -> Iterator[Reason]:
         """Reasons for what the compiler has fixed: see `StageRecord`."""
         if old is ABSENT:
@@ -81,7 +104,7 @@ class Sources:
                 text = f"{dotted(field)} is no longer set"
                 if was.endswith(_BUDGETS):
                     field, text = ("tokenization",), "tokenization has no budget any longer"
-                position = position_of(loaded.document, field) if loaded else None
+                position = self.position(loaded, field) if loaded else None
                 yield Reason(What.FIELD, text, position, None, field)
                 continue
             yield self._of_part(str(top), str(rest[0]) if rest else "", was, now)
@@ -106,7 +129,7 @@ class Sources:
             text, position = f"{top} {change}", None
         return Reason(What.RECORD, text, position, old=plain(was), new=plain(now))
 
-    def _of_lock(self, *path: str) -> Position:
+    def _of_lock(self, *path: str | int) -> Position:
         return position_of(self._lock, path) if self._lock else Position(LOCK_FILE)
 
     @cached_property
@@ -128,14 +151,6 @@ class Sources:
     @cached_property
     def _by_tokenization(self) -> Mapping[str, LoadedSpec]:
         return {tokenization_name(s): s for s in reversed(self._specs)}
-
-
-def _reasons(loaded: LoadedSpec | None, section: Path_, old: Any, new: Any) -> Iterator[Reason]:
-    for path, was, now in leaves(old, new):
-        field = (*section, *path)
-        text = f"{dotted(field)} {shown(was)} -> {shown(now)}"
-        position = position_of(loaded.document, field) if loaded else None
-        yield Reason(What.FIELD, text, position, None, field, plain(was), plain(now))
 
 
 def lock_document(root: Path) -> Document | None:

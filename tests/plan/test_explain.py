@@ -164,6 +164,23 @@ def test_a_budget_taken_away_is_told_by_the_name_of_its_field(ready: Project) ->
     assert re.fullmatch(r"tokenization has no budget any longer specs/tiny.json:\d+:\d+", reason)
 
 
+def test_what_the_lock_has_of_a_base_is_told_with_its_place_there(ready: Project) -> None:
+    """Its name is a digest of what it is with that."""
+    lock = ready.root / "bertspec.lock"
+    packages = load_plain(lock.read_text())["packages"] | {"huggingface-hub": "1.0"}
+    edit(lock, hub={"models/acme/tiny@main": language.SHA}, packages=packages)
+    ready.write_spec(spec(model={"base": {"type": "hub", "id": "acme/tiny", "revision": "main"}}))
+    fields = {f["name"]: f for o in _explain(ready, "tiny-train")["origins"] for f in o["fields"]}
+    assert fields["model.base.id"]["position"]["file"] == "specs/tiny.json"
+    assert fields["model.base.id"]["position"]["line"]
+    assert fields["tokenization.max_length"]["position"]["line"]
+    revision = fields["model.base.revision"]
+    assert revision["value"] == language.SHA
+    place = revision["position"]
+    assert place["file"] == "bertspec.lock"
+    assert language.SHA in lock.read_text().splitlines()[place["line"] - 1]
+
+
 def _listed(root: Path) -> dict[str, dict[str, Position]]:
     """For each kind of stage, fields that are told of it, with their places."""
     specs = load([Path("specs")], root).specs
