@@ -16,6 +16,7 @@ from bertspec.pipeline.layout import CURVES
 from bertspec.pipeline.params.train import TrainParams
 from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
+from bertspec.runtime.hardware import hardware_class
 from bertspec.runtime.predictions import predicted
 from bertspec.runtime.tables import write_csv
 from bertspec.runtime.tokenized import read_tokenized
@@ -55,7 +56,9 @@ def run(context: Context[TrainParams]) -> None:
     Interrupted, after a checkpoint, for Ctrl-C and SIGTERM.
     """
     inputs = {role: digest_artifact(path) for role, path in context.inputs.items()}
-    key = digest([context.identity, context.threads, context.device, inputs])
+    # Another class of machine would go on with other bits than those of the steps before.
+    machine = hardware_class(context.device or "cpu").model_dump()
+    key = digest([context.identity, context.threads, context.device, machine, inputs])
     with processes(context, key) as team:
         take_part(context, key, team)
 

@@ -1,7 +1,9 @@
 """An interrupted training goes on from its checkpoint, and ends as if it had never stopped."""
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from bertspec.core.manifest import digest_files
+from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.pipeline.layout import CURVES
+from bertspec.runtime import train
+from bertspec.runtime.hardware import hardware_class
 from bertspec.runtime.stage import run_stage
-from bertspec.runtime.training.checkpoints import Checkpoints, Progress
-from tests.projects import SPEC, Project
+from bertspec.runtime.training.checkpoints import Checkpoints, Progress, Weights
+from tests.projects import SPEC, Project, rows
 from tests.stages import run_kinds
 
 EPOCHS = 4
@@ -174,6 +179,59 @@ def test_another_training_begins_anew(tmp_path: Path, monkeypatch: pytest.Monkey
     assert digest_files(project.root / TRAINED) == expected
 
 
+def _one_row_is_another(project: Project, _: pytest.MonkeyPatch) -> None:
+    project.write_rows([*rows()[:-1], ("one more film, and a poor cast", "good")])
+    run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
+
+
+def _train_has_another_version(project: Project, patch: pytest.MonkeyPatch) -> None:
+    kind = STAGE_KINDS["train"]
+    patch.setitem(STAGE_KINDS, "train", replace(kind, version=kind.version + 1))
+    project.compile()
+
+
+def _another_class_of_machine(_: Project, patch: pytest.MonkeyPatch) -> None:
+    other = hardware_class("cpu").model_copy(update={"isa": "avx1024"})
+    patch.setattr(train, "hardware_class", lambda _: other)
+
+
+def _the_same(_: Project, __: pytest.MonkeyPatch) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("change", "goes_on"),
+    [(_the_same, True), (_one_row_is_another, False), (_train_has_another_version, False),
+     (_another_class_of_machine, False)],
+)  # fmt: skip
+def test_what_the_result_depends_on_is_in_the_key(
+    started: tuple[Project, dict[str, str], int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Project, pytest.MonkeyPatch], None],
+    goes_on: bool,
+) -> None:
+    project = Project(Path(shutil.copytree(started[0].root, tmp_path / "p")))
+    _train_until(project, 6, monkeypatch)
+    (old,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
+    change(project, monkeypatch)
+    _train_until(project, 2, monkeypatch)
+    (new,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
+    assert (new.name == old.name) is goes_on
+    with safe_open(new, framework="pt") as file:
+        done = len(json.loads(file.metadata()["progress"])["curves"]["loss"])
+    assert done == (6 if goes_on else 1)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(started: tuple[Project, dict[str, str], int]) -> tuple[Path, bytes]:
+    """That of step 5: its place, and what it holds."""
+    with pytest.MonkeyPatch.context() as patch:
+        _train_until(started[0], 6, patch)
+    (file,) = (started[0].root / ".bertspec/checkpoints/tiny-train").iterdir()
+    return file, file.read_bytes()
+
+
 def _truncated(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
 
@@ -190,12 +248,32 @@ def _foreign(file: Path) -> None:
     file.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 20)
 
 
-def _rewritten(file: Path, **metadata: str | None) -> None:
-    """The same weights; metadata that is None is gone."""
+def _rewritten(
+    file: Path, change: Callable[[Weights], Weights] = lambda all_: all_, **metadata: str | None
+) -> None:
+    """With changed tensors; metadata that is None is gone."""
     with safe_open(file, framework="pt") as opened:
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         told = opened.metadata() | metadata
-    save_file(tensors, file, {name: text for name, text in told.items() if text is not None})
+    told = {name: text for name, text in told.items() if text is not None}
+    save_file(change(tensors), file, told)
+
+
+def _no_optimizer(file: Path) -> None:
+    _rewritten(file, lambda all_: {n: all_[n] for n in all_ if not n.startswith("optimizer.")})
+
+
+def _one_more_in_the_optimizer(file: Path) -> None:
+    _rewritten(file, lambda all_: all_ | {"optimizer.1.more": torch.zeros(2)})
+
+
+def _flipped_byte(file: Path) -> None:
+    """The lowest bit of one weight: all that is read has the right shapes."""
+    data = bytearray(file.read_bytes())
+    start = 8 + int.from_bytes(data[:8], "little")
+    place = json.loads(data[8:start])["model.classifier.weight"]["data_offsets"][0]
+    data[start + place] ^= 1
+    file.write_bytes(data)
 
 
 def _other_key(file: Path) -> None:
@@ -214,10 +292,16 @@ def _other_progress(file: Path) -> None:
     _rewritten(file, progress='{"curves": {"found": []}}')
 
 
-def _other_weights(file: Path) -> None:
+def _other_loss(file: Path) -> None:
     with safe_open(file, framework="pt") as opened:
-        told = opened.metadata()
-    save_file({"model.classifier.weight": torch.zeros(2, 2)}, file, told)
+        told = opened.metadata()["progress"]
+    changed = told.replace('"loss": 0.', '"loss": 1.', 1)
+    assert changed != told
+    _rewritten(file, progress=changed)
+
+
+def _other_weights(file: Path) -> None:
+    _rewritten(file, lambda _: {"model.classifier.weight": torch.zeros(2, 2)})
 
 
 def _folder(file: Path) -> None:
@@ -228,19 +312,20 @@ def _folder(file: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [_truncated, _half, _empty, _foreign, _other_key, _no_metadata, _broken_progress,
-     _other_progress, _other_weights],
+     _other_progress, _other_loss, _other_weights, _flipped_byte, _no_optimizer,
+     _one_more_in_the_optimizer],
 )  # fmt: skip
 def test_a_damaged_checkpoint_is_told_of_and_not_used(
     started: tuple[Project, dict[str, str], int],
-    monkeypatch: pytest.MonkeyPatch,
+    checkpoint: tuple[Path, bytes],
     capsys: pytest.CaptureFixture[str],
     damage: Callable[[Path], None],
 ) -> None:
     project, expected, _ = started
-    _train_until(project, 6, monkeypatch)
-    (file,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
+    file, content = checkpoint
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
     damage(file)
-    capsys.readouterr()
     run_stage("tiny-train", project.root)
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("the checkpoint is damaged, training begins anew: ")
@@ -260,6 +345,20 @@ def test_what_is_no_checkpoint_is_removed(
     run_stage("tiny-train", project.root)
     assert not capsys.readouterr().err
     assert digest_files(project.root / "models/tiny") == expected
+
+
+def test_a_checkpoint_of_a_model_of_other_shapes_is_not_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What another version of the code could have written, under the same key."""
+    model, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 3)
+    optimizer, progress = torch.optim.AdamW(other.parameters()), Progress(epoch=1)
+    before = other.weight.clone()
+    Checkpoints(tmp_path, "key", 0).save_if_due(model, optimizer, progress, None)  # type: ignore[arg-type]
+    found = Checkpoints(tmp_path, "key", 0).resume(other, optimizer, None, 9)  # type: ignore[arg-type]
+    assert found == (Progress(), None)
+    assert "begins anew: its model weights are not of this model" in capsys.readouterr().err
+    assert torch.equal(other.weight, before)
 
 
 def test_a_checkpoint_that_cannot_be_written_stops_no_training(

@@ -1,5 +1,6 @@
 """Checkpoints: from which an interrupted training goes on, to the bit."""
 
+import hashlib
 import json
 import math
 import os
@@ -10,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from bertspec.core.digest import digest
 from bertspec.core.errors import Interrupted, is_out_of_memory, reason
 from bertspec.core.files import remove
 from bertspec.runtime.training.interrupts import Interrupts
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 Weights = dict[str, "torch.Tensor"]
 
-_KEY, _PROGRESS = "key", "progress"
-"""Of the metadata of the file: the rest of it is tensors."""
+_KEY, _PROGRESS, _CONTENT = "key", "progress", "content"
+"""Of the metadata of the file: the rest of it is tensors. The last is of them and the progress."""
 
 
 @dataclass
@@ -66,10 +68,10 @@ class Checkpoints:
 
     `key` is a digest of all that the result depends on; `every`, the seconds between two
     checkpoints, is no part of it. The file is a safetensors file, so that nothing in it is ever
-    run, and is replaced in one step. While it is entered, Ctrl-C and SIGTERM wait for the next time
-    that training can stop: then what has been done is kept. A second one does not wait. Leaving
-    raises Interrupted after either, which tells what was kept. One that does not write is that of
-    a further process of the training.
+    run, has a digest of what it holds, and is replaced in one step. While it is entered, Ctrl-C and
+    SIGTERM wait for the next time that training can stop: then what has been done is kept. A second
+    one does not wait. Leaving raises Interrupted after either, which tells what was kept. One that
+    does not write is that of a further process of the training.
     """
 
     def __init__(self, folder: Path, key: str, every: float, *, writes: bool = True) -> None:
@@ -126,12 +128,11 @@ class Checkpoints:
         from safetensors.torch import save_file
 
         new = self._file.with_suffix(".new")
+        told = json.dumps(asdict(progress))
         try:
-            save_file(
-                {name: tensor.detach().contiguous() for name, tensor in tensors.items()},
-                new,
-                {_KEY: self._key, _PROGRESS: json.dumps(asdict(progress))},
-            )
+            tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+            metadata = {_KEY: self._key, _PROGRESS: told, _CONTENT: _content(told, tensors)}
+            save_file(tensors, new, metadata)
             with new.open("rb") as file:
                 os.fsync(file.fileno())
             new.replace(self._file)
@@ -189,6 +190,8 @@ class Checkpoints:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if metadata.get(_KEY) != self._key:
             raise ValueError("it is of another training")
+        if metadata.get(_CONTENT) != _content(metadata.get(_PROGRESS), tensors):
+            raise ValueError("it does not hold what was written")
         told = json.loads(metadata[_PROGRESS])
         progress = Progress(**told | {"curves": Curves(**told["curves"])})
         for part, of in (("model", model), ("best", model), ("average", average)):
@@ -214,6 +217,18 @@ def _tensors(
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
     return tensors
+
+
+def _content(progress: str | None, tensors: Weights) -> str:
+    """The digest of all that a checkpoint holds: a weight with a flipped bit is a weight, too."""
+    import torch
+
+    found = {}
+    for name, tensor in tensors.items():
+        data = tensor.cpu().reshape(-1).view(torch.uint8)
+        hashed = hashlib.sha256(data.numpy().data).hexdigest()
+        found[name] = [str(tensor.dtype), [*tensor.shape], hashed]
+    return digest([progress, found])
 
 
 def live_weights(model: "torch.nn.Module") -> Weights:
