@@ -3,6 +3,9 @@
 import csv
 import json
 import math
+import shutil
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from bertspec.core.errors import CheckFailed, InputError
 from bertspec.core.manifest import digest_files
 from bertspec.pipeline.params.train import Constant, Cosine, Linear, Polynomial
 from bertspec.runtime.training.optimization import rate_factor
+from tests.model.models import edit_weights
 from tests.projects import SPEC, Project
 from tests.stages import as_made, examples_of, run_kinds
 
@@ -219,6 +223,45 @@ def test_a_loss_that_is_no_number_stops_with_advice(project: Project) -> None:
         run_kinds(project, "train")
     assert caught.value.diagnostics[0].code == "E404"
     assert "learning_rate" in caught.value.diagnostics[0].help
+    assert not (project.root / "models/tiny/trained").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "windows", "rest"), [(4, False, 0), (8, False, 3), (40, True, None)]
+)
+def test_a_loss_that_is_no_number_is_told_with_its_step_and_rows(
+    project: Project, size: int, windows: bool, rest: int | None
+) -> None:
+    """A token that only one text has is no number. Of several windows of a row one is named."""
+    spec = _spec(batch={"examples": size})
+    if windows:
+        cut = {"type": "windows", "stride": 1}
+        spec["tokenization"] |= {"max_length": 7, "long_documents": cut}
+    _tokenized(project, spec)
+    tokens = examples_of(project, "train").tokens
+    texts = [{*tokens.ids[a:b]} for a, b in pairwise(tokens.offsets)]
+    order = np.random.default_rng([13, 0]).permutation(len(texts))
+    counts = Counter(token for text in texts for token in text)
+    once = ((n, t) for n, text in enumerate(order) for t in texts[text] if counts[t] == 1)
+    place, token = next(found for found in once if found[0] >= size)
+
+    def no_number(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        weights["embeddings.word_embeddings.weight"][token] = math.nan
+        return weights
+
+    (base,) = [p for p in (project.root / "models/bases").iterdir() if p.is_dir()]
+    edit_weights(base, no_number)
+    step = place // size
+    named = [*dict.fromkeys(1 + tokens.examples[order[step * size :][:size]])]
+    if rest is None:
+        rest = len(named) - 5
+        assert 0 < rest < size - 5
+    with pytest.raises(InputError) as caught:
+        run_kinds(project, "train")
+    (found,) = caught.value.diagnostics
+    assert found.code == "E404"
+    rows = ", ".join(map(str, named[:5])) + (f" and {rest} more" if rest else "")
+    assert found.message == f"the loss is nan in step {step}; the batch has rows {rows} of train"
     assert not (project.root / "models/tiny/trained").exists()
 
 

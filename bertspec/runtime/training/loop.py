@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel
 
+_SHOWN = 5
+"""Of the rows of a batch that are named in an error."""
+
 
 def train(
     model: "PreTrainedModel",
@@ -184,9 +187,12 @@ def _require_finite(
 ) -> None:
     for what, value in (("the loss", loss), ("the gradient's norm", norm)):
         if not math.isfinite(value):
-            rows = ", ".join(str(tokens.row(int(sequence))) for sequence in sequences[:5])
+            # Several sequences may be of one row.
+            rows = [*dict.fromkeys(str(tokens.row(int(sequence))) for sequence in sequences)]
+            more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
             raise InputError.of(
                 "E404",
-                f"{what} is {value} in step {step}; the batch has rows {rows} of train",
+                f"{what} is {value} in step {step}; the batch has rows "
+                f"{', '.join(rows[:_SHOWN])}{more} of train",
                 "lower `training.learning_rate`, or set `training.max_grad_norm`",
             )
