@@ -65,11 +65,30 @@ def _train_until(project: Project, step: int, patch: pytest.MonkeyPatch) -> None
             run_stage("tiny-train", project.root)
 
 
-@pytest.mark.parametrize("place", ["first", "second", "middle", "epoch", "after epoch", "last"])
+PLACES = ("first", "second", "middle", "epoch", "after epoch", "last")
+
+
+@pytest.mark.parametrize(
+    ("place", "precision"), [*((place, "fp32") for place in PLACES), ("middle", "bf16")]
+)
 def test_it_ends_with_the_same_bits(
-    started: tuple[Project, dict[str, str], int], monkeypatch: pytest.MonkeyPatch, place: str
+    started: tuple[Project, dict[str, str], int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    precision: str,
 ) -> None:
     project, expected, steps = started
+    if precision == "bf16":
+        project, in_fp32 = Project(tmp_path / "bf16"), expected
+        shutil.copytree(started[0].root, project.root)
+        spec = json.loads((project.root / "specs/tiny.json").read_text())
+        spec["training"]["precision"] = "bf16"
+        project.write_spec(spec)
+        project.compile()
+        run_stage("tiny-train", project.root)
+        expected = digest_files(project.root / "models/tiny")
+        assert expected != in_fp32
     epoch = steps // EPOCHS
     step = {
         "first": 1, "second": 2, "middle": epoch + epoch // 2, "epoch": epoch,

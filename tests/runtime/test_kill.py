@@ -1,6 +1,7 @@
 """Training by real processes that are killed or interrupted, and run again."""
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 
 from bertspec.core.manifest import digest_files
@@ -104,17 +106,49 @@ def expected(project: Project, process: Forks) -> tuple[dict[str, str], int]:
     return _made(project), len(curve) - 1
 
 
+@pytest.fixture(scope="module")
+def in_fp32(
+    project: Project, expected: tuple[dict[str, str], int]
+) -> tuple[Project, dict[str, str], int]:
+    """A project, and what is expected of it."""
+    return project, *expected
+
+
+@pytest.fixture(scope="module")
+def in_bf16(
+    project: Project, process: Forks, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, dict[str, str], int]:
+    other = Project(tmp_path_factory.mktemp("bf16") / "project")
+    shutil.copytree(project.root, other.root)
+    spec = json.loads((other.root / "specs/tiny.json").read_text())
+    spec["training"]["precision"] = "bf16"
+    other.write_spec(spec)
+    other.compile()
+    assert process.run(*STAGE, setup=_at(other)) == (0, "")
+    curve = (other.root / "models/tiny/curves/loss.csv").read_text().splitlines()
+    return other, _made(other), len(curve) - 1
+
+
+def _at(project: Project) -> str:
+    return f"os.chdir({str(project.root)!r})\n"
+
+
 def _made(project: Project) -> dict[str, str]:
     return digest_files(project.root / "models/tiny")
 
 
+def _checkpoint(project: Project) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Metadata and tensors."""
+    (path,) = (project.root / ".bertspec/checkpoints/tiny-train").glob("*.safetensors")
+    with safe_open(path, framework="pt") as file:
+        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
 def _kept(project: Project) -> int:
     """Step of the checkpoint."""
-    files = [*(project.root / ".bertspec/checkpoints/tiny-train").glob("*.safetensors")]
-    if not files:
+    if not [*(project.root / ".bertspec/checkpoints/tiny-train").glob("*.safetensors")]:
         return 0
-    with safe_open(files[0], framework="pt") as file:
-        return len(json.loads(file.metadata()["progress"])["curves"]["loss"])
+    return len(json.loads(_checkpoint(project)[0]["progress"])["curves"]["loss"])
 
 
 def _left(project: Project) -> list[Path]:
@@ -126,15 +160,16 @@ def _left(project: Project) -> list[Path]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "case"), [(1, "in_fp32"), (2, "in_bf16")])
 def test_killed_again_and_again_it_ends_with_the_same_bits(
-    project: Project, process: Forks, expected: tuple[dict[str, str], int], seed: int
+    request: pytest.FixtureRequest, process: Forks, seed: int, case: str
 ) -> None:
+    project, expected, steps = request.getfixturevalue(case)
     choose = np.random.default_rng(seed)
     kept = [0]
     for number in range(9):
         place = [*KILLS][number % len(KILLS)]
-        process.start(*STAGE, setup=EACH + KILLS[place])
+        process.start(*STAGE, setup=_at(project) + EACH + KILLS[place])
         for further in reversed(range(choose.integers(1, 5))):
             assert process.hear(), process.end()
             if further and place != "anywhere":
@@ -145,10 +180,33 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
         assert process.end() == (-signal.SIGKILL, "")
         kept.append(_kept(project))
     assert kept == sorted(kept)
-    assert 9 <= kept[-1] < expected[1]
-    assert process.run(*STAGE) == (0, "")
-    assert _made(project) == expected[0]
+    assert 9 <= kept[-1] < steps
+    assert process.run(*STAGE, setup=_at(project)) == (0, "")
+    assert _made(project) == expected
     assert not _left(project)
+
+
+@pytest.mark.parametrize("case", ["in_fp32", "in_bf16"])
+def test_checkpoints_of_the_same_step_are_the_same_in_another_process_and_folder(
+    request: pytest.FixtureRequest, process: Forks, tmp_path: Path, case: str
+) -> None:
+    """Also where it was interrupted before: weights, the best ones, and the optimizer's state."""
+    project, *_ = request.getfixturevalue(case)
+    other = Project(Path(shutil.copytree(project.root, tmp_path / "other")))
+    for where, step in ((project, 21), (other, 5), (other, 16)):
+        process.start(*STAGE, setup=_at(where) + IN_STEP.replace("STEP", str(step)))
+        assert process.hear()
+        process.send(signal.SIGTERM)
+        process.say()
+        assert process.end()[0] == 128 + signal.SIGTERM
+    told, tensors = _checkpoint(project)
+    assert len(json.loads(told["progress"])["curves"]["loss"]) == 21
+    told_there, there = _checkpoint(other)
+    assert told_there == told
+    assert there.keys() == tensors.keys()
+    parts = {name.partition(".")[0] for name in tensors}
+    assert parts == {"model", "best", "optimizer"}
+    assert all(torch.equal(there[name], tensor) for name, tensor in tensors.items())
 
 
 def test_killed_while_outputs_are_put_in_place_it_ends_with_the_same_bits(

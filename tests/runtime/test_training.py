@@ -189,19 +189,31 @@ def test_every_averaged_metric_is_that_of_scikit_learn() -> None:
 def test_a_second_build_in_another_folder_is_the_same_to_the_bit(
     built: Project, tmp_path: Path
 ) -> None:
+    """And a second training in bf16, by the same process: on what it does not change."""
     other = Project.create(tmp_path / "elsewhere")
     other.compile()
+    first, second = (Project(tmp_path / name) for name in ("first", "second"))
+    for in_bf16 in (first, second):
+        shutil.copytree(built.root, in_bf16.root)
+        in_bf16.write_spec(_spec(precision="bf16"))
+        in_bf16.compile()
+    run_kinds(first, "train")
     code = (
         "import sys; from pathlib import Path; from bertspec.runtime.stage import run_stage\n"
-        "for name in sys.argv[1:]: run_stage(name, Path())"
+        "for name in sys.argv[2:]: run_stage(name, Path())\n"
+        "run_stage('tiny-train', Path(sys.argv[1]))"
     )
     # What must not matter: permissions, cores in sight, locale, zone, the order of hashes.
     other.run(
         "bash", "-c", 'umask 077; exec taskset --cpu-list 0 python -c "$@"', "bash", code,
-        *other.stages(), LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7", HOME=str(other.root),
+        str(second.root), *other.stages(),
+        LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7", HOME=str(other.root),
     )  # fmt: skip
     for folder in ("data", "models"):
         assert digest_files(built.root / folder) == digest_files(other.root / folder)
+    for folder in ("trained", "curves"):
+        made, before = (digest_files(p.root / "models/tiny" / folder) for p in (first, built))
+        assert digest_files(second.root / "models/tiny" / folder) == made != before
 
 
 def test_a_bound_that_does_not_hold_fails_after_writing(project: Project) -> None:
