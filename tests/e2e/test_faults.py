@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors import safe_open
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from bertspec.core.errors import is_disk_full
 from bertspec.core.manifest import digest_files
@@ -25,6 +27,7 @@ from bertspec.runtime.context import Context
 from bertspec.runtime.tables import write_arrow, write_parquet
 from tests.projects import SPEC, Project, rows
 from tests.stages import run_kinds
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("preloaded")]
 
@@ -145,6 +148,44 @@ def test_killed_in_every_stage_the_rerun_gives_the_same_bits(
     assert said.count("Running stage") == len(rest), "all before the last kill is kept"
     assert _digests(project) == _digests(built)
     assert "up to date" in project.run("dvc", "status", **ELSEWHERE).stdout
+
+
+def test_a_killed_training_goes_on_although_dvc_removes_its_outputs(
+    copy: Project, tmp_path: Path
+) -> None:
+    """What each run tells TensorBoard is which steps it took."""
+    spec = json.loads(json.dumps(SPEC))
+    spec["training"]["learning_rate"] = 0.002
+    spec["training"]["execution"] = {"checkpoint_seconds": 1e-9, "tensorboard": "runs"}
+    copy.write_spec(spec)
+    copy.bertspec("compile")
+    undisturbed = Project(Path(shutil.copytree(copy.root, tmp_path / "undisturbed")))
+    run_kinds(undisturbed, "train")
+    process = copy.start("dvc", "repro", "tiny-train")
+    _works(copy, "tiny-train", process)
+    assert not (copy.root / "models/tiny/trained").exists()
+    kept = copy.root / ".bertspec/checkpoints/tiny-train"
+    wait_for(lambda: any(kept.glob("*.safetensors")))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (file,) = kept.glob("*.safetensors")
+    with safe_open(file, framework="numpy") as opened:
+        step = len(json.loads(opened.metadata()["progress"])["curves"]["loss"])
+    copy.run("dvc", "repro", "tiny-train")
+    first, second = _steps_told(copy)
+    assert first[0] == 0
+    assert second[0] == step > 0
+    assert second[-1] == _steps_told(undisturbed)[0][-1] > first[-1]
+    made = ("models/tiny/trained", "models/tiny/curves")
+    assert _digests(copy, *made) == _digests(undisturbed, *made)
+    assert not kept.exists()
+
+
+def _steps_told(project: Project) -> list[list[int]]:
+    """The steps of which each run of a training told TensorBoard, the first run first."""
+    files = sorted((project.root / "runs").glob("*/*/steps/*"), key=lambda p: p.stat().st_mtime)
+    events = ([*EventFileLoader(str(file)).Load()] for file in files)
+    return [[event.step for event in told if event.HasField("summary")] for told in events]
 
 
 @pytest.fixture
