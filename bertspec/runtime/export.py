@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.base import TOKENIZER
-from bertspec.catalog.export import INPUTS, Runner, Shared, Trained
+from bertspec.catalog.export import INPUTS, Shared, Trained
 from bertspec.catalog.task import Task
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import CheckFailed
@@ -16,7 +16,7 @@ from bertspec.runtime.bundle import ONNX, VERSION, Bundle
 from bertspec.runtime.calibration import training_batches
 from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
-from bertspec.runtime.inference import Run, infer, model_runner
+from bertspec.runtime.inference import infer, infer_as_predicted, model_runner
 from bertspec.runtime.parity import Expected, compare, failures
 from bertspec.runtime.release.card import FILE as CARD
 from bertspec.runtime.release.card import card
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def run(context: Context[ExportParams]) -> None:
     """Write the bundle, with what it came from, and parity.json: each export compared on every row
-    of the test split.
+    of the test split, in the batches in which predict runs them.
 
     Raises CheckFailed (E450), and publishes nothing, when a prediction differs from PyTorch's or
     a part of the output differs by more than the export's tolerance; for one in fewer bits, when
@@ -63,8 +63,7 @@ def run(context: Context[ExportParams]) -> None:
         for export in params.export:
             export.write(module, folder / export.filename, shared)
             runner = export.runner(folder / export.filename, shared.threads, task)
-            run_export = _as_torch(runner)
-            got, _ = infer(run_export, task, examples.tokens, pad_id)
+            got = infer_as_predicted(runner, task, examples, about.fields, pad_id)
             compared = compare(task, examples, expected, got, decision)
             parity[export.name] = compared.summary(export)
             found += failures(export, examples, compared)
@@ -121,9 +120,3 @@ def exported_module(model: "PreTrainedModel", task: Task) -> "torch.nn.Module":
                 return task.forward(self.model, dict(zip(INPUTS, inputs, strict=True)))
 
     return Exported()
-
-
-def _as_torch(runner: Runner) -> Run:
-    import torch
-
-    return lambda batch: torch.from_numpy(runner({n: batch.inputs[n].numpy() for n in INPUTS}))

@@ -1,12 +1,15 @@
 """Run a trained model over a split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.batch import EVALUATION, Batch, Tokens
+from bertspec.catalog.export import INPUTS, Runner
 from bertspec.catalog.task import LossOptions, Task
 from bertspec.core.progress import Bar
+from bertspec.runtime.at_once import chunks, runs
+from bertspec.runtime.examples import Examples
 from bertspec.runtime.training.batches import Units, batches_by_length, collate
 from bertspec.runtime.training.gathering import gathered
 from bertspec.runtime.training.team import ALONE, Team
@@ -71,3 +74,37 @@ def infer(
     for number in sorted(sums):  # float sums depend on their order
         total, weight = total + sums[number][0], weight + sums[number][1]
     return [kept[row] for row in range(len(tokens))], total / weight if weight else 0.0
+
+
+def infer_as_predicted(
+    runner: Runner, task: Task, examples: Examples, fields: Sequence[str], pad_id: int
+) -> "Sequence[np.ndarray]":
+    """What the task keeps of each sequence's output, in their order, from an exported model.
+
+    The batches are those in which `bertspec predict` runs the rows, of which it is given `fields`.
+    """
+    import torch
+
+    tokens = examples.tokens
+    kept: dict[int, np.ndarray] = {}
+    with torch.inference_mode():
+        for rows in _as_predicted(task, examples, fields):
+            batch = collate(task, tokens, rows, pad_id, DRAW)
+            inputs = {name: batch.inputs[name].numpy() for name in INPUTS}
+            found = task.keep(runner(inputs), inputs, batch.targets.numpy())
+            kept.update(zip(rows.tolist(), found, strict=True))
+    return [kept[row] for row in range(len(tokens))]
+
+
+def _as_predicted(task: Task, examples: Examples, fields: Sequence[str]) -> "Iterator[np.ndarray]":
+    tokens, row = examples.tokens, 0
+    firsts = [*tokens.firsts.tolist(), len(tokens)]
+    for chunk in chunks(_inputs(examples, fields)):
+        first, row = firsts[row], row + len(chunk)
+        for places in runs(task, tokens.lengths[first : firsts[row]]):
+            yield first + places
+
+
+def _inputs(examples: Examples, fields: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    for part in examples.rows.select(fields).to_batches():
+        yield from part.to_pylist()

@@ -14,22 +14,12 @@ from bertspec.catalog.onnx_graphs.session import open_session
 from bertspec.catalog.task import Answer, Task
 from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.names import did_you_mean
+from bertspec.runtime.at_once import chunks, kind_of, runs
 from bertspec.runtime.bundle import FILE, RESTORE, Bundle, loading, read_bundle, task_of
 from bertspec.runtime.seal import Seal
-from bertspec.runtime.training.batches import batches_by_length
 
 if TYPE_CHECKING:
     from bertspec.catalog.encoding.encoder import Encoder
-
-CHUNK = 1024
-"""Inputs held at once: enough to sort by length, few enough for any number of inputs."""
-
-CHARACTERS = 1 << 21
-"""The same for their characters, so that a chunk of long texts has fewer of them."""
-
-TOKENS_AT_ONCE = 512
-"""Tokens of a run of the model, padding included: enough for its cores, as more makes none faster,
-and few enough that sequences of about equal length are together."""
 
 _FORMS = {"text": "write it as one text", "list": 'write it as `["...", "..."]`'}
 
@@ -92,7 +82,7 @@ class Predictor:
 
         An error among the inputs is passed on in its place.
         """
-        for chunk in _chunks(inputs):
+        for chunk in chunks(inputs):
             named = [self._checked(value) for value in chunk]
             good = [value for value in named if not isinstance(value, BertspecError)]
             answers = iter(self._answers(good) if good else ())
@@ -135,7 +125,7 @@ class Predictor:
     def _run(self, tokens: Tokens) -> list[np.ndarray]:
         kept: list[np.ndarray] = [np.empty(0)] * len(tokens)
         try:
-            for places in batches_by_length(tokens.lengths, self.task.rows_at_once, TOKENS_AT_ONCE):
+            for places in runs(self.task, tokens.lengths):
                 inputs = padded(tokens, places, self._bundle.pad_id)
                 outputs = self._session.run(["logits"], inputs)[0]
                 found = self.task.keep(outputs, inputs, None)
@@ -149,37 +139,6 @@ class Predictor:
                 RESTORE,
             ) from None
         return kept
-
-
-def _chunks(inputs: Iterable[Any]) -> Iterator[list[Any]]:
-    """The inputs, as many at a time as are held at once."""
-    if isinstance(inputs, (str, bytes, Mapping)):
-        raise InputError.of("E453", "one input was given, in place of several", "write `[...]`")
-    chunk: list[Any] = []
-    size = 0
-    for value in inputs:
-        chunk.append(value)
-        size += _characters(value)
-        if len(chunk) == CHUNK or size >= CHARACTERS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def _characters(value: Any) -> int:
-    """How many there are in an input, whatever it is."""
-    parts = value.values() if isinstance(value, Mapping) else [value]
-    texts = (part if kind_of(part) == "list" else [part] for part in parts)
-    return sum(len(text) for some in texts for text in some if isinstance(text, str))
-
-
-def kind_of(value: object) -> str:
-    """`text`, `list` for one of texts, or `other`."""
-    if isinstance(value, str):
-        return "text"
-    is_list = isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
-    return "list" if is_list else "other"
 
 
 def _file(bundle: Bundle, folder: Path, export: str | None) -> str:

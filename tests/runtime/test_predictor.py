@@ -14,7 +14,7 @@ import pytest
 
 import bertspec
 from bertspec.core.errors import InputError
-from bertspec.runtime import predict
+from bertspec.runtime import at_once
 from bertspec.runtime.predict import Predictor
 from tests.projects import Project
 
@@ -108,11 +108,11 @@ def test_no_more_inputs_are_taken_than_are_held_at_once(
             taken.append(text)
             yield text
 
-    monkeypatch.setattr(predict, "CHUNK", 8)
+    monkeypatch.setattr(at_once, "CHUNK", 8)
     next(predictor.predict(inputs("a")))
     assert len(taken) == 8
     taken.clear()
-    monkeypatch.setattr(predict, "CHARACTERS", 100)
+    monkeypatch.setattr(at_once, "CHARACTERS", 100)
     next(predictor.predict(inputs("a" * 40)))
     assert len(taken) == 3
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from bertspec.catalog.task import Answer
 from bertspec.core.errors import BertspecError, InputError
-from bertspec.runtime.predict import kind_of
+from bertspec.runtime.at_once import kind_of
 
 if TYPE_CHECKING:
     from bertspec.catalog.task import Task

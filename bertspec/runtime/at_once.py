@@ -1,0 +1,61 @@
+"""What predict runs at once: so many inputs are held, and so many of their sequences are a batch.
+
+Exports are compared with PyTorch on the same batches: in 8 bits the numbers of a text may depend
+on those beside it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bertspec.catalog.task import Task
+from bertspec.core.errors import InputError
+from bertspec.runtime.training.batches import batches_by_length
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CHUNK = 1024
+"""Inputs held at once: enough to sort by length, few enough for any number of inputs."""
+
+CHARACTERS = 1 << 21
+"""The same for their characters, so that a chunk of long texts has fewer of them."""
+
+TOKENS_AT_ONCE = 512
+"""Tokens of a run of the model, padding included: enough for its cores, as more makes none faster,
+and few enough that sequences of about equal length are together."""
+
+
+def chunks(inputs: Iterable[Any]) -> Iterator[list[Any]]:
+    """The inputs, as many at a time as are held at once."""
+    if isinstance(inputs, (str, bytes, Mapping)):
+        raise InputError.of("E453", "one input was given, in place of several", "write `[...]`")
+    chunk: list[Any] = []
+    size = 0
+    for value in inputs:
+        chunk.append(value)
+        size += _characters(value)
+        if len(chunk) == CHUNK or size >= CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def runs(task: Task, lengths: "np.ndarray") -> "Iterator[np.ndarray]":
+    """The sequences of a chunk, which have so many tokens each, in the batches that are run."""
+    return batches_by_length(lengths, task.rows_at_once, TOKENS_AT_ONCE)
+
+
+def _characters(value: Any) -> int:
+    """How many there are in an input, whatever it is."""
+    parts = value.values() if isinstance(value, Mapping) else [value]
+    texts = (part if kind_of(part) == "list" else [part] for part in parts)
+    return sum(len(text) for some in texts for text in some if isinstance(text, str))
+
+
+def kind_of(value: object) -> str:
+    """`text`, `list` for one of texts, or `other`."""
+    if isinstance(value, str):
+        return "text"
+    is_list = isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
+    return "list" if is_list else "other"
