@@ -1,6 +1,6 @@
 """Edit an ONNX graph: find nodes by what they make and read, and put others in their place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -122,12 +122,25 @@ class Editor:
             self._graph.ClearField(field)
             getattr(self._graph, field).extend(values)
         self._graph.ClearField("value_info")
-        domains = {node.domain for node in self._graph.node}
-        opsets = [o for o in self._model.opset_import if not o.domain or o.domain in domains]
-        kept_opsets = sorted((o.domain, o.version) for o in opsets)
-        self._model.ClearField("opset_import")
-        for domain, version in kept_opsets:
-            self._model.opset_import.add(domain=domain, version=version)
+        keep_used_opsets(self._model)
+
+
+def keep_used_opsets(model: "onnx.ModelProto") -> None:
+    """Operator sets by name, without those of which there is no operator."""
+    used = {"", *_domains([*model.graph.node, *(n for f in model.functions for n in f.node)])}
+    opsets = sorted((o.domain, o.version) for o in model.opset_import if o.domain in used)
+    model.ClearField("opset_import")
+    for domain, version in opsets:
+        model.opset_import.add(domain=domain, version=version)
+
+
+def _domains(nodes: "Iterable[onnx.NodeProto]") -> Iterator[str]:
+    """Those of nodes, and of the nodes of their branches."""
+    for node in nodes:
+        yield node.domain
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _domains(graph.node)
 
 
 def _plain(value: Any) -> Any:
