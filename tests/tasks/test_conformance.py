@@ -35,6 +35,7 @@ from tests.projects import SPEC, Project
 from tests.release.inputs import described
 from tests.serving import serving
 from tests.stages import prepared_rows
+from tests.tasks.another_process import OWN_GRAPHS, another_process
 from tests.tasks.cases import TRAINING, Case, case_of
 from tests.tasks.export_forms import (
     FOLDER,
@@ -174,6 +175,25 @@ def test_exports_predict_what_pytorch_predicts(built_task: tuple[str, Project]) 
         else:
             assert result["max_difference"] > 0
             assert result["worse"] <= result["max_metric_delta"]
+
+
+@pytest.fixture(scope="session")
+def exports_elsewhere() -> Iterator[Callable[[dict[str, Any], Path, Path], None]]:
+    with another_process() as export:
+        yield export
+
+
+def test_another_process_exports_the_same_bytes(
+    built_task: tuple[str, Project], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Those of text-classification are compared in test_export_forms.py."""
+    kind, project = built_task
+    if kind not in OWN_GRAPHS and not request.config.getoption("--thorough"):
+        return
+    export = request.getfixturevalue("exports_elsewhere")
+    export(case_of(kind).task, project.root / "models/tiny/trained", tmp_path / "model.onnx")
+    written = project.root / "models/tiny/export/model.onnx"
+    assert (tmp_path / "model.onnx").read_bytes() == written.read_bytes()
 
 
 def test_an_export_gives_what_pytorch_gives_at_any_size(built_task: tuple[str, Project]) -> None:
