@@ -9,6 +9,7 @@ from bertspec.catalog.tables import decoded, pieces_of
 from bertspec.core.errors import InputError, reason
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 PART = 1 << 22
@@ -49,10 +50,42 @@ def parts(batches: Iterable["pa.RecordBatch"], name: str) -> Iterator["pa.Table"
     first = 1
     for batch in batches:
         _check_values(batch, name, first)
-        rows = max(1, batch.num_rows * PART // max(batch.nbytes, PART))
-        for start in range(0, batch.num_rows, rows):
-            yield decoded(pa.Table.from_batches([batch.slice(start, rows)]))
+        start = 0
+        for end in _ends(batch):
+            yield decoded(pa.Table.from_batches([batch.slice(start, end - start)]))
+            start = end
         first += batch.num_rows
+
+
+def _ends(batch: "pa.RecordBatch") -> Iterator[int]:
+    """Numbers of rows behind which it is cut, so that each part has about PART bytes decoded."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not batch.num_rows:
+        return
+    sizes = np.full(batch.num_rows, batch.nbytes / batch.num_rows)
+    for values in batch.columns:
+        if pa.types.is_dictionary(values.type):
+            sizes += _lengths(values)
+    parts_before = np.cumsum(sizes) // PART
+    yield from (np.flatnonzero(np.diff(parts_before)) + 1).tolist()
+    yield batch.num_rows
+
+
+def _lengths(values: "pa.DictionaryArray") -> "np.ndarray":
+    """Bytes of each value, of texts; of other types, about."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = values.type.value_type
+    texts = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+    if kind in texts:
+        lengths = pc.binary_length(values.dictionary)
+    else:
+        mean = values.dictionary.nbytes // max(len(values.dictionary), 1)
+        lengths = pa.repeat(pa.scalar(mean, pa.int64()), len(values.dictionary))
+    return lengths.take(values.indices).fill_null(0).to_numpy(zero_copy_only=False)
 
 
 def _check_columns(schema: "pa.Schema", name: str) -> None:

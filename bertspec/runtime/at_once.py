@@ -4,8 +4,8 @@ Exports are compared with PyTorch on the same batches: in 8 bits the numbers of 
 on those beside it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bertspec.catalog.task import Task
 from bertspec.core.errors import InputError
@@ -13,6 +13,8 @@ from bertspec.runtime.training.batches import batches_by_length
 
 if TYPE_CHECKING:
     import numpy as np
+
+T = TypeVar("T")
 
 CHUNK = 1024
 """Inputs held at once: enough to sort by length, few enough for any number of inputs."""
@@ -25,18 +27,18 @@ TOKENS_AT_ONCE = 512
 and few enough that sequences of about equal length are together."""
 
 
-def chunks(inputs: Iterable[Any]) -> Iterator[list[Any]]:
-    """The inputs, as many at a time as are held at once."""
+def chunks(inputs: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """The inputs, as many at a time as are held at once. `size` is what CHARACTERS is of."""
     if isinstance(inputs, (str, bytes, Mapping)):
         raise InputError.of("E453", "one input was given, in place of several", "write `[...]`")
-    chunk: list[Any] = []
-    size = 0
+    chunk: list[T] = []
+    held = 0
     for value in inputs:
         chunk.append(value)
-        size += _characters(value)
-        if len(chunk) == CHUNK or size >= CHARACTERS:
+        held += size(value)
+        if len(chunk) == CHUNK or held >= CHARACTERS:
             yield chunk
-            chunk, size = [], 0
+            chunk, held = [], 0
     if chunk:
         yield chunk
 
@@ -46,7 +48,7 @@ def runs(task: Task, lengths: "np.ndarray") -> "Iterator[np.ndarray]":
     return batches_by_length(lengths, task.rows_at_once, TOKENS_AT_ONCE)
 
 
-def _characters(value: Any) -> int:
+def characters(value: Any) -> int:
     """How many there are in an input, whatever it is."""
     parts = value.values() if isinstance(value, Mapping) else [value]
     texts = (part if kind_of(part) == "list" else [part] for part in parts)

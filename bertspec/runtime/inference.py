@@ -8,7 +8,7 @@ from bertspec.catalog.batch import EVALUATION, Batch, Tokens
 from bertspec.catalog.export import INPUTS, Runner
 from bertspec.catalog.task import LossOptions, Task
 from bertspec.core.progress import Bar
-from bertspec.runtime.at_once import chunks, runs
+from bertspec.runtime.at_once import characters, chunks, runs
 from bertspec.runtime.examples import Examples
 from bertspec.runtime.training.batches import Units, batches_by_length, collate
 from bertspec.runtime.training.gathering import gathered
@@ -99,7 +99,7 @@ def infer_as_predicted(
 def _as_predicted(task: Task, examples: Examples, fields: Sequence[str]) -> "Iterator[np.ndarray]":
     tokens, row = examples.tokens, 0
     firsts = [*tokens.firsts.tolist(), len(tokens)]
-    for chunk in chunks(_inputs(examples, fields)):
+    for chunk in chunks(_inputs(examples, fields), characters):
         first, row = firsts[row], row + len(chunk)
         for places in runs(task, tokens.lengths[first : firsts[row]]):
             yield first + places

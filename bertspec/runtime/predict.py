@@ -14,7 +14,7 @@ from bertspec.catalog.onnx_graphs.session import open_session
 from bertspec.catalog.task import Answer, Task
 from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.names import did_you_mean
-from bertspec.runtime.at_once import chunks, kind_of, runs
+from bertspec.runtime.at_once import characters, chunks, kind_of, runs
 from bertspec.runtime.bundle import FILE, RESTORE, Bundle, loading, read_bundle, task_of
 from bertspec.runtime.seal import Seal
 
@@ -82,7 +82,7 @@ class Predictor:
 
         An error among the inputs is passed on in its place.
         """
-        for chunk in chunks(inputs):
+        for chunk in chunks(inputs, characters):
             named = [self._checked(value) for value in chunk]
             good = [value for value in named if not isinstance(value, BertspecError)]
             answers = iter(self._answers(good) if good else ())

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import signal
 import subprocess
@@ -350,34 +349,3 @@ def test_what_is_interrupted_leaves_nothing(built: Project) -> None:
         assert process.stderr
         assert "interrupted" in process.stderr.read()
     assert list(folder.iterdir()) == []
-
-
-PEAK = """
-import resource, sys
-from bertspec.cli import main
-try:
-    main(sys.argv[1:])
-finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-"""
-"""Runs a command and prints the most memory that it had, in MiB."""
-
-ROW_BYTES, ROWS_OF_ONE = 16384, 1200
-
-
-@pytest.mark.parametrize(("source", "output"), [("jsonl", "parquet"), ("parquet", "csv")])
-def test_memory_does_not_grow_with_the_file(built: Project, source: str, output: str) -> None:
-    def peak(times: int) -> int:
-        rows = [
-            {"text": TEXTS[n % 4], "rest": os.urandom(ROW_BYTES // 2).hex()}
-            for n in range(times * ROWS_OF_ONE)
-        ]
-        WRITE[source](rows, built.root / f"large.{source}")
-        told = built.run(
-            sys.executable, "-c", PEAK, "predict", "tiny", "--carry", "rest",
-            "--input", f"large.{source}", "--output", f"large-out.{output}",
-        ).stdout  # fmt: skip
-        return int(told)
-
-    grown = ROW_BYTES * 3 * ROWS_OF_ONE >> 20
-    assert peak(4) - peak(1) < grown / 3

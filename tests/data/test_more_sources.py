@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bertspec.catalog.columnar import PART, parts
 from bertspec.catalog.files.cutting import Sizes
 from bertspec.catalog.sources import SOURCES
+from bertspec.catalog.sources.parquet import batches_of, opened
 from bertspec.catalog.tables import pieces_of
 from bertspec.core.errors import InputError
 
@@ -170,6 +172,24 @@ def test_what_dvc_would_not_watch_is_not_read(tmp_path: Path) -> None:
     assert len(_read(tmp_path, "text", files={"train": "all/pos/*.txt"})) == 1
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert len(_read(tmp_path, "folder", folders={"train": "link"})) == 2
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["dictionary", "plain"])
+def test_what_is_small_in_a_parquet_file_is_read_in_small_parts(
+    tmp_path: Path, stays: bool
+) -> None:
+    """A text of all rows, which the file has once, and lists of one number, which it counts."""
+    path, rows, length = tmp_path / "a.parquet", 100, 1 << 17
+    text = pa.array(["x" * length] * rows).dictionary_encode()
+    zeros = pa.array([[0] * (length // 8)]).take(pa.array([0] * rows))
+    for name, column in {"text": text, "numbers": zeros}.items():
+        pa.parquet.write_table(pa.table({name: column}), path, store_schema=stays)
+        assert path.stat().st_size < rows * length / 50
+        with opened(path) as file:
+            batches = list(batches_of(file))
+        sizes = [table.nbytes for table in parts(batches, "a.parquet")]
+        assert sum(sizes) >= rows * length, "they are decoded"
+        assert max(*sizes, *(batch.nbytes for batch in batches)) < 2 * PART
 
 
 def test_naughty_strings_come_through_every_source(shared: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.columnar import parts, reading
-from bertspec.catalog.sources.parquet import opened, rows_at_once
+from bertspec.catalog.sources.parquet import batches_of, opened
 from bertspec.core.errors import InputError, at_place
 from bertspec.runtime.predicting.row import Row, Rows, Wanted, missing, row_of
 
@@ -38,10 +38,7 @@ def _plain(kind: "pa.DataType") -> "pa.DataType":
 def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
     number = 0
     with reading(str(path), "Parquet"), opened(path) as file:
-        batches = file.iter_batches(
-            rows_at_once(file.metadata), columns=list(wanted.columns), use_threads=False
-        )
-        for table in parts(batches, str(path)):
+        for table in parts(batches_of(file, wanted.columns), str(path)):
             for record in table.to_pylist():
                 number += 1
                 yield row_of(f"{path}, row {number}", record, wanted)

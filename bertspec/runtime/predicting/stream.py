@@ -4,14 +4,15 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import tee
 from pathlib import Path
 
 from bertspec.catalog.task import Answer
 from bertspec.core.errors import BertspecError, at_place
+from bertspec.runtime.at_once import chunks
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.predicting.layout import Layout
 from bertspec.runtime.predicting.row import Row
+from bertspec.runtime.predicting.values import size_of
 
 
 def predicted(
@@ -23,12 +24,17 @@ def predicted(
     says where the row is.
     """
     lists = [name for name in predictor.fields if predictor.task.column_kind(name) == "list"]
-    shown, asked = tee(_with_lists(row, lists) for row in rows)
-    answers = predictor.outcomes(row.fault or row.values for row in asked)
-    for row, answer in zip(shown, answers, strict=True):
-        if isinstance(answer, BertspecError) and not keep_going:
-            raise at_place(row.place, answer)
-        yield row, answer
+    for chunk in chunks((_with_lists(row, lists) for row in rows), _size):
+        answers = predictor.outcomes([row.fault or row.values for row in chunk])
+        for row, answer in zip(chunk, answers, strict=True):
+            if isinstance(answer, BertspecError) and not keep_going:
+                raise at_place(row.place, answer)
+            yield row, answer
+
+
+def _size(row: Row) -> int:
+    """With what is carried, which waits for its answer, too."""
+    return size_of(row.values) + size_of(row.carried)
 
 
 def _with_lists(row: Row, names: Sequence[str]) -> Row:

@@ -2,12 +2,29 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.json_rows import clean
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def size_of(value: Any) -> int:
+    """How many characters and bytes there are in a value, however deep; all else counts as one."""
+    size, waiting = 0, [value]
+    while waiting:  # a call for each depth would be too deep for what JSON may hold
+        part = waiting.pop()
+        if isinstance(part, (str, bytes)):
+            size += len(part)
+        elif isinstance(part, Mapping):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, (list, tuple)):
+            waiting += part
+        else:
+            size += 1
+    return size
 
 
 def json_line(value: Any) -> bytes:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from bertspec.core.errors import InputError
-from bertspec.runtime.predicting.values import cell, json_line, typed
+from bertspec.runtime.predicting.values import cell, json_line, size_of, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS = 64
-"""Rows of a Parquet file that are Python objects at once."""
+"""Rows of a Parquet file that are Python objects at once; fewer where they are long."""
 
 GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 24
 """Rows and bytes of a Parquet file that wait in memory to be written together, about."""
@@ -95,12 +95,14 @@ class ParquetWriter(Writer):
         self._schema = pa.schema(list(columns.items()))
         self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
         self._rows: list[Mapping[str, Any]] = []
+        self._size = 0
         self._tables: list[pa.Table] = []
         self._bytes = 0
 
     def write(self, row: Mapping[str, Any]) -> None:
         self._rows.append(row)
-        if len(self._rows) == ROWS:
+        self._size += size_of(row)
+        if len(self._rows) == ROWS or self._size >= GROUP_BYTES:
             self._collect()
             if self._bytes >= GROUP_BYTES or ROWS * len(self._tables) >= GROUP_ROWS:
                 self._write_group()
@@ -123,7 +125,7 @@ class ParquetWriter(Writer):
         }
         self._tables.append(pa.table(columns, self._schema))
         self._bytes += self._tables[-1].nbytes
-        self._rows = []
+        self._rows, self._size = [], 0
 
     def _write_group(self) -> None:
         import pyarrow as pa
