@@ -17,6 +17,7 @@ from bertspec.catalog.source import SPLITS
 from bertspec.core.diagnostics import Diagnostic, Position, render
 from bertspec.core.terminal import one_line, printable
 from bertspec.runtime.data_summary import summarize
+from tests.naughty import NAUGHTY
 from tests.projects import SPEC, Project, rows
 from tests.stages import prepared_rows, run_kinds, tokenized_folder, tokens_of, write_shards
 
@@ -236,10 +237,9 @@ def test_a_terminal_without_block_characters_gets_others(prepared: Project) -> N
     assert "\\u25" not in said
 
 
-def test_naughty_strings_do_not_reach_the_terminal(project: Project, shared: Path) -> None:
-    texts = json.loads((shared / "naughty-strings" / "blns.json").read_text(encoding="utf-8"))
+def test_naughty_strings_do_not_reach_the_terminal(project: Project) -> None:
     evil = [f"{bad} {t}" for t in ("a", "b") for bad in ("\x1b[31m", "\x9b31m", "\u202e", "\x07")]
-    lines = [json.dumps({"t": t, "v": "g\x1b[2Jood [/b]"}) for t in [*filter(None, texts), *evil]]
+    lines = [json.dumps({"t": t, "v": "g\x1b[2Jood [/b]"}) for t in [*filter(None, NAUGHTY), *evil]]
     lines += [json.dumps({"t": f"plain {i}", "v": "bad"}) for i in range(20)]
     (project.root / "data/n.jsonl").write_text("\n".join(lines) + "\n")
     spec = _spec(

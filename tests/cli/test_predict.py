@@ -408,10 +408,3 @@ def test_what_is_wrong_with_pairs_is_told(
     (pairs.root / "p.csv").write_text("text,claim\none,two\n")
     said = pairs.bertspec("predict", "pairs", *arguments, code=2)
     assert all(word in said for word in words), said
-
-
-def test_the_naughty_strings_are_predicted(built: Project, shared: Path) -> None:
-    texts = json.loads((shared / "naughty-strings" / "blns.json").read_text(encoding="utf-8"))
-    (built.root / "n.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
-    result = built.call("predict", "tiny", "--file", "n.jsonl", "--format", "json")
-    assert [json.loads(line)["text"] for line in result.stdout.split("\n")[:-1]] == texts

@@ -17,6 +17,7 @@ import pytest
 
 from bertspec.runtime import predict
 from bertspec.runtime.predicting import lines, writers
+from tests.naughty import NAUGHTY
 from tests.projects import Project
 
 Record = Mapping[str, Any]
@@ -321,11 +322,10 @@ def test_texts_may_be_written_to_a_file(built: Project) -> None:
 
 
 @pytest.mark.parametrize("kind", READ)
-def test_any_text_has_an_answer(built: Project, shared: Path, kind: str) -> None:
+def test_any_text_has_an_answer(built: Project, kind: str) -> None:
     """The naughty strings, a megabyte, bytes of a program, and none, through every format."""
-    naughty = json.loads((shared / "naughty-strings" / "blns.json").read_text(encoding="utf-8"))
     binary = Path(sys.executable).read_bytes()[:4096].decode("latin-1")
-    texts = [*naughty, "", " ", "\x00" * 9, "x" * 1_000_000, "a b " * 250_000, binary]
+    texts = [*NAUGHTY, "", " ", "\x00" * 9, "x" * 1_000_000, "a b " * 250_000, binary]
     WRITE[kind]([{"text": text} for text in texts], built.root / f"any.{kind}")
     _predict(built, f"any.{kind}", f"any-out.{kind}", "--keep-going")
     found = READ[kind](built.root / f"any-out.{kind}")

