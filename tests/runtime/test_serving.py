@@ -8,8 +8,11 @@ import socket
 import statistics
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from random import Random
+from threading import Barrier
 
 import httpx2
 import pytest
@@ -58,6 +61,33 @@ def test_answers_are_those_of_predict(model: Held) -> None:
     alone = [response.json() for response in responses]
     assert all(map(same, together, expected))
     assert all(map(same, alone, expected))
+
+
+def test_many_clients_at_once_have_each_its_own_answers(model: Held) -> None:
+    clients, requests = 32, 10
+    words, drawn = f"{TEXTS[0]} {TEXTS[1]} {TEXTS[-1]}".split(), Random(1)  # noqa: S311
+    inputs = [
+        [{"text": " ".join(drawn.choices(words, k=2 + n))} for n in range(requests)]
+        for _ in range(clients)
+    ]
+    expected = [list(model.predict(texts)) for texts in inputs]
+    shares = {round(a["probabilities"]["good"], 6) for answers in expected for a in answers}
+    assert len(shares) > clients, "they can be told apart"
+    with serving(model) as client:
+        start = Barrier(clients)
+
+        def ask(bodies: list[dict[str, str]]) -> list[httpx2.Response]:
+            start.wait(PATIENCE)
+            return [post(client, body) for body in bodies]
+
+        with ThreadPoolExecutor(clients) as pool:
+            responses = list(pool.map(ask, inputs))
+        assert metric(client, "bertspec_requests_total", status="200") == clients * requests
+        assert metric(client, "bertspec_batch_inputs_sum") == clients * requests
+        assert metric(client, "bertspec_queue_inputs") == 0
+    for answers, found in zip(expected, responses, strict=True):
+        assert [response.status_code for response in found] == [200] * requests
+        assert all(same(r.json(), answer) for r, answer in zip(found, answers, strict=True))
 
 
 def test_a_model_of_two_texts_takes_both(built: Project, tmp_path: Path) -> None:
