@@ -38,7 +38,8 @@ class Predictor:
     `export` is the name of one of the folder's ONNX exports, such as `onnx-int8`; by default it is
     the first one of the spec. onnxruntime computes with `threads`, by default one a core.
     Raises InputError: E451 for a folder that is none, or has no such export, or whose files are
-    broken or do not fit together; E457 for a file that is not as it was exported.
+    broken or do not fit together; E457 for a file that is not as it was exported, or is of another
+    model.
     """
 
     def __init__(self, folder: Path, export: str | None = None, threads: int | None = None) -> None:
@@ -53,6 +54,7 @@ class Predictor:
             session = beside.submit(_session, self.task, self._model, threads)
             encoder = _encoder(self._bundle, folder / TOKENIZER)
         self._session, self._encoder = session.result(), encoder
+        seal.require_stated(self._model.name, TOKENIZER)
 
     @property
     def fields(self) -> Sequence[str]:

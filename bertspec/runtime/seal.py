@@ -2,6 +2,7 @@
 refused.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from bertspec.core.model import Model
 from bertspec.runtime.bundle import RESTORE
 
 FILE = "manifest.json"
+
+STATEMENT = "provenance.json"
+"""What the model was made from, and which files it consists of, as the export wrote them."""
 
 SIGNATURE = "provenance.dsse.json"
 """A signature of the model, in a folder that comes from a hub; it is no part of the model."""
@@ -74,6 +78,24 @@ class Seal:
             path = self.folder / name
             if path.is_file() and file_digest(path) != self.files.get(name):
                 raise InputError.of("E457", f"{path} is not as it was exported", RESTORE)
+
+    def require_stated(self, *names: str) -> None:
+        """Raise InputError (E457) for the first of these files that STATEMENT has another one of.
+
+        A manifest can be made again, over files of two models that fit together. A statement that
+        is not there or cannot be read says nothing; `bertspec attest` tells of it.
+        """
+        try:
+            stated = json.loads((self.folder / STATEMENT).read_bytes())
+            digests = {each["name"]: each["digest"]["sha256"] for each in stated["subject"]}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return
+        for name in names:
+            if name in digests and digests[name] != self.files.get(name):
+                path = self.folder / name
+                raise InputError.of(
+                    "E457", f"{path} is not the one that {STATEMENT} is of", RESTORE
+                )
 
     def require_all(self) -> None:
         """Raise CheckFailed (E457) for all files that are not as they were exported."""

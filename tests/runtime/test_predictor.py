@@ -1,6 +1,7 @@
 """`bertspec.load`: what Python code does with an exported model, and what it needs for that."""
 
 import itertools
+import json
 import re
 import shutil
 import sys
@@ -16,6 +17,7 @@ import bertspec
 from bertspec.core.errors import InputError
 from bertspec.runtime import at_once
 from bertspec.runtime.predict import Predictor
+from bertspec.runtime.seal import Seal
 from tests.projects import Project
 
 REPOSITORY = Path(__file__).parents[2]
@@ -60,6 +62,27 @@ def test_a_model_is_loaded_as_it_was_exported_or_not_at_all(
     with pytest.raises(InputError) as caught:
         bertspec.load(folder)
     assert [d.code for d in caught.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize("ids_fit", [True, False])
+def test_the_tokenizer_of_another_model_is_refused(
+    built: Project, tmp_path: Path, ids_fit: bool
+) -> None:
+    """Though the manifest is made again. The statement is what the export wrote."""
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    other = json.loads((folder / "tokenizer.json").read_text())
+    words = other["model"]["vocab"]
+    words["film"], words["cast"] = words["cast"], words["film"] if ids_fit else 5000
+    (folder / "tokenizer.json").write_text(json.dumps(other))
+    Seal.of(folder).write()
+    with pytest.raises(InputError, match=r"tokenizer\.json is not the one") as caught:
+        bertspec.load(folder)
+    assert [d.code for d in caught.value.diagnostics] == ["E457"]
+    for statement in ("{", "[]", '{"subject": [{"name": []}]}', None):
+        (folder / "provenance.json").unlink()
+        if statement is not None:
+            (folder / "provenance.json").write_text(statement)
+        bertspec.load(folder)
 
 
 DEEP: list[Any] = []

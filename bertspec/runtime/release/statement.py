@@ -19,10 +19,11 @@ from bertspec.pipeline import layout
 from bertspec.pipeline.lock import Lock
 from bertspec.runtime.release.made_by import MadeBy
 from bertspec.runtime.release.origin import Origin
+from bertspec.runtime.seal import STATEMENT
 from bertspec.spec.needs import needed_specs
 from bertspec.spec.sections import Spec
 
-FILE = "provenance.json"
+FILE = STATEMENT
 BUILDER = "urn:bertspec:builder:v1"
 MATERIALS = ("raw", "base")
 """The artifacts that a build begins with; others are made on the way."""
