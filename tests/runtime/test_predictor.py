@@ -190,11 +190,16 @@ main(sys.argv[1:])
 """Runs a command without the packages NAMES."""
 
 
-def _others() -> list[str]:
-    """Packages that are installed here, and do not come with the extra `predict`."""
+def _extra() -> set[str]:
+    """Packages that the extra `predict` names, and those of the language."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["predict"]]
-    slim = _needed({_name(text) for text in wanted})
+    return {_name(text) for text in wanted}
+
+
+def _others() -> list[str]:
+    """Packages that are installed here, and do not come with the extra `predict`."""
+    slim = _needed(_extra())
     packages = metadata.packages_distributions()
     return sorted(
         package
@@ -219,6 +224,12 @@ def test_the_extra_is_all_that_predict_needs(built: Project) -> None:
     said = built.run(sys.executable, "-c", code, "stage", "tiny-evaluate", code=3).stderr
     assert "pip install 'bertspec[predict]'" in said
     assert "'bertspec[train]'" in said
+
+
+def test_the_page_names_what_the_extra_brings() -> None:
+    page = (REPOSITORY / "docs/predict.md").read_text(encoding="utf-8")
+    (names,) = re.findall(r"is all that it takes: (.*?) of the language", page, re.DOTALL)
+    assert set(re.findall(r"\w+", names)) - {"and", "beside", "the"} == _extra()
 
 
 def _code(page: str) -> Iterator[tuple[str, str]]:
