@@ -24,7 +24,7 @@ for source, output in zip(sys.argv[1::2], sys.argv[2::2]):
 """
 """Predicts files, and prints after each the most memory that it had until then, in MiB."""
 
-ROW_BYTES, MANY = 1 << 15, 600
+ROW_BYTES, MANY = 1 << 16, 300
 LONG, LONG_ROWS = 1 << 18, 75
 
 
@@ -49,7 +49,7 @@ def test_memory_does_not_grow_with_the_file(built: Project) -> None:
         rows = _random_rows(times * MANY, ROW_BYTES)
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (built.root / "many.jsonl").write_text(lines, encoding="utf-8")
-        pq.write_table(pa.Table.from_pylist(rows), built.root / "many.parquet", row_group_size=100)
+        pq.write_table(pa.Table.from_pylist(rows), built.root / "many.parquet", row_group_size=50)
         with (built.root / "long.csv").open("w", encoding="utf-8", newline="") as file:
             long = _random_rows(times * LONG_ROWS, LONG)
             csv.writer(file).writerows([["text", "rest"], *(row.values() for row in long)])
