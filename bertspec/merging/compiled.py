@@ -13,10 +13,12 @@ from bertspec.compiler.emit import (
     without_stages,
 )
 from bertspec.core.yaml import load_plain
+from bertspec.merging.kept import keep, kept
 from bertspec.merging.lockfile import merge_lock
 from bertspec.merging.merge import by_lines
 from bertspec.merging.params import merge_params
 from bertspec.merging.pipeline import merge_stages
+from bertspec.merging.sharing import Told
 from bertspec.merging.values import Key, merge_values
 from bertspec.pipeline.layout import DVC_FILE, DVC_LOCK, LOCK_FILE, PARAMS_FILE
 from bertspec.pipeline.lock import Lock
@@ -34,7 +36,8 @@ class _ByLines(Exception):
 
 def _params(base: str, ours: str, theirs: str) -> Merged:
     generated = [_compiled_keys(text) for text in (base, ours, theirs)]
-    own, conflicts = merge_params(*generated)
+    own, conflicts, told = merge_params(*generated)
+    keep(Told({}) if conflicts else told)
     frame = _frame((base, ours, theirs), without_params)
     return put_params(own, frame), not conflicts, _told(conflicts)
 
@@ -46,8 +49,8 @@ def _compiled_keys(text: str) -> dict[str, Any]:
 
 
 def _dvc(base: str, ours: str, theirs: str) -> Merged:
-    generated = [_compiled_stages(text) for text in (base, ours, theirs)]
-    own, conflicts = merge_stages(*generated)
+    before, mine, other = (_compiled_stages(text) for text in (base, ours, theirs))
+    own, conflicts = merge_stages(before, mine, other, kept())
     frame = _frame((base, ours, theirs), without_stages)
     return put_stages(own, frame), not conflicts, _told(conflicts)
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bertspec.core.values import ABSENT
-from bertspec.merging.stages import Node, disagreeing, needed
+from bertspec.merging.naming import merged_names
+from bertspec.merging.sharing import Shared, Told, put_together, shared_by, shown, taken_apart
+from bertspec.merging.stages import Node, disagreeing, evaluated, needed
 from bertspec.merging.values import Key, merge_named, merge_values
 from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.pipeline.layout import LOCK_FILE
@@ -15,10 +17,69 @@ _SHARED = ("bases", "datasets", "tokenizations")
 Params = Mapping[str, Any]
 
 
-def merge_params(base: Params, ours: Params, theirs: Params) -> tuple[dict[str, Any], list[Key]]:
-    """The compiled keys of both sides together, and the keys that cannot be told."""
+def merge_params(
+    base: Params, ours: Params, theirs: Params
+) -> tuple[dict[str, Any], list[Key], Told]:
+    """The compiled keys of both sides together, the keys that cannot be told, and what the merge of
+    dvc.yaml needs to know.
+    """
+    sides = (base, ours, theirs)
+    shared = [shared_by(_nodes(_records(side))) for side in sides]
+    apart = [_taken_apart(side, of) for side, of in zip(sides, shared, strict=True)]
+    merged, conflicts = _merged(apart)
+    specs = shared_by(_nodes(_records(merged)))
+    places, names = merged_names(specs, merged, apart, shared, conflicts)
+    together = _put_together(merged, places, conflicts)
+    budgets = [spec for of in together["tokenizations"].values() for spec in of.get("budgets", ())]
+    told = Told(names, shared, tuple(budgets))
+    return together, [*map(shown, conflicts)], told
+
+
+def _taken_apart(side: Params, shared: Mapping[str, Shared]) -> dict[str, Any]:
+    """With a base and a tokenization of each spec's own."""
+    stages = taken_apart(_records(side), shared)
+    bases, tokenizations = {}, {}
+    for spec, of in shared.items():
+        own = Shared.own(spec)
+        bases[own.base_name] = side["bases"][of.base_name]
+        values = dict(side["tokenizations"][of.tokenization_name])
+        budgets = values.pop("budgets", {})
+        if spec in budgets:
+            values["budgets"] = {spec: budgets[spec]}
+        tokenizations[own.tokenization_name] = values
+        record = stages[own.stages[1]]
+        reads = {role: key for role, key in record["params"].items() if role in values}
+        stages[own.stages[1]] = {**record, "params": reads}
+    about = {**(side.get(RECORDS) or {}), "stages": stages}
+    return {**side, RECORDS: about, "bases": bases, "tokenizations": tokenizations}
+
+
+def _put_together(
+    merged: Params, places: Mapping[str, Shared], conflicts: list[Key]
+) -> dict[str, Any]:
+    """With what specs share once, by its name."""
+    stages = put_together(_records(merged), places, conflicts)
+    bases: dict[str, Any] = {}
+    tokenizations: dict[str, Any] = {}
+    for spec, of in sorted(places.items()):
+        own = Shared.own(spec)
+        bases[of.base_name] = merged["bases"][own.base_name]
+        values = merged["tokenizations"][own.tokenization_name]
+        before = tokenizations.get(of.tokenization_name, {})
+        both = before.get("budgets", {}) | values.get("budgets", {})
+        tokenizations[of.tokenization_name] = values | ({"budgets": both} if both else {})
+    about = merged[RECORDS] | {"stages": dict(sorted(stages.items()))}
+    return {
+        **merged,
+        RECORDS: about,
+        "bases": dict(sorted(bases.items())),
+        "tokenizations": dict(sorted(tokenizations.items())),
+    }
+
+
+def _merged(sides: Sequence[Params]) -> tuple[dict[str, Any], list[Key]]:
+    """As `merge_params`, with nothing shared but data sets."""
     conflicts: list[Key] = []
-    sides = [base, ours, theirs]
     facts = merge_values([_facts(_records(side)) for side in sides], conflicts, (LOCK_FILE,))
     records = [{n: _with(facts, r) for n, r in _records(side).items()} for side in sides]
     merged = merge_named(records, conflicts, (RECORDS, "stages"))
@@ -26,6 +87,11 @@ def merge_params(base: Params, ours: Params, theirs: Params) -> tuple[dict[str, 
     known = {**either, **merged}
     names = needed(_nodes(merged), _nodes(either))
     stages = {name: known[name] for name in names}
+    for train, evaluate in evaluated(names):
+        # Both at once watch a key that neither does: windows of one side, a metric of the other.
+        joined = {k: v for k, v in stages[evaluate]["params"].items() if k == "aggregate"}
+        if "prepared" in stages[train]["inputs"]:  # it chooses by a metric
+            stages[train] = stages[train] | {"params": stages[train]["params"] | joined}
     conflicts += disagreeing(_nodes(stages))
     about: dict[str, Any] = {"compiled": [], "stages": dict(sorted(stages.items()))}
     abouts = [side.get(RECORDS) or {} for side in sides]

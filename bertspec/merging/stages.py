@@ -1,7 +1,7 @@
 """Which stages two sides need together."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bertspec.merging.values import Key
@@ -28,9 +28,13 @@ class Node:
 
     @property
     def owner(self) -> str:
-        """The spec or what is shared: the stage's name begins with it."""
-        found = _NAME.match(self.name)
-        return found[1] if found else self.name
+        return owner_of(self.name)
+
+
+def owner_of(stage: str) -> str:
+    """The spec or what is shared: the stage's name begins with it."""
+    found = _NAME.match(stage)
+    return found[1] if found else stage
 
 
 def needed(merged: Iterable[Node], sides: Iterable[Node]) -> list[str]:
@@ -51,6 +55,13 @@ def needed(merged: Iterable[Node], sides: Iterable[Node]) -> list[str]:
                 found[maker] = None
                 waiting.append(maker)
     return list(found)
+
+
+def evaluated(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each training and its evaluation, those of further seeds as well."""
+    for name in names:
+        if (found := _NAME.match(name)) and found[2] == "train":
+            yield name, f"{found[1]}-evaluate{found[3] or ''}"
 
 
 def disagreeing(nodes: Iterable[Node]) -> list[Key]:

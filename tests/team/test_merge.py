@@ -16,6 +16,7 @@ from bertspec.merging.lockfile import merge_lock
 from bertspec.merging.merge import merge_file
 from bertspec.merging.params import merge_params
 from bertspec.merging.pipeline import merge_stages
+from bertspec.merging.sharing import Told
 from bertspec.pipeline.lock import Lock
 from bertspec.runtime.doctor.git import git
 from bertspec.runtime.doctor.line import Line, State
@@ -31,11 +32,8 @@ Compiled = tuple[dict[str, Any], dict[str, Any]]
 SLIM = SPEC | {"export": []}
 """Fewer files to merge, each of which starts a program."""
 
-NAMING = ("data.", "model.base", "tokenization.", "task.")
-"""Fields that are in the name of a tokenization: two changes of them need a name of both."""
-
-
 RENAMING = ("tiny:model.base.seed", "tiny:tokenization.max_length")
+"""Both are in the name of a tokenization, which is another one on each side, and merged."""
 
 
 class _Compiler:
@@ -86,6 +84,11 @@ def _pairs() -> list[tuple[str, str]]:
     ]  # fmt: skip
     found = [
         RENAMING,
+        ("tiny:model.base.seed", "tiny:model.base.tokenizer.lowercase"),
+        ("tiny:training.seeds", "tiny:tokenization.max_length"),
+        ("tiny:tokenization.truncation", "second:tokenization.max_length"),
+        ("tiny:task.labels", "tiny:tokenization.unknown"),
+        ("tiny:tokenization.long_documents", "tiny:training.metric_for_best_model"),
         ("lock:", "new:"),
         ("gone:", "new:"),
         ("new:", "tiny:tokenization.max_length"),
@@ -103,22 +106,43 @@ def _pairs() -> list[tuple[str, str]]:
 
 
 def test_what_is_merged_is_what_the_merged_specs_compile_to(project: Project) -> None:
-    """Or it is a conflict, where both sides change what gives one thing its name."""
     compiler = _Compiler(project)
     base = compiler()
-    conflicts = []
     for one, other in _pairs():
         ours, theirs, both = compiler(one), compiler(other), compiler(one, other)
-        params, of_params = merge_params(base[0], ours[0], theirs[0])
-        merged, of_stages = merge_stages(base[1], ours[1], theirs[1])
-        if of_params or of_stages:
-            conflicts.append((one, other))
-        else:
-            assert (params, merged) == both, (one, other)
-    named = [[change.partition(":")[2].startswith(NAMING) for change in pair] for pair in conflicts]
-    assert all(map(all, named)), conflicts
-    assert RENAMING in conflicts
-    assert len(conflicts) < 10
+        params, of_params, told = merge_params(base[0], ours[0], theirs[0])
+        merged, of_stages = merge_stages(base[1], ours[1], theirs[1], told)
+        assert not [*of_params, *of_stages], (one, other)
+        assert (params, merged) == both, (one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "key"),
+    [
+        (*RENAMING, ("tiny-train", "deps")),
+        ("tiny:tokenization.truncation", "second:tokenization.max_length",
+         ("tiny-tokenize", "params")),
+    ],
+)  # fmt: skip
+def test_dvc_yaml_alone_does_not_tell_all(
+    project: Project, one: str, other: str, key: tuple[str, str]
+) -> None:
+    """Where git has not merged params.yaml before it, it is a conflict."""
+    compiler = _Compiler(project)
+    (_, base), (_, ours), (_, theirs) = compiler(), compiler(one), compiler(other)
+    _, conflicts = merge_stages(base, ours, theirs, Told({}))
+    assert key in conflicts
+
+
+def test_a_name_that_another_bertspec_gave_is_a_conflict(project: Project) -> None:
+    compiler = _Compiler(project)
+    one, other = RENAMING
+    params, stages = compiler(other)
+    key = next(d for d in stages["tiny-train"]["deps"] if "/tokenized/" in d).rpartition("/")[2]
+    theirs = json.loads(json.dumps(params).replace(key, "0" * len(key)))
+    _, conflicts, told = merge_params(compiler()[0], compiler(one)[0], theirs)
+    assert ("tokenizations", "tiny") in conflicts
+    assert not told.names
 
 
 DVC_LOCK = """\
@@ -307,6 +331,29 @@ def test_however_git_merges_it_is_the_same(clone: Project, command: str) -> None
     entries = load_plain((clone.root / "dvc.lock").read_text())["stages"]
     expected = {name for name in stages(clone) if name not in ("tiny-evaluate", "tiny-report")}
     assert set(entries) == expected
+
+
+@pytest.mark.parametrize("command", ["merge", "rebase"])
+def test_two_fields_in_the_name_of_one_thing_merge(clone: Project, command: str) -> None:
+    """Each side has another tokenization, and the merge a third one, which only it needs."""
+    of_main = set(stages(clone))
+    base = {"model": {"base": SPEC["model"]["base"] | {"seed": 5}}}
+    _branch(clone, "seeded", {"tiny.json": SLIM | base})
+    _branch(clone, "short", {"tiny.json": SLIM | {"tokenization": {"max_length": 16}}})
+    clone.run("git", command, "seeded")
+    _clean(clone)
+    spec = json.loads((clone.root / "specs/tiny.json").read_text())
+    assert (spec["model"]["base"]["seed"], spec["tokenization"]["max_length"]) == (5, 16)
+    files = [clone.root / name for name in ("params.yaml", "dvc.yaml")]
+    merged = [load_plain(file.read_text()) for file in files]
+    for file in files:
+        file.unlink()
+    clone.bertspec("compile")
+    assert [load_plain(file.read_text()) for file in files] == merged
+    new = set(stages(clone)) - of_main
+    assert len(new) == 2, "a base and a tokenization"
+    to_run = {step["name"] for step in plan(clone)["stages"]}
+    assert to_run == new | {f"tiny-{kind}" for kind in ("train", "evaluate", "report")}
 
 
 def test_a_conflict_in_a_field_is_gits_and_told(clone: Project) -> None:

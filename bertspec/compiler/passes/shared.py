@@ -1,6 +1,6 @@
 """Bases and tokenizations: named by a digest of what defines them, so that equal ones are one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,16 +20,24 @@ KEY_LENGTH = 8
 @lru_cache(maxsize=1024)
 def base_name(loaded: LoadedSpec) -> str:
     """Name of a spec's base: readable, and equal exactly for equal bases."""
-    base = loaded.spec.model.base
-    parts = [base.model_dump(mode="json"), loaded.dataset_name if base.reads_data else None]
+    return name_base(loaded.spec.model.base, loaded.dataset_name)
+
+
+def name_base(base: Base, dataset: str) -> str:
+    """Name of a base that begins with this data set, if it reads any data."""
+    parts = [base.model_dump(mode="json"), dataset if base.reads_data else None]
     return f"{base.slug()}-{digest(parts)[:KEY_LENGTH]}"
 
 
 @lru_cache(maxsize=1024)
 def tokenization_key(loaded: LoadedSpec) -> str:
     """Equal exactly for the same tokenization of the same data for the same task."""
-    parts = [loaded.dataset_name, base_name(loaded), _tokenize_params(loaded)]
-    return digest(parts)[:KEY_LENGTH]
+    return key_tokenization(loaded.dataset_name, base_name(loaded), _tokenize_params(loaded))
+
+
+def key_tokenization(dataset: str, base: str, params: Mapping[str, Any]) -> str:
+    """Key of the tokenization of a data set for a base; `params` are its own, without budgets."""
+    return digest([dataset, base, params])[:KEY_LENGTH]
 
 
 def tokenization_name(loaded: LoadedSpec) -> str:
