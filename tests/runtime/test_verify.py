@@ -22,14 +22,14 @@ from bertspec.runtime.tables import read_parquet, write_parquet
 from bertspec.runtime.verifying.difference import Difference, differences
 from bertspec.runtime.verifying.ingredients import causes
 from bertspec.runtime.verifying.rebuild import copy_sources
-from tests.projects import SPEC, Project
+from tests.projects import SPEC, Project, with_onnx
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Built to the evaluation, with a second spec that is not built."""
+    """Built to the export, with a second spec that is not built."""
     project = Project.create(tmp_path_factory.mktemp("verify") / "project")
-    spec = SPEC | {"training": SPEC["training"] | {"epochs": 1}, "export": []}
+    spec = with_onnx(training=SPEC["training"] | {"epochs": 1})
     project.write_spec(spec)
     project.write_spec(spec | {"name": "second"}, "second.json")
     project.compile()
