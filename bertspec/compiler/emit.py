@@ -30,7 +30,7 @@ PARAMS_HEADER = (
 )
 
 _ORIGIN = "compiled by bertspec from "
-_KEPT = ("frozen", "always_changed", "meta")
+KEPT = ("frozen", "always_changed", "meta")
 """Keys of a compiled stage that are the user's: they change no result. `dvc freeze` writes one."""
 
 
@@ -144,7 +144,7 @@ def compiled_stages(
 
 def _kept(stage: Mapping[str, Any]) -> dict[str, Any]:
     # In the order that they stand in: DVC adds a key below the others.
-    return {key: value for key, value in stage.items() if key in _KEPT}
+    return {key: value for key, value in stage.items() if key in KEPT}
 
 
 def _unless_same(present: Present, text: str) -> str:

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bertspec.core.values import ABSENT
+from bertspec.merging.derived import derive_execution, derive_records
 from bertspec.merging.naming import merged_names
 from bertspec.merging.sharing import Shared, Told, put_together, shared_by, shown, taken_apart
-from bertspec.merging.stages import Node, disagreeing, evaluated, needed
+from bertspec.merging.stages import Node, disagreeing, needed
 from bertspec.merging.values import Key, merge_named, merge_values
 from bertspec.pipeline.kinds import STAGE_KINDS
 from bertspec.pipeline.layout import LOCK_FILE
+from bertspec.pipeline.params.execution import Execution
 from bertspec.pipeline.stage import EXECUTION, HARDWARE, RECORDS
 
 _SHARED = ("bases", "datasets", "tokenizations")
@@ -87,16 +89,17 @@ def _merged(sides: Sequence[Params]) -> tuple[dict[str, Any], list[Key]]:
     known = {**either, **merged}
     names = needed(_nodes(merged), _nodes(either))
     stages = {name: known[name] for name in names}
-    for train, evaluate in evaluated(names):
-        # Both at once watch a key that neither does: windows of one side, a metric of the other.
-        joined = {k: v for k, v in stages[evaluate]["params"].items() if k == "aggregate"}
-        if "prepared" in stages[train]["inputs"]:  # it chooses by a metric
-            stages[train] = stages[train] | {"params": stages[train]["params"] | joined}
+    derive_records(stages)
     conflicts += disagreeing(_nodes(stages))
     about: dict[str, Any] = {"compiled": [], "stages": dict(sorted(stages.items()))}
     abouts = [side.get(RECORDS) or {} for side in sides]
-    execution = merge_named([a.get(EXECUTION) or {} for a in abouts], conflicts, (EXECUTION,))
-    if kept := {name: value for name, value in execution.items() if name in stages}:
+    # Where it is the default, it is not written.
+    usual = Execution().model_dump(mode="json")
+    runs = [
+        {n: (a.get(EXECUTION) or {}).get(n, usual) for n in a.get("stages") or {}} for a in abouts
+    ]
+    execution = derive_execution(merge_named(runs, conflicts, (EXECUTION,)), stages)
+    if kept := {name: value for name, value in execution.items() if value != usual}:
         about[EXECUTION] = kept
     hardware = merge_values([a.get(HARDWARE, ABSENT) for a in abouts], conflicts, (HARDWARE,))
     if hardware is not ABSENT:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bertspec.merging.derived import derive_stages
 from bertspec.merging.sharing import (
     Shared,
     Sides,
@@ -13,14 +14,11 @@ from bertspec.merging.sharing import (
     shown,
     taken_apart,
 )
-from bertspec.merging.stages import Node, evaluated, needed
+from bertspec.merging.stages import Node, needed
 from bertspec.merging.values import Key, merge_named
 
 _PATHS = ("deps", "params", "outs", "metrics", "plots")
 """Lists of paths or keys, sorted, of which some have properties."""
-
-_JOINED = ".aggregate"
-"""Ends the key that says how windows of a text become one: see `merge_params`."""
 
 Stages = Mapping[str, Any]
 
@@ -46,10 +44,7 @@ def merge_stages(
         conflicts.remove(key)
         known[key[0]]["desc"] = min(side[key[0]]["desc"] for side in sides[1:])
     stages = {name: known[name] for name in _in_order(*sides[1:]) if name in needs}
-    for train, evaluate in evaluated(stages):
-        if any(path.endswith("/prepared") for path in stages[train]["deps"]):
-            joined = {k: v for k, v in stages[evaluate]["params"].items() if k.endswith(_JOINED)}
-            stages[train] = stages[train] | {"params": stages[train]["params"] | joined}
+    derive_stages(stages)
     places = {}
     for spec in shared_by(_nodes(stages)):
         places[spec], sure = merged_paths(spec, shared, told.names)

@@ -1,7 +1,7 @@
 """Which stages two sides need together."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bertspec.merging.values import Key
@@ -10,7 +10,7 @@ from bertspec.pipeline.kinds import STAGE_KINDS
 _SHARED = ("fetch", "prepare", "contract", "base", "tokenize")
 """Kinds of stages that a spec has because it reads what they make."""
 
-_NAME = re.compile(rf"^(.+)-({'|'.join(STAGE_KINDS)})(-seed[0-9]+)?$")
+_NAME = re.compile(rf"^(.+)-({'|'.join(STAGE_KINDS)})(?:-seed([0-9]+))?$")
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Node:
 
     @property
     def kind(self) -> str:
-        found = _NAME.match(self.name)
-        return found[2] if found else ""
+        return parts_of(self.name)[1]
 
     @property
     def owner(self) -> str:
@@ -33,8 +32,15 @@ class Node:
 
 def owner_of(stage: str) -> str:
     """The spec or what is shared: the stage's name begins with it."""
+    return parts_of(stage)[0]
+
+
+def parts_of(stage: str) -> tuple[str, str, int | None]:
+    """The owner that a stage's name begins with, the kind, and the seed, if it is a further one."""
     found = _NAME.match(stage)
-    return found[1] if found else stage
+    if not found:
+        return stage, "", None
+    return found[1], found[2], int(found[3]) if found[3] else None
 
 
 def needed(merged: Iterable[Node], sides: Iterable[Node]) -> list[str]:
@@ -55,13 +61,6 @@ def needed(merged: Iterable[Node], sides: Iterable[Node]) -> list[str]:
                 found[maker] = None
                 waiting.append(maker)
     return list(found)
-
-
-def evaluated(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each training and its evaluation, those of further seeds as well."""
-    for name in names:
-        if (found := _NAME.match(name)) and found[2] == "train":
-            yield name, f"{found[1]}-evaluate{found[3] or ''}"
 
 
 def disagreeing(nodes: Iterable[Node]) -> list[Key]:

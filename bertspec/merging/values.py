@@ -10,7 +10,8 @@ Key = tuple[str, ...]
 
 
 def merge_values(sides: Sequence[Any], conflicts: list[Key], key: Key = ()) -> Any:
-    """What the side that changed a value has; mappings are merged key by key, lists are values.
+    """What the side that changed a value has; mappings are merged key by key. Lists are values, but
+    for those of the same kinds of mappings, such as exports.
 
     `sides` are what both began from, ours and theirs; ABSENT stands for no value. `conflicts` gets
     each key that both changed in different ways; it has our value.
@@ -27,8 +28,18 @@ def merge_values(sides: Sequence[Any], conflicts: list[Key], key: Key = ()) -> A
             name: merge_values(_of(maps, name), conflicts, (*key, str(name))) for name in names
         }
         return {name: value for name, value in merged.items() if value is not ABSENT}
+    if (kinds := _kinds(base)) is not None and kinds == _kinds(ours) == _kinds(theirs):
+        of_each = zip(base, ours, theirs, strict=True)
+        return [merge_values(each, conflicts, (*key, str(n))) for n, each in enumerate(of_each)]
     conflicts.append(key)
     return theirs if ours is ABSENT else ours
+
+
+def _kinds(value: Any) -> list[Any] | None:
+    """The kind of each mapping of a list; None for what is no such list."""
+    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+        return None
+    return [each.get("type") for each in value]
 
 
 def merge_named(
