@@ -1,7 +1,9 @@
 """`bertspec compare`: verdicts are right as often as they say, on rows that both have."""
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy import stats
 from bertspec.catalog.task import Measure
 from bertspec.catalog.tasks import TASKS
 from bertspec.core.errors import InputError
+from bertspec.core.yaml import dump, load_plain
 from bertspec.pipeline.params.evaluate import Intervals
 from bertspec.runtime.comparing.paired import BETTER, EQUAL, WORSE, compare, differences, of_seeds
 from bertspec.runtime.comparing.side import Side
@@ -306,3 +309,53 @@ def test_what_cannot_be_compared_is_told(project: Project) -> None:
     predictions.rename(predictions.with_suffix(".away"))
     assert "E206" in project.bertspec("compare", "tiny", "worse", code=2)
     predictions.with_suffix(".away").rename(predictions)
+
+
+@pytest.fixture
+def inside(project: Project, tmp_path: Path, preloaded: None) -> Project:
+    """The project in a folder of a repository, with what DVC takes for an evaluation of `tiny`."""
+    top = Project(tmp_path)
+    top.init_dvc()
+    root = Path(shutil.copytree(project.root, top.root / "models of/mine"))
+    evaluate = load_plain((root / "dvc.yaml").read_text())["stages"]["tiny-evaluate"]
+    outs = (o for key in ("outs", "metrics", "plots") for o in evaluate[key])
+    for path in (*evaluate["deps"], *(o if isinstance(o, str) else min(o) for o in outs)):
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.exists() or place.write_text("{}" if place.suffix == ".json" else "x\n1\n")
+    inside = Project(root)
+    inside.run("dvc", "commit", "--force", "--quiet", "tiny-evaluate")
+    inside.commit("build")
+    return inside
+
+
+def _at_revision(project: Project, change: Callable[[dict[str, Any]], Any], code: int = 0) -> str:
+    """What `compare` says of `tiny` in a commit whose params.yaml is changed so, and of it here."""
+    file = project.root / "params.yaml"
+    before = file.read_text()
+    params = load_plain(before)
+    change(params)
+    file.write_text(dump(params))
+    project.commit()
+    file.write_text(before)
+    names = ("tiny@HEAD", "tiny")
+    said = project.run("bertspec", "compare", *names, "--format", "json", code=code)
+    return said.stdout + said.stderr
+
+
+def test_a_revision_of_a_project_in_a_folder_is_compared(inside: Project) -> None:
+    """Also one that another bertspec compiled, as far as this one can read it."""
+
+    def with_more(params: dict[str, Any]) -> None:
+        for record in params["bertspec"]["stages"].values():
+            record["novel"] = "key"
+        params["bertspec"]["stages"]["tiny-train"].pop("inputs")
+
+    found = json.loads(_at_revision(inside, with_more))
+    accuracy = found["differences"][0]
+    assert (accuracy["first"], accuracy["second"]) == (0.95, 0.95)
+    said = _at_revision(inside, lambda params: params["tiny"]["task"].update(novel=1), code=2)
+    assert "E490" in said
+    assert "this bertspec cannot read what was compiled at HEAD" in said
+    assert "compare with the bertspec of its lock" in said
+    assert "E203" not in said

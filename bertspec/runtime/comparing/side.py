@@ -1,6 +1,7 @@
 """One side of a comparison: what a model predicts for its test split, here or at a revision."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +13,9 @@ from bertspec.core.names import did_you_mean
 from bertspec.pipeline.layout import PARAMS_FILE
 from bertspec.pipeline.params.evaluate import EvaluateParams
 from bertspec.pipeline.params.where import Where
-from bertspec.pipeline.stage import StageRecord
+from bertspec.pipeline.stage import RECORDS, StageRecord
 from bertspec.runtime.revision import Revision
-from bertspec.runtime.stage import read_params, records_of, validated, values_of
+from bertspec.runtime.stage import read_params, validated, values_of
 from bertspec.runtime.tables import read_parquet
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ def read_side(asked: str, root: Path) -> Side:
 
     At a revision, params.yaml is taken from git, and the predictions by `dvc get`, from DVC's cache
     or remote. Raises InputError: E204 for no such model, E206 for predictions that are not here,
-    E490 for a revision, or predictions of one, that cannot be had.
+    E490 for a revision, or predictions of one, that cannot be had or read.
     """
     name, _, revision = asked.partition("@")
     if not revision:
         return _read(asked, name, root, read_params(root))
     at = Revision.of(root, revision)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _of_another_bertspec(revision):
         there = Path(folder)
         (there / PARAMS_FILE).write_text(at.text(PARAMS_FILE), encoding="utf-8")
         params = read_params(there)
@@ -58,6 +59,22 @@ def read_side(asked: str, root: Path) -> Side:
             path = record.outputs["evaluation"]
             at.get(path, there / path)
         return _read(asked, name, there, params)
+
+
+@contextmanager
+def _of_another_bertspec(revision: str) -> Iterator[None]:
+    """What does not fit in the params.yaml of a revision is no fault of the specs here."""
+    try:
+        yield
+    except InputError as error:
+        if {d.code for d in error.diagnostics} != {"E203"}:
+            raise
+        raise InputError.of(
+            "E490",
+            f"this bertspec cannot read what was compiled at {revision}: {error}",
+            "check it out, run `bertspec lock`, `bertspec compile` and `dvc repro`, and name the "
+            "commit of that; or compare with the bertspec of its lock",
+        ) from None
 
 
 def _read(asked: str, name: str, root: Path, params: Mapping[str, Any]) -> Side:
@@ -78,9 +95,17 @@ def _read(asked: str, name: str, root: Path, params: Mapping[str, Any]) -> Side:
 
 def _records(params: Mapping[str, Any], name: str) -> list[StageRecord]:
     """What evaluates a model, and then each of its further seeds."""
-    records = {n: r for n, r in records_of(params).items() if r.kind == KIND}
+    stages = (params.get(RECORDS) or {}).get("stages") or {}
+    records = {n: r for n, r in stages.items() if isinstance(r, dict) and r.get("kind") == KIND}
     stage = f"{name}-{KIND}"
     if stage not in records:
-        models = [n.removesuffix(f"-{KIND}") for n, r in records.items() if r.seed is None]
+        models = [n.removesuffix(f"-{KIND}") for n, r in records.items() if r.get("seed") is None]
         raise InputError.of("E204", f"there is no model `{name}`", did_you_mean(name, models))
-    return [records[stage], *(r for n, r in records.items() if n == f"{stage}-seed{r.seed}")]
+    seeds = [n for n, r in records.items() if n == f"{stage}-seed{r.get('seed')}"]
+    return [_record(records[each], each) for each in (stage, *seeds)]
+
+
+def _record(values: Mapping[str, Any], stage: str) -> StageRecord:
+    """The record, whatever more another bertspec has written into it, as it is only looked at."""
+    known = {key: value for key, value in values.items() if key in StageRecord.model_fields}
+    return validated(StageRecord, known, stage)
