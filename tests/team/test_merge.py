@@ -12,6 +12,7 @@ import pytest
 from bertspec.compiler.emit import compiled_params, compiled_stages
 from bertspec.compiler.lower import lower
 from bertspec.core.yaml import load_plain
+from bertspec.merging.kept import keep, kept
 from bertspec.merging.lockfile import merge_lock
 from bertspec.merging.merge import merge_file
 from bertspec.merging.params import merge_params
@@ -137,6 +138,20 @@ def test_dvc_yaml_alone_does_not_tell_all(
     (_, base), (_, ours), (_, theirs) = compiler(), compiler(one), compiler(other)
     _, conflicts = merge_stages(base, ours, theirs, Told({}))
     assert key in conflicts
+
+
+def test_what_params_yaml_tells_is_kept_for_dvc_yaml(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = _Compiler(project)
+    monkeypatch.chdir(project.root)
+    assert kept() == Told({}), "there is no git here"
+    project.run("git", "init", "--quiet")
+    for pair in (RENAMING, ("tiny:tokenization.truncation", "second:tokenization.max_length")):
+        _, _, told = merge_params(*(compiler(*change)[0] for change in ((), pair[:1], pair[1:])))
+        keep(told)
+        assert kept() == told
+        assert told.names or told.budgets
 
 
 def test_a_name_that_another_bertspec_gave_is_a_conflict(project: Project) -> None:
