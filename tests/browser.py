@@ -10,8 +10,8 @@ from shutil import which
 from typing import Any
 
 import httpx2
-import pytest
 
+from tests.skipping import skip_here
 from tests.waiting import PATIENCE, wait_for
 
 # Without a sandbox, which root cannot have, and without asking for anything on the network.
@@ -82,7 +82,7 @@ class Browser:
 def chromium() -> Iterator[Browser]:
     """A browser of its own. Skips the test where there is no Chromium."""
     if (driver := which("chromedriver")) is None:
-        pytest.skip("there is no chromedriver")
+        skip_here("there is no chromedriver")
     with subprocess.Popen([driver, "--port=0"], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

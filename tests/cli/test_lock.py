@@ -24,6 +24,7 @@ from bertspec.runtime.doctor import examine
 from bertspec.runtime.hardware import hardware_class, has_bf16
 from bertspec.runtime.locking import Open
 from tests.projects import SPEC, Project
+from tests.skipping import skip_here
 from tests.stages import raw_rows, run_kinds
 
 
@@ -328,7 +329,7 @@ def test_where_there_is_no_network_a_locked_project_is_built(project: Project) -
     """
     tried = subprocess.run([*NO_NETWORK, "true"], check=False, capture_output=True)
     if tried.returncode:
-        pytest.skip("no namespace can be made here")
+        skip_here("no namespace can be made here")
     with socket.create_server(("127.0.0.1", 0)) as server:
         reaches = ("python", "-c", REACHES, str(server.getsockname()[1]))
         assert project.run(*reaches).stdout == "0\n"

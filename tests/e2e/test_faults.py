@@ -26,6 +26,7 @@ from bertspec.runtime import fetch
 from bertspec.runtime.context import Context
 from bertspec.runtime.tables import write_arrow, write_parquet
 from tests.projects import SPEC, Project, rows
+from tests.skipping import skip_here
 from tests.stages import run_kinds
 from tests.waiting import wait_for
 
@@ -214,7 +215,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "small", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("only root can mount a small disk")
+        skip_here("only root can mount a small disk")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
@@ -362,7 +363,7 @@ def _bound_by_modes(*command: str) -> tuple[str, ...]:
     if os.geteuid() != 0:
         return command
     if shutil.which("setpriv") is None:
-        pytest.skip("root may write anything, and there is no setpriv here")
+        skip_here("root may write anything, and there is no setpriv here")
     return "setpriv", "--bounding-set=-dac_override", *command
 
 
@@ -432,7 +433,7 @@ def test_where_there_are_no_hard_links_files_are_copied(
 
     shared = Path("/dev/shm")  # noqa: S108 - a second file system, where there is one
     if not shared.is_dir() or shared.stat().st_dev == copy.root.stat().st_dev:
-        pytest.skip("there is one file system here")
+        skip_here("there is one file system here")
     shard = next((built.root / "data/reviews/raw").glob("train*"))
     assert shard.stat().st_nlink == 2, "else nothing would be linked anyway"
     shutil.rmtree(copy.root / ".bertspec", ignore_errors=True)

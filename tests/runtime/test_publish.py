@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bertspec.core.files import publish, write_atomic
+from tests.skipping import skip_here
 
 NAMES = ("raw", "raw.manifest.json")
 
@@ -159,7 +160,7 @@ def test_outputs_may_be_on_another_file_system(tmp_path: Path) -> None:
 
     shared = Path("/dev/shm")  # noqa: S108 - a second file system, where there is one
     if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is one file system here")
+        skip_here("there is one file system here")
     places = _work(tmp_path)
     with tempfile.TemporaryDirectory(dir=shared) as elsewhere:
         publish({source: Path(elsewhere) / target.name for source, target in places.items()})
