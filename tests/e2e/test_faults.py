@@ -182,7 +182,7 @@ def test_a_killed_training_goes_on_although_dvc_removes_its_outputs(
     undisturbed = Project(Path(shutil.copytree(copy.root, tmp_path / "undisturbed")))
     run_kinds(undisturbed, "train")
     process = copy.start("dvc", "repro", "tiny-train")
-    _works(copy, "tiny-train", process)
+    _works(copy, process, "tiny-train")
     assert not (copy.root / "models/tiny/trained").exists()
     kept = copy.root / ".bertspec/checkpoints/tiny-train"
     wait_for(lambda: any(kept.glob("*.safetensors")))
