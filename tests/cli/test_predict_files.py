@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bertspec.runtime import predict
+from bertspec.runtime import at_once
 from bertspec.runtime.predicting import lines, writers
 from tests.naughty import NAUGHTY
 from tests.projects import Project
@@ -68,7 +68,7 @@ READ: Mapping[str, Callable[[Path], list[dict[str, Any]]]] = {
 @pytest.fixture
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few rows are several chunks, and several groups of Parquet."""
-    monkeypatch.setattr(predict, "CHUNK", 4)
+    monkeypatch.setattr(at_once, "CHUNK", 4)
     monkeypatch.setattr(writers, "ROWS", 2)
     monkeypatch.setattr(writers, "GROUP_ROWS", 4)
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 from transformers import AlbertConfig, AlbertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertSelfOutput
 
@@ -173,6 +174,8 @@ def _train_until(
 def test_tensorboard_shows_each_step_and_epoch_of_an_interrupted_training_once(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Files of one second are read in the order of their names, as texts: 9 comes behind 10.
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
     _compile(project, TENSORBOARD)
     _train_until(project, lambda progress: progress.step == 4, monkeypatch)
     _train_until(project, lambda progress: progress.epoch == 1, monkeypatch)
