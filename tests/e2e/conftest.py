@@ -21,7 +21,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.init_dvc()
     project.compile()
     project.run("dvc", "config", "cache.dir", str(project.root.parent / "cache"))
-    run_kinds(project, *STAGE_KINDS)  # dvc itself builds one in test_faults.py
+    run_kinds(project, *STAGE_KINDS)  # dvc itself builds one in test_kills.py
     project.run("dvc", "commit", "--force", "--quiet")
     project.commit("build")
     return project
@@ -39,3 +39,19 @@ def checked_out(repository: Project) -> Project:
 @pytest.fixture
 def clone(checked_out: Project, tmp_path: Path) -> Project:
     return Project(shutil.copytree(checked_out.root, tmp_path / "clone", symlinks=True))
+
+
+@pytest.fixture(scope="session")
+def made(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny project in git and in DVC, which has all of it in its cache. For copying only."""
+    project = Project(tmp_path_factory.mktemp("faults") / "made")
+    shutil.copytree(built.root, project.root, symlinks=True)
+    project.init_dvc()
+    project.run("dvc", "commit", "--force", "--quiet")
+    project.commit("build")
+    return project
+
+
+@pytest.fixture
+def copy(made: Project, tmp_path: Path) -> Project:
+    return Project(Path(shutil.copytree(made.root, tmp_path / "copy", symlinks=True)))

@@ -135,8 +135,8 @@ def test_an_example_predicts(built: tuple[Project, list[str]]) -> None:
     ],
 )
 def test_an_example_as_it_is_shipped_is_the_same_in_a_rebuild(first: str, tmp_path: Path) -> None:
-    """With those that start from its model. The demo is that of `make rebuild-check`, and `imdb`
-    needs a network.
+    """With those that start from its model. The demo is that of `make rebuild-check`, and `imdb` is
+    in tests/hub.
     """
     project = Project(tmp_path)
     copy_data(project.root)
