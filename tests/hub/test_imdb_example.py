@@ -38,7 +38,7 @@ def test_the_example_of_the_hub_is_the_same_in_a_rebuild(tmp_path: Path) -> None
     (files / "plain_text").mkdir(parents=True)
     (files / "README.md").write_text(CARD)
     for split, count in (("train", 80), ("test", 30)):
-        texts, labels = zip(*rows(count), strict=True)
+        texts, labels = zip(*((f"{text} of {split}", of) for text, of in rows(count)), strict=True)
         table = pa.table({"text": texts, "label": [int(label == "good") for label in labels]})
         pq.write_table(table, files / f"plain_text/{split}-00000-of-00001.parquet")
     build(
@@ -46,7 +46,7 @@ def test_the_example_of_the_hub_is_the_same_in_a_rebuild(tmp_path: Path) -> None
         tmp_path / "hub/models" / base["id"], tmp_path, prepare(),
     )  # fmt: skip
     project = Project(tmp_path / "project")
-    project.root.mkdir()
+    (project.root / "specs").mkdir(parents=True)
     project.write_spec(spec, "imdb.json")
     with HubServer(tmp_path / "hub") as hub:
         hub.commits |= dict.fromkeys((source["revision"], base["revision"]), tmp_path / "hub")
