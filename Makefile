@@ -55,14 +55,14 @@ SAY_INSTALLING = echo "Installing bertspec and its packages (PyTorch is the larg
 
 $(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 	@$(SAY_INSTALLING)
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt torch
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	$(VENV)/bin/python -m pip install --quiet --use-pep517 --constraint constraints.txt torch
+	$(VENV)/bin/python -m pip install --quiet --use-pep517 --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 	@$(SAY_INSTALLING)
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt torch
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(VENV)/bin/python -m pip install --quiet --use-pep517 --constraint constraints.txt torch
+	$(VENV)/bin/python -m pip install --quiet --use-pep517 --constraint constraints.txt --editable '.[demo,dev]'
 	@touch $@ $(VENV)/demo.stamp
 
 clean:

@@ -2,9 +2,11 @@
 
 import json
 import re
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from bertspec.catalog.tasks import TASKS
 from bertspec.cli import COMMANDS
@@ -65,6 +67,20 @@ def test_the_committed_results_are_those_of_the_committed_specs() -> None:
         if what not in ("deleted", "not in cache")  # nobody need have the artifacts here
     }
     assert changed == {}, "run `make demo` and commit dvc.lock and models/"
+
+
+def test_pinned_packages_are_for_the_oldest_python() -> None:
+    """Also for its first release, which some systems still have a neighbour of."""
+    pins = {
+        line.partition("==")[0]
+        for line in (REPOSITORY / "constraints.txt").read_text().splitlines()
+    }
+    needed = {d.name: d.metadata["Requires-Python"] or "" for d in distributions()}
+    here = {name: versions for name, versions in needed.items() if name in pins}
+    assert len(here) > 100
+    assert [
+        n for n, versions in here.items() if not SpecifierSet(versions).contains("3.11.0")
+    ] == []
 
 
 def test_files_stay_small() -> None:

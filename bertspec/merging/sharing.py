@@ -4,7 +4,7 @@ Bases and tokenizations are named by a digest of what defines them. Where both s
 one spec, each side has another name for them, and the merge needs a third. So each spec first gets
 a base and a tokenization of its own, whose names no change touches; these are merged, and named
 anew. For params.yaml, which has what defines them, the compiler tells the name; dvc.yaml has the
-names alone, and takes those of params.yaml, which git merges before it, see `names.py`.
+names alone, and takes those of params.yaml, which git merges before it, see `naming.py`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -36,10 +36,12 @@ def merge_values(sides: Sequence[Any], conflicts: list[Key], key: Key = ()) -> A
 
 
 def _kinds(value: Any) -> list[Any] | None:
-    """The kind of each mapping of a list; None for what is no such list."""
-    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+    """What tells the mappings of a list apart, such as exports; None for what is no such list."""
+    if not isinstance(value, list):
         return None
-    return [each.get("type") for each in value]
+    if not all(isinstance(each, Mapping) and "type" in each for each in value):
+        return None
+    return [(each["type"], each.get("quantize")) for each in value]
 
 
 def merge_named(

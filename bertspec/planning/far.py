@@ -54,6 +54,7 @@ class _FarStore(Store):
         self._absent: set[str] = set()
         (folder / ".dvc").mkdir()
         config = folder / ".dvc" / "config"
+        config.touch(mode=0o600)  # it may have passwords
         config.write_text("\n".join(_settings(repository, folder)), encoding="utf-8")
 
     def run(self, key: str) -> Mapping[str, Any] | None:
@@ -83,9 +84,14 @@ class _FarStore(Store):
 
 
 def _settings(repository: Repository, folder: Path) -> Iterator[str]:
-    """Lines of the settings of DVC: the remotes are those of the user's repository."""
+    """Lines of the settings of DVC: the remotes are those of the user's repository.
+
+    What the user's and the system's files say DVC reads by itself.
+    """
     sections: dict[str, dict[str, str]] = {}
     for (section, option), (value, place) in repository.settings.items():
+        if place != repository.folder / ".dvc":
+            continue
         kind = section.partition(" ")[0]
         if kind == "remote" and option in _PATHS and "://" not in value:
             value = str(place / Path(value).expanduser())  # noqa: PLW2901
@@ -96,5 +102,5 @@ def _settings(repository: Repository, folder: Path) -> Iterator[str]:
     for section, options in sections.items():
         yield f"['{section}']"
         for option, value in options.items():
-            quote = "'" if '"' in value else '"'
+            quote = next(q for q in ('"', "'", "'''") if q not in value)
             yield f"{option} = {quote}{value}{quote}"

@@ -53,7 +53,8 @@ def last_rebuild(root: Path, entry: Entry, explain: Explain) -> Rebuild | None:
         return None
     for seen, version in enumerate(versions):
         if seen == _MOST:
-            return Rebuild(last.commit, last.date, first=False, or_before=True, reasons=())
+            first = last is newest  # no commit has it
+            return Rebuild(last.commit, last.date, first=first, or_before=not first, reasons=())
         if version.block == newest.block:
             last = version
         elif version.block is not None:

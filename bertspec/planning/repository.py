@@ -88,8 +88,13 @@ def _read(dvc: Path) -> _Settings:
             ) from None
         for section in config.sections():
             for option, value in config[section].items():
-                found[section.strip("'"), option] = (value.strip("'\""), file.parent)
+                found[section.strip("'"), option] = (_unquoted(value), file.parent)
     return found
+
+
+def _unquoted(value: str) -> str:
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if is_quoted else value
 
 
 def settings_files(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,7 +51,7 @@ def test_the_example_of_the_hub_is_the_same_in_a_rebuild(tmp_path: Path) -> None
     project.write_spec(spec, "imdb.json")
     with HubServer(tmp_path / "hub") as hub:
         hub.commits |= dict.fromkeys((source["revision"], base["revision"]), tmp_path / "hub")
-        place = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
+        place: dict[str, Any] = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
         project.run("bertspec", "lock", "--threads", "1", "--device", "cpu", **place)
         project.run("bertspec", "compile")
         for stage in project.stages():

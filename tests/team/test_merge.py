@@ -18,6 +18,7 @@ from bertspec.merging.merge import merge_file
 from bertspec.merging.params import merge_params
 from bertspec.merging.pipeline import merge_stages
 from bertspec.merging.sharing import Told
+from bertspec.merging.values import Key, merge_values
 from bertspec.pipeline.lock import Lock
 from bertspec.runtime.doctor.git import git
 from bertspec.runtime.doctor.line import Line, State
@@ -460,3 +461,18 @@ def test_it_is_set_up_once_and_taken_away(project: Project) -> None:
     assert attributes.read_text() == "*.csv text\n"
     assert "bertspec" not in (project.root / ".git/config").read_text()
     project.bertspec("setup-git", "--remove")
+
+
+def test_an_export_that_was_moved_is_not_taken_for_another_one() -> None:
+    plain, int8, static = (
+        {"type": "onnx", "quantize": quantize, "max_metric_delta": 0.01}
+        for quantize in ("none", "int8", "int8-static")
+    )
+    looser = int8 | {"max_metric_delta": 0.02}
+    conflicts: list[Key] = []
+    moved = [int8, static, plain]
+    assert merge_values([[plain, int8, static], moved, [plain, looser, static]], conflicts) == moved
+    assert conflicts == [()]
+    both = [[plain, int8, static], [plain, looser, static], [plain, int8, static | {"opset": 20}]]
+    assert merge_values(both, conflicts) == [plain, looser, static | {"opset": 20}]
+    assert conflicts == [()]

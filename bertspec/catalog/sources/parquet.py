@@ -21,7 +21,10 @@ BATCH = 16384
 FEW, SOME = 16, 1024
 """The same where a value may be as long as all that its row group has of the column, as in a
 dictionary, which holds a text of all rows once. SOME where a column stays a dictionary, as that is
-made again for each batch."""
+made again for each batch, and where so many are no more than MOST."""
+
+MOST = 1 << 26
+"""Bytes of SOME rows."""
 
 WIDTH = 8
 """Bytes of a number, or of where a text ends."""
@@ -98,7 +101,8 @@ def rows_at_once(file: "pa.parquet.ParquetFile", columns: Sequence[str] | None =
         most = max(most, sum(repeated))
     rows = PART // max(mean, 1)
     if most > 0:
-        rows = min(rows, max(PART // most, SOME if coded else FEW))
+        least = SOME if coded and most * SOME <= MOST else FEW
+        rows = min(rows, max(PART // most, least))
     return max(1, min(BATCH, rows))
 
 

@@ -108,4 +108,7 @@ def _records(params: Mapping[str, Any], name: str) -> list[StageRecord]:
 def _record(values: Mapping[str, Any], stage: str) -> StageRecord:
     """The record, whatever more another bertspec has written into it, as it is only looked at."""
     known = {key: value for key, value in values.items() if key in StageRecord.model_fields}
-    return validated(StageRecord, known, stage)
+    record = validated(StageRecord, known, stage)
+    if "evaluation" in record.outputs and "prepared" in record.inputs:
+        return record
+    raise InputError.of("E203", f"{stage} has other inputs and outputs", "run `bertspec compile`")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bertspec.catalog.task import Answer
 from bertspec.core.errors import BertspecError, at_place
-from bertspec.runtime.at_once import chunks
+from bertspec.runtime.at_once import characters, chunks
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.predicting.layout import Layout
 from bertspec.runtime.predicting.row import Row
@@ -34,7 +34,7 @@ def predicted(
 
 def _size(row: Row) -> int:
     """With what is carried, which waits for its answer, too."""
-    return size_of(row.values) + size_of(row.carried)
+    return characters(row.values) + size_of(row.carried)
 
 
 def _with_lists(row: Row, names: Sequence[str]) -> Row:
