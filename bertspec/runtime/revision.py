@@ -59,7 +59,7 @@ class Revision:
         self._git("--literal-pathspecs", "archive", *options, "--", *paths)
         try:
             with tarfile.open(packed) as archive:
-                archive.extractall(folder, filter="data")
+                _unpack(archive, folder)
         except tarfile.TarError as error:
             raise _not_given(f"{self.name} cannot be read: {reason(error)}") from None
         packed.unlink()
@@ -87,6 +87,20 @@ class Revision:
         if answer.code:
             raise _not_given(f"git does not give {self.name}: {answer.problem}")
         return answer.out
+
+
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Into the folder alone. Raises TarError for what leads out of it."""
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+        return
+    for member in archive:  # Python before 3.11.4
+        parts = Path(member.name).parts
+        if not (member.isfile() or member.isdir()) or ".." in parts or member.name.startswith("/"):
+            raise tarfile.TarError(
+                f"{member.name} is no plain file, for which Python 3.11.4 is needed"
+            )
+    archive.extractall(folder)  # noqa: S202 - each has been looked at
 
 
 def _not_given(message: str) -> BertspecError:
