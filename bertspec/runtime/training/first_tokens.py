@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 HEADS = ("ForSequenceClassification", "ForMultipleChoice")
 """Classes of transformers whose heads read the first token, in all families below."""
 
+_Attending = tuple[tuple[torch.nn.Module, ...], int, torch.nn.Dropout]
+"""Layers of queries, keys and values, the number of heads, and the dropout of scores."""
 
-class _BertLayer(GradientCheckpointingLayer):
-    """A layer of BERT and its likes."""
+
+class _Layer(GradientCheckpointingLayer):
+    """A layer of first tokens; a family says what attends, and what comes behind it."""
 
     def forward(
         self: Any,
@@ -35,35 +38,37 @@ class _BertLayer(GradientCheckpointingLayer):
         packed: "Layout | None" = None,
         **__: object,
     ) -> torch.Tensor:
-        own, firsts = self.attention.self, _firsts(hidden_states, packed)
-        read = rounded(hidden_states)
+        (query, key, value), heads, dropout = self.attending()
+        firsts, read = _firsts(hidden_states, packed), rounded(hidden_states)
         found = _attended(
-            own.query(firsts), own.key(read), own.value(read),
-            own.num_attention_heads, own.dropout, attention_mask, packed,
-        )  # fmt: skip
+            query(firsts), key(read), value(read), heads, dropout, attention_mask, packed
+        )
+        result: torch.Tensor = self.behind(found, firsts)
+        return result
+
+
+class _BertLayer(_Layer):
+    """A layer of BERT and its likes."""
+
+    def attending(self: Any) -> _Attending:
+        own = self.attention.self
+        return (own.query, own.key, own.value), own.num_attention_heads, own.dropout
+
+    def behind(self: Any, found: torch.Tensor, firsts: torch.Tensor) -> torch.Tensor:
         attended = self.attention.output(found, firsts)
         result: torch.Tensor = self.output(self.intermediate(attended), attended)
         return result
 
 
-class _DistilBertLayer(GradientCheckpointingLayer):
+class _DistilBertLayer(_Layer):
     """One of DistilBERT."""
 
-    def forward(
-        self: Any,
-        hidden_states: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,
-        *_: object,
-        packed: "Layout | None" = None,
-        **__: object,
-    ) -> torch.Tensor:
-        own, firsts = self.attention, _firsts(hidden_states, packed)
-        read = rounded(hidden_states)
-        found = own.out_lin(_attended(
-            own.q_lin(firsts), own.k_lin(read), own.v_lin(read),
-            own.n_heads, own.dropout, attention_mask, packed,
-        ))  # fmt: skip
-        attended = self.sa_layer_norm(found + firsts)
+    def attending(self: Any) -> _Attending:
+        own = self.attention
+        return (own.q_lin, own.k_lin, own.v_lin), own.n_heads, own.dropout
+
+    def behind(self: Any, found: torch.Tensor, firsts: torch.Tensor) -> torch.Tensor:
+        attended = self.sa_layer_norm(self.attention.out_lin(found) + firsts)
         result: torch.Tensor = self.output_layer_norm(self.ffn(attended) + attended)
         return result
 
