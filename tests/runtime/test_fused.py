@@ -144,13 +144,13 @@ def test_without_a_compiler_training_ends(kernels: Any, monkeypatch: pytest.Monk
 
 
 def test_other_activations_and_families_run_as_they_did(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused_module, "DEVICE", "cpu")
+    monkeypatch.setattr(fused_module, "DEVICE", DEVICE)
     for model, count in (
         (tiny_model("bert", hidden_act="relu"), 10),
         (tiny_model("distilbert"), 0),
         (tiny_model("mpnet"), 0),
     ):
         before = [type(m) for m in model.modules()]
-        with fused(model):
+        with fused(model.to(DEVICE)):
             now = [type(m) for m in model.modules()]
         assert sum(a is not b for a, b in zip(now, before, strict=True)) == count
