@@ -19,7 +19,11 @@ def seed_dropout(seed: int, *place: int) -> None:
     It is far from the step before it, whose draws would otherwise be alike.
     """
     drawn = hashlib.blake2b(" ".join(map(str, (seed, *place))).encode(), digest_size=4).digest()
-    torch.manual_seed(int.from_bytes(drawn))
+    number = int.from_bytes(drawn)
+    # As `torch.manual_seed`, which asks for the stack for each kind of device that is not there.
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(number)
 
 
 def dropped(tensor: torch.Tensor, probability: float) -> torch.Tensor:

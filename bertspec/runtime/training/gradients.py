@@ -50,11 +50,11 @@ def summed(
     return sums
 
 
-def clip(model: "PreTrainedModel", bound: float | None) -> "torch.Tensor":
+def clip(learning: "Sequence[torch.nn.Parameter]", bound: float | None) -> "torch.Tensor":
     """Scale gradients down to the norm `bound`, if there is one; the result is what it was."""
     from torch.nn.utils import clip_grad_norm_
 
-    return clip_grad_norm_(model.parameters(), math.inf if bound is None else bound)
+    return clip_grad_norm_(learning, math.inf if bound is None else bound)
 
 
 def recompute_activations(model: "PreTrainedModel") -> None:

@@ -37,9 +37,11 @@ def graphs(model: "PreTrainedModel", *, wanted: bool) -> Iterator[None]:
         yield
         return
     encoder.forward = _Graphs(encoder).forward
+    gc.freeze()  # so that what is collected for a graph is not looked for in all that is loaded
     try:
         yield
     finally:
+        gc.unfreeze()
         del encoder.forward  # the class's own is seen again
 
 

@@ -71,6 +71,7 @@ def train(
     frozen = Frozen(model, task, options)
     objective = Objective.of(task, options, tokens, teacher, frozen.running)
     optimizer = make_optimizer(model, options.optimizer, options.learning_rate, options.layer_decay)
+    learning = [p for p in model.parameters() if p.requires_grad]
     average = averaged(model, options.ema)
     shown = cast("PreTrainedModel", average.module) if average else model
     units = Units(task, tokens)
@@ -117,7 +118,7 @@ def train(
                     model, objective, options, step, chosen, units.lengths, collated, team
                 )
                 notes.settle()  # of the step before, so that a GPU has this one to go on with
-                length = clip(model, options.max_grad_norm)
+                length = clip(learning, options.max_grad_norm)
                 optimizer.step()
                 optimizer.zero_grad()
                 if average:
