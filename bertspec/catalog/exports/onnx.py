@@ -82,8 +82,12 @@ class Onnx(Export):
         from bertspec.catalog.onnx_graphs.embeddings import fuse_embeddings
         from bertspec.catalog.onnx_graphs.exported import exported
         from bertspec.catalog.onnx_graphs.norms import keep_sums_apart
+        from bertspec.catalog.onnx_graphs.self_attention import fuse_projections
 
         model = exported(module, self.opset, shared, fused=self.optimize)
+        # The tool for ranges of examples does not know the operator, and fp16 is for GPUs.
+        if self.optimize and self.quantize in ("none", "int8"):
+            fuse_projections(model)
         if self.optimize and "int8" not in self.quantize:  # which makes embeddings smaller instead
             fuse_embeddings(model)
         if self.quantize == "int8":

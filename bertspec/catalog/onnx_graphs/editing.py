@@ -1,13 +1,24 @@
 """Edit an ONNX graph: find nodes by what they make and read, and put others in their place."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
 
 ORT = "com.microsoft"
 """The domain of onnxruntime's own operators."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A value times a matrix, and a bias, by their names."""
+
+    value: str
+    matrix: str
+    bias: str
 
 
 class Editor:
@@ -52,6 +63,15 @@ class Editor:
         products = [self.producer(n, "MatMul") for n in (added.input if added else [name])]
         return any(p and self.weights.get(p.input[1], ())[1:] == (size,) for p in products)
 
+    def linear(self, name: str) -> "Linear | None":
+        """The linear layer that makes a value, if one does, and has a bias."""
+        added = self.producer(name, "Add")
+        for product, bias in (added.input, reversed(added.input)) if added else ():
+            multiplied = self.producer(product, "MatMul")
+            if multiplied and multiplied.input[1] in self.weights and bias in self.weights:
+                return Linear(multiplied.input[0], multiplied.input[1], bias)
+        return None
+
     def dimensions(self, shape: str) -> int | None:
         """How many a shape has, where it is put together of single ones, or a constant."""
         parts = self.producer(shape, "Concat")
@@ -91,14 +111,40 @@ class Editor:
     def constant(self, value: Sequence[int] | float) -> str:
         """The name of a constant: whole numbers, or one float."""
         import numpy as np
-        from onnx.numpy_helper import from_array
 
         dtype = np.float32 if isinstance(value, float) else np.int64
-        name = f"constant_{value}".replace(" ", "")
+        return self.weight(f"constant_{value}".replace(" ", ""), np.array(value, dtype))
+
+    def weight(self, name: str, values: "np.ndarray") -> str:
+        """The name, which has these values from now on."""
+        from onnx.numpy_helper import from_array
+
         if name not in self.weights:
-            self._graph.initializer.append(from_array(np.array(value, dtype), name))
-            self.weights[name] = np.shape(value)
+            self._graph.initializer.append(from_array(values, name))
+            self.weights[name] = values.shape
         return name
+
+    def part(self, name: str) -> "onnx.ModelProto":
+        """A model of what makes one value, 32-bit floats, from inputs of this one."""
+        import onnx
+        from onnx.helper import make_graph, make_model, make_tensor_value_info
+
+        read, nodes = {name}, []
+        for node in reversed(self.nodes):
+            if not read.isdisjoint(node.output):
+                read |= set(node.input)
+                nodes.append(node)
+        inputs, weights = (
+            [value for value in values if value.name in read]
+            for values in (self._graph.input, self._graph.initializer)
+        )
+        output = make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        graph = make_graph(nodes[::-1], name, inputs, [output], weights)
+        about = self._model
+        return make_model(
+            graph, opset_imports=about.opset_import, functions=about.functions,
+            ir_version=about.ir_version,
+        )  # fmt: skip
 
     def remove(self, *nodes: "onnx.NodeProto") -> None:
         self._removed |= {id(node) for node in nodes}

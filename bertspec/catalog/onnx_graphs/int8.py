@@ -17,7 +17,7 @@ def dynamic_int8(model: "onnx.ModelProto") -> "onnx.ModelProto":
     products overflow 16 bits on processors without instructions for them (VNNI): they would be
     others there than on the machine that compared them with PyTorch.
     """
-    return _dynamic(model, "MatMul", "Gather")
+    return _dynamic(model, "MatMul", "Attention", "Gather")
 
 
 def int8_embeddings(model: "onnx.ModelProto") -> "onnx.ModelProto":

@@ -1,0 +1,104 @@
+"""Attention with the projections that it reads as one operator: onnxruntime's Attention.
+
+It writes queries, keys and values with their heads apart, as it reads them; MultiHeadAttention
+copies what three matrices have given.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bertspec.catalog.onnx_graphs.editing import ORT, Editor, Linear
+
+if TYPE_CHECKING:
+    import onnx
+
+_INT32 = 6
+"""onnx.TensorProto.INT32: the operators take no other mask."""
+
+_MASK, _MASK_INT32 = "attention_mask", "attention_mask_int32"
+
+_HIDDEN = -1e4
+"""To a score that is hidden so much is added, or less."""
+
+_LENGTH = 1000
+"""Tokens of the rows by which a mask is judged: so a window of fewer is not taken for all of it."""
+
+
+def fuse_projections(model: "onnx.ModelProto") -> None:
+    """Where padding alone is hidden, and query, key and value are linear layers of one value.
+
+    Those of two values, such as attention of first tokens, and scaled in another way than by the
+    size of heads, stay MultiHeadAttention, but read the model's mask as it is given. Where
+    something else is hidden nothing changes.
+    """
+    editor = Editor(model)
+    weights = {w.name: w for w in model.graph.initializer}
+    known: dict[str, bool] = {"": True}
+    for node in [n for n in editor.nodes if n.op_type == "MultiHeadAttention"]:
+        options = editor.attributes(node)
+        bias = node.input[5] if len(node.input) > 5 else ""  # noqa: PLR2004
+        if bias not in known:
+            known[bias] = _hides_padding_alone(editor.part(bias))
+        if options["unidirectional"] or not known[bias]:
+            continue
+        if bias and not editor.has(_MASK_INT32):
+            editor.make("Cast", [_MASK], _MASK_INT32, editor.nodes[0], to=_INT32)
+        mask = _MASK_INT32 if bias else ""
+        layers = _of_one_value(editor, node.input[:3])
+        if layers and _is_usual(editor, layers[0], options["num_heads"], options["scale"]):
+            joined = [
+                _joined(editor, weights, names)
+                for names in ([la.matrix for la in layers], [la.bias for la in layers])
+            ]
+            kind, inputs = "Attention", [layers[0].value, *joined, mask]
+            options = {"num_heads": options["num_heads"]}
+        else:
+            kind, inputs = "MultiHeadAttention", [*node.input[:3], "", mask]
+        editor.make(kind, inputs, node.output[0], node, domain=ORT, **options)
+        editor.remove(node)
+    editor.finish()
+
+
+def _of_one_value(editor: Editor, names: Sequence[str]) -> list[Linear]:
+    """The linear layers that make these values, if they are of one value and of one shape."""
+    layers = [layer for name in names if (layer := editor.linear(name))]
+    forms = {(layer.value, editor.weights[layer.matrix]) for layer in layers}
+    return layers if len(layers) == len(names) and len(forms) == 1 else []
+
+
+def _is_usual(editor: Editor, layer: Linear, heads: int, scale: float) -> bool:
+    """Whether scores are divided by the root of a head's size: onnxruntime's 8-bit form does."""
+    size = editor.weights[layer.matrix][1] // heads
+    return math.isclose(scale, size**-0.5, rel_tol=1e-6)
+
+
+def _joined(editor: Editor, weights: "dict[str, onnx.TensorProto]", names: Sequence[str]) -> str:
+    """Weights side by side; layers of the same ones, as ALBERT's, share them."""
+    import numpy as np
+    from onnx.numpy_helper import to_array
+
+    return editor.weight(
+        "+".join(names), np.concatenate([to_array(weights[name]) for name in names], axis=-1)
+    )
+
+
+def _hides_padding_alone(bias: "onnx.ModelProto") -> bool:
+    """Whether what is added to scores depends on the model's mask so, which is computed to see."""
+    import numpy as np
+    from onnx import TensorProto
+
+    from bertspec.catalog.onnx_graphs.session import open_session
+
+    given = [value.name for value in bias.graph.input]
+    learned = [w for w in bias.graph.initializer if w.data_type == TensorProto.FLOAT and w.dims]
+    if learned or _MASK not in given:
+        return False
+    lengths = np.array([_LENGTH, _LENGTH // 2, 1])
+    mask = (np.arange(_LENGTH) < lengths[:, None]).astype(np.int64)
+    inputs = dict.fromkeys(given, np.zeros_like(mask)) | {_MASK: mask}
+    (found,) = open_session(bias.SerializeToString()).run(None, inputs)
+    wanted = mask[:, None, None, :] > 0
+    if found.ndim != wanted.ndim or len(found) != len(mask):
+        return False
+    return bool(np.where(wanted, found == 0, found <= _HIDDEN).all())
