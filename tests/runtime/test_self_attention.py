@@ -21,12 +21,11 @@ WEIGHTS = {
     for part in "qkv"
     for i, (kind, size) in enumerate(SIZES.items())
 }
-WINDOW, MASKED = 300, -1e30
+WINDOWS = {"a window": 300, "a long window": 5000}
+MASKED = -1e30
 
 PADDING = "hidden = Where (seen, zero, masked)"
-MASKS = {
-    "padding": PADDING,
-    "window": """
+WINDOW = """
         length = Shape <start = 1> (attention_mask)
         last = Squeeze (length)
         places = Range (first, last, one)
@@ -35,8 +34,17 @@ MASKS = {
         far = Abs (apart)
         near = Less (far, window)
         both = And (seen, near)
+        hidden = Where (both, zero, masked)"""
+MASKS = {
+    "padding": PADDING,
+    "a window": WINDOW,
+    "a long window": WINDOW,
+    "segments": """
+        segments = Cast <to = 9> (token_type_ids)
+        beside = Unsqueeze (segments, axes)
+        both = Or (seen, beside)
         hidden = Where (both, zero, masked)""",
-    "learned": f"""
+    "learned places": f"""
         {PADDING.replace("hidden", "padding")}
         hidden = Add (padding, learned)""",
 }
@@ -63,12 +71,13 @@ def _graph(mask: str | None, scale: float, query: str = "x", layers: int = 1) ->
     body = "\n".join(lines)
     model: onnx.ModelProto = onnx.parser.parse_model(f"""
         <ir_version: 10, opset_import: ["": 18, "com.microsoft": 1]>
-        graph (float[b, s, {WIDTH}] x, float[b, s, {WIDTH}] y, int64[b, s] attention_mask)
+        graph (float[b, s, {WIDTH}] x, float[b, s, {WIDTH}] y, int64[b, s] attention_mask,
+               int64[b, s] token_type_ids)
         => (float[b, s, {WIDTH}] x{layers}) {{ {body} }}""")
     numbers = {
         "zero": np.float32(0), "masked": np.float32(MASKED),
-        "learned": np.ones((1, 1, 1, 1), np.float32),
-        "first": np.int64(0), "one": np.int64(1), "window": np.int64(WINDOW),
+        "learned": np.zeros((1, 1, 1, 1), np.float32),
+        "first": np.int64(0), "one": np.int64(1), "window": np.int64(WINDOWS.get(mask or "", 0)),
         "axes": np.array([1, 2]), "yes": np.array(True),
     }  # fmt: skip
     read = {name for node in model.graph.node for name in node.input}
@@ -83,7 +92,7 @@ def _given(length: int) -> dict[str, np.ndarray]:
     lengths = np.array([length, max(length - 2, 1), 1])
     mask = (np.arange(length) < lengths[:, None]).astype(np.int64)
     x, y = rng.normal(size=(2, 3, length, WIDTH)).astype(np.float32)
-    return {"x": x, "y": y, "attention_mask": mask}
+    return {"x": x, "y": y, "attention_mask": mask, "token_type_ids": mask[::-1].copy()}
 
 
 def _expected(given: dict[str, Any], mask: str | None, scale: float, query: str) -> np.ndarray:
@@ -97,9 +106,11 @@ def _expected(given: dict[str, Any], mask: str | None, scale: float, query: str)
         for part, value in values.items()
     )
     seen = x["attention_mask"][:, None, None, :] > 0
-    if mask == "window":
+    if mask in WINDOWS:
         places = torch.arange(seen.shape[-1])
-        seen = seen & ((places - places[:, None]).abs() < WINDOW)
+        seen = seen & ((places - places[:, None]).abs() < WINDOWS[mask])
+    if mask == "segments":
+        seen = seen | (x["token_type_ids"][:, None, None, :] > 0)
     bias = None if mask is None else torch.where(seen, 0.0, MASKED)
     found = scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
     return found.transpose(1, 2).flatten(2).numpy()
@@ -111,8 +122,7 @@ CASES: dict[str, tuple[str | None, float, str, str]] = {
     "padding": ("padding", USUAL, "x", "Attention"),
     "another scale": ("padding", 0.3, "x", "MultiHeadAttention"),
     "two values": ("padding", USUAL, "y", "MultiHeadAttention"),
-    "a window": ("window", USUAL, "x", "MultiHeadAttention"),
-    "learned places": ("learned", USUAL, "x", "MultiHeadAttention"),
+    **{mask: (mask, USUAL, "x", "MultiHeadAttention") for mask in MASKS if mask != "padding"},
 }
 
 
@@ -126,7 +136,7 @@ def test_it_is_what_torch_computes(case: str, length: int) -> None:
     found = Counter(node.op_type for node in model.graph.node)
     assert found[kind] == 1
     assert found["MatMul"] == (0 if kind == "Attention" else 3)
-    assert found["Where"] == (mask in ("window", "learned")), "else the mask is read as it is"
+    assert found["Where"] == (mask not in (None, "padding")), "else the mask is read as it is"
     given = _given(length)
     (got,) = open_session(model.SerializeToString(), 1).run(["x1"], given)
     np.testing.assert_allclose(got, _expected(given, mask, scale, query), atol=2e-5)

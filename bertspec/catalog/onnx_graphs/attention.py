@@ -54,7 +54,8 @@ def _together(editor: Editor, node: "onnx.NodeProto", name: str, width: int) -> 
     """What a query, key or value was before its heads were set apart; or put together again."""
     apart = editor.producer(name, "Transpose", perm=_HEADS_APART)
     reshaped = editor.producer(apart.input[0], "Reshape") if apart else None
-    if reshaped and editor.is_linear(reshaped.input[0], width):
+    layer = editor.linear(reshaped.input[0]) if reshaped else None
+    if reshaped and layer and editor.weights[layer.matrix][1:] == (width,):
         return reshaped.input[0]
     together = f"{name}_together"
     if not editor.has(together):

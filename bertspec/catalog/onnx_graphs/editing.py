@@ -14,7 +14,7 @@ ORT = "com.microsoft"
 
 @dataclass(frozen=True)
 class Linear:
-    """A value times a matrix, and a bias, by their names."""
+    """A value times a matrix, and a bias where there is one, by their names."""
 
     value: str
     matrix: str
@@ -57,19 +57,15 @@ class Editor:
         alone = len(users) == 1 and name not in self._outputs
         return self._fitting(users[0] if alone else None, kind, attributes)
 
-    def is_linear(self, name: str, size: int) -> bool:
-        """Whether a value is that of a linear layer of this size: (batch, sequence, size)."""
-        added = self.producer(name, "Add")
-        products = [self.producer(n, "MatMul") for n in (added.input if added else [name])]
-        return any(p and self.weights.get(p.input[1], ())[1:] == (size,) for p in products)
-
     def linear(self, name: str) -> "Linear | None":
-        """The linear layer that makes a value, if one does, and has a bias."""
+        """The linear layer that makes a value, if one does."""
         added = self.producer(name, "Add")
-        for product, bias in (added.input, reversed(added.input)) if added else ():
+        ways = [tuple(added.input), tuple(added.input)[::-1]] if added else [(name, "")]
+        for product, bias in ways:
             multiplied = self.producer(product, "MatMul")
-            if multiplied and multiplied.input[1] in self.weights and bias in self.weights:
-                return Linear(multiplied.input[0], multiplied.input[1], bias)
+            matrix = multiplied.input[1] if multiplied else ""
+            if multiplied and matrix in self.weights and bias in ("", *self.weights):
+                return Linear(multiplied.input[0], matrix, bias)
         return None
 
     def dimensions(self, shape: str) -> int | None:
@@ -132,7 +128,7 @@ class Editor:
         read, nodes = {name}, []
         for node in reversed(self.nodes):
             if not read.isdisjoint(node.output):
-                read |= set(node.input)
+                read |= _read_by(node)
                 nodes.append(node)
         inputs, weights = (
             [value for value in values if value.name in read]
@@ -159,34 +155,40 @@ class Editor:
         read = set(self._outputs)
         kept = []
         for node in reversed(nodes):
-            if any(name in read for name in node.output):
-                read |= set(node.input)
+            if not read.isdisjoint(node.output):
+                read |= _read_by(node)
                 kept.append(type(node).FromString(node.SerializeToString()))
-        weights = [type(w).FromString(w.SerializeToString())
-                   for w in self._graph.initializer if w.name in read]  # fmt: skip
-        for field, values in (("node", reversed(kept)), ("initializer", weights)):
-            self._graph.ClearField(field)
-            getattr(self._graph, field).extend(values)
+        self._graph.ClearField("node")
+        self._graph.node.extend(reversed(kept))
+        weights = self._graph.initializer  # not copied: they may be large
+        for place in reversed(range(len(weights))):
+            if weights[place].name not in read:
+                del weights[place]
         self._graph.ClearField("value_info")
         keep_used_opsets(self._model)
 
 
 def keep_used_opsets(model: "onnx.ModelProto") -> None:
     """Operator sets by name, without those of which there is no operator."""
-    used = {"", *_domains([*model.graph.node, *(n for f in model.functions for n in f.node)])}
+    nodes = [*model.graph.node, *(n for f in model.functions for n in f.node)]
+    used = {"", *(node.domain for node in _with_branches(nodes))}
     opsets = sorted((o.domain, o.version) for o in model.opset_import if o.domain in used)
     model.ClearField("opset_import")
     for domain, version in opsets:
         model.opset_import.add(domain=domain, version=version)
 
 
-def _domains(nodes: "Iterable[onnx.NodeProto]") -> Iterator[str]:
-    """Those of nodes, and of the nodes of their branches."""
+def _read_by(node: "onnx.NodeProto") -> set[str]:
+    return {name for each in _with_branches([node]) for name in each.input}
+
+
+def _with_branches(nodes: "Iterable[onnx.NodeProto]") -> "Iterator[onnx.NodeProto]":
+    """Nodes, and the nodes of their branches."""
     for node in nodes:
-        yield node.domain
+        yield node
         for attribute in node.attribute:
             for graph in (attribute.g, *attribute.graphs):
-                yield from _domains(graph.node)
+                yield from _with_branches(graph.node)
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from bertspec.catalog.onnx_graphs.editing import ORT
 from bertspec.catalog.onnx_graphs.silence import silence
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ def dynamic_int8(model: "onnx.ModelProto") -> "onnx.ModelProto":
     products overflow 16 bits on processors without instructions for them (VNNI): they would be
     others there than on the machine that compared them with PyTorch.
     """
-    return _dynamic(model, "MatMul", "Attention", "Gather")
+    # The tool would take the standard operator of that name for onnxruntime's, too.
+    whole = any(n.op_type == "Attention" and n.domain == ORT for n in model.graph.node)
+    return _dynamic(model, "MatMul", "Gather", *(["Attention"] if whole else []))
 
 
 def int8_embeddings(model: "onnx.ModelProto") -> "onnx.ModelProto":

@@ -37,6 +37,7 @@ def graphs(model: "PreTrainedModel", *, wanted: bool) -> Iterator[None]:
         yield
         return
     encoder.forward = _Graphs(encoder).forward
+    gc.collect()  # of what was before, which may have memory of the GPU
     gc.freeze()  # so that what is collected for a graph is not looked for in all that is loaded
     try:
         yield
