@@ -52,8 +52,11 @@ ALWAYS = ("bert", "deberta-v2", "mpnet", "modernbert")
 """One of each way to tell positions: learned, relative in two ways, and rotary."""
 
 
+_THOROUGH = pytest.mark.thorough
+
+
 @pytest.fixture(scope="module", params=[
-    pytest.param(family, marks=() if family in ALWAYS else pytest.mark.thorough)
+    pytest.param(family, marks=() if family in ALWAYS else _THOROUGH)
     for family in FAMILIES
 ])  # fmt: skip
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
@@ -141,19 +144,33 @@ def _compare(model: Any, run: Runner) -> None:
         np.testing.assert_allclose(run(inputs), expected.numpy(), atol=1e-4)
 
 
-FUSED = {"distilbert": (1, 1, 1), "modernbert": (0, 2, 0)}
-"""Attentions with and without their projections, and embeddings, that are one operator each, in
-families of other graphs than BERT's.
-"""
+FUSED_KINDS = (
+    "Attention", "MultiHeadAttention", "EmbedLayerNormalization", "LayerNormalization", "Gelu",
+)  # fmt: skip
+FUSED = {
+    "bert": (1, 1, 1, 4, 2),
+    "distilbert": (1, 1, 1, 4, 2),
+    "roberta": (1, 1, 1, 4, 2),
+    "electra": (1, 1, 1, 4, 3),
+    "albert": (2, 0, 1, 4, 0),
+    "modernbert": (0, 2, 0, 6, 3),
+}
+"""How many of these each has. Of first tokens, attention is without its projections."""
 
 
-@pytest.mark.parametrize("model", FUSED, indirect=True)
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(family, marks=() if family in ("distilbert", "modernbert") else _THOROUGH)
+        for family in FUSED
+    ],
+    indirect=True,
+)
 def test_a_fused_export_gives_what_pytorch_gives(model: Any, tmp_path: Path) -> None:
     export = Onnx(type="onnx", optimize=True)
     export.write(exported_module(model, TASK).eval(), tmp_path / "model", Shared())
     found = operators(tmp_path / "model")
-    kinds = ("Attention", "MultiHeadAttention", "EmbedLayerNormalization")
-    assert tuple(found[kind] for kind in kinds) == FUSED[model.config.model_type]
+    assert tuple(found[kind] for kind in FUSED_KINDS) == FUSED[model.config.model_type]
     _compare(model, export.runner(tmp_path / "model", 1))
 
 

@@ -311,6 +311,14 @@ def test_an_upgrade_loses_no_fused_operator(written: Path, tmp_path: Path) -> No
         {**attention, **of_values, "Gelu": 2},
         {**attention, **of_values, "BiasGelu": 2},
     )
+    normal = "LayerNormalization"
+    for name, fused in {
+        "onnx": {normal: 1, "SkipLayerNormalization": 4, "BiasGelu": 2},
+        "onnx-int8": {normal: 5, "Gelu": 2},
+        "onnx-int8-static": {normal: 5, "BiasGelu": 2},
+    }.items():
+        shipped, run = fused_operators(written / name, tmp_path)
+        assert (shipped, run) == ({normal: 5}, fused)
     # Nor does it gain one that is slow on a processor.
     for name in ("fused", "fused-int8", "onnx-int8", "fused-int8-static", "onnx-int8-static"):
         assert "SkipLayerNormalization" not in fused_operators(written / name, tmp_path)[1]
@@ -324,8 +332,9 @@ def test_an_upgrade_loses_no_fused_operator(written: Path, tmp_path: Path) -> No
     assert shipped == {"MultiHeadAttention": 2, "LayerNormalization": 5, "Gelu": 2}
     # Not pooler and classifier, which it multiplies with their additions.
     assert operators(tmp_path / "optimized.onnx")["MatMulIntegerToFloat"] == 12
-    of_gpus = operators(written / "fused-fp16")
-    assert (of_gpus["MultiHeadAttention"], of_gpus["Reshape"]) == (2, 0)
+    of_gpus, _ = fused_operators(written / "fused-fp16", tmp_path)
+    assert of_gpus == {"MultiHeadAttention": 2, **of_values, "Gelu": 2}
+    assert operators(written / "fused-fp16")["Reshape"] == 0
     # What stands in the way of that one: for each of the sums that are normalised.
     apart = {name: operators(written / name) for name in ("onnx", "fused", "onnx-int8")}
     before = apart["onnx"]["Reshape"]

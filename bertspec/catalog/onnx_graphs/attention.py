@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _HEADS_APART = (0, 2, 1, 3)
 """(batch, sequence, head, size) to (batch, head, sequence, size), and back."""
 
-_MASKED = -1e30
+MASKED = -1e30
 """Added to the score of what is masked. Infinity would make a row of nothing else not a number."""
 
 
@@ -72,5 +72,5 @@ def _bias(editor: Editor, node: "onnx.NodeProto", options: Mapping[str, Any]) ->
         return mask
     bias = f"{mask}_bias"
     if not editor.has(bias):
-        editor.make("Where", [mask, editor.constant(0.0), editor.constant(_MASKED)], bias, node)
+        editor.make("Where", [mask, editor.constant(0.0), editor.constant(MASKED)], bias, node)
     return bias

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from bertspec.catalog.export import INPUTS, Shared, example_inputs
 from bertspec.catalog.onnx_graphs.attention import fuse_attention
 from bertspec.catalog.onnx_graphs.silence import silence
+from bertspec.catalog.onnx_graphs.standard import standard_translations
 from bertspec.catalog.onnx_graphs.translations import translations
 from bertspec.catalog.torch_program import program
 
@@ -36,6 +37,7 @@ def _export(
 ) -> "onnx.ModelProto":
     import torch
 
+    table = translations() if fused else standard_translations(opset)
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     with silence():
         try:
@@ -52,7 +54,7 @@ def _export(
             opset_version=opset,
             external_data=False,
             verbose=False,
-            custom_translation_table=dict(translations()) if fused else None,
+            custom_translation_table=dict(table),
         )
     if found is None:
         raise ValueError("torch.onnx.export gave no program")
