@@ -1,8 +1,8 @@
 """How far an export's outputs are from PyTorch's, and whether that is too far."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.export import Export
@@ -60,6 +60,8 @@ class Compared:
     flipped: "np.ndarray"
     """Of each row, whether what is predicted differs."""
     metric: Metric
+    counts: "Mapping[str, np.ndarray]" = field(default_factory=dict)
+    """Where predictions are numbers: of what metrics count, by how much each row's differs."""
 
     def summary(self, export: Export) -> dict[str, Any]:
         """What parity.json says: the same of every export, and last the one bound that it has."""
@@ -90,7 +92,8 @@ def compare(
     np.maximum.at(differences, examples.tokens.examples, each)
     predictions = predicted(task, examples, got, decision)
     metric = Metric(task.headline, expected.metric, _headline(task, predictions))
-    return Compared(differences, _flipped(expected.predictions, predictions), metric)
+    tables = expected.predictions, predictions
+    return Compared(differences, _flipped(*tables), metric, _counts(*tables))
 
 
 def _headline(task: Task, predictions: "pa.Table") -> float:
@@ -99,15 +102,34 @@ def _headline(task: Task, predictions: "pa.Table") -> float:
 
 def _flipped(expected: "pa.Table", got: "pa.Table") -> "np.ndarray":
     import numpy as np
+
+    if _are_numbers(expected):  # the bound says all of numbers
+        return np.zeros(len(expected), bool)
+    said = [table["prediction"].to_pylist() for table in (expected, got)]
+    return np.array([one != other for one, other in zip(*said, strict=True)], bool)
+
+
+def _counts(expected: "pa.Table", got: "pa.Table") -> "Mapping[str, np.ndarray]":
+    """Columns of whole numbers beside predictions that are none: a rank, or how many are right.
+
+    They are no predictions: of many texts some are about as near as the right one, and change
+    places with it however little numbers differ.
+    """
     import pyarrow as pa
 
-    said = [table["prediction"] for table in (expected, got)]
-    kind = said[0].type
-    inner = kind.value_type if pa.types.is_list(kind) else kind
-    if pa.types.is_floating(inner):  # the bound says all of numbers
-        return np.zeros(len(expected), bool)
-    pairs = zip(*(column.to_pylist() for column in said), strict=True)
-    return np.array([one != other for one, other in pairs], bool)
+    if not _are_numbers(expected):
+        return {}
+    whole = [field.name for field in expected.schema if pa.types.is_integer(field.type)]
+    found = {name: abs(got[name].to_numpy() - expected[name].to_numpy()) for name in whole}
+    return {name: changes for name, changes in found.items() if changes.any()}
+
+
+def _are_numbers(predictions: "pa.Table") -> bool:
+    """Whether what is predicted are floats, or lists of them."""
+    import pyarrow as pa
+
+    kind = predictions["prediction"].type
+    return bool(pa.types.is_floating(kind.value_type if pa.types.is_list(kind) else kind))
 
 
 def failures(export: Export, examples: Examples, compared: Compared) -> list[Diagnostic]:
@@ -131,7 +153,7 @@ def _of_numbers(export: Export, examples: Examples, compared: Compared) -> list[
         named = _rows(examples, compared, others)
         what += f"; it predicts something else in {len(others)}: {named}"
     if len(numbers):
-        worst = numbers[difference[numbers].argsort(kind="stable")[::-1]]  # NaN first
+        worst = numbers[_largest_first(difference[numbers])]
         named = _rows(examples, compared, worst)
         what += f"; it gives other numbers in {len(numbers)}: {named}"
     advice = (
@@ -163,13 +185,27 @@ def _of_metric(
         f"{metric.name} of the {export.name} export is {metric.exported:.4f} on the test split, "
         f"and {metric.pytorch:.4f} of PyTorch"
     )
+    return [Diagnostic("E450", f"{what}; {_behind(examples, compared)}", advice)]
+
+
+def _behind(examples: Examples, compared: Compared) -> str:
+    """The rows that may have made a metric worse."""
     flipped = compared.flipped.nonzero()[0]
     if len(flipped):
-        what += (
-            f"; it predicts something else in {len(flipped)} of {len(examples)} rows: "
-            f"{_rows(examples, compared, flipped)}"
-        )
-    return [Diagnostic("E450", what, advice)]
+        named = _rows(examples, compared, flipped)
+        return f"it predicts something else in {len(flipped)} of {len(examples)} rows: {named}"
+    if compared.counts:
+        column, changes = next(iter(compared.counts.items()))
+        changed = _largest_first(changes)[: (changes > 0).sum()]
+        named = _rows(examples, compared, changed)
+        return f"`{column}` differs in {len(changed)} of {len(examples)} rows: {named}"
+    worst = _largest_first(compared.differences)[:SHOWN]
+    return f"the numbers of these rows differ most: {_rows(examples, compared, worst)}"
+
+
+def _largest_first(numbers: "np.ndarray") -> "np.ndarray":
+    """Places of the numbers; NaN is the largest."""
+    return numbers.argsort(kind="stable")[::-1]
 
 
 def _rows(examples: Examples, compared: Compared, wrong: "np.ndarray") -> str:
