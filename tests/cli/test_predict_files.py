@@ -1,6 +1,7 @@
 """`bertspec predict --input --output`: files of every kind in and out, bad rows, and memory."""
 
 import csv
+import importlib
 import json
 import re
 import signal
@@ -71,6 +72,12 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(at_once, "CHUNK", 4)
     monkeypatch.setattr(writers, "ROWS", 2)
     monkeypatch.setattr(writers, "GROUP_ROWS", 4)
+
+
+def _lines_end_at(monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
+    """A line has so many bytes at most, and a field of a table as many as ever."""
+    importlib.import_module("bertspec.runtime.predicting.csv")
+    monkeypatch.setattr(lines, "LONGEST", longest)
 
 
 def _predict(built: Project, source: str, output: str, *more: str, code: int = 0) -> str:
@@ -172,8 +179,14 @@ BAD_CSV = b"""id,text
 6,"two
 lines"
 7,last
-8,"never closed
-"""
+8,""" + b"long " * 20 + b"""
+9,"two lines
+""" + b"long " * 20 + b"""and long"
+10,last
+11,"never closed
+"""  # fmt: skip
+
+BAD_TSV = b"text\tid\ngood\t1\nshort\n\xff\t3\n" + b"long " * 20 + b"\t4\nlast\t5\n"
 
 
 @pytest.mark.parametrize(
@@ -185,9 +198,12 @@ lines"
             [None, "E453", "E452", "E452", "E309", "E453", "E302", "E453", "E316", None, "E316",
              None],
         ),
-        ("bad.csv", BAD_CSV, [None, "E452", "E452", "E452", "E302", None, None, "E452"]),
-        ("bad.tsv", b"text\tid\ngood\t1\nshort\n\xff\t3\nlast\t4\n",
-         [None, "E452", "E302", None]),
+        (
+            "bad.csv",
+            BAD_CSV,
+            [None, "E452", "E452", "E452", "E302", None, None, "E316", "E316", None, "E452"],
+        ),
+        ("bad.tsv", BAD_TSV, [None, "E452", "E302", "E316", None]),
         ("bad.txt", b"good\n\xff\nlast", [None, "E302", None]),
     ],
 )  # fmt: skip
@@ -198,7 +214,7 @@ def test_rows_that_cannot_be_predicted_have_an_error_and_the_rest_goes_on(
     content: bytes,
     codes: list[str | None],
 ) -> None:
-    monkeypatch.setattr(lines, "LONGEST", 90)
+    _lines_end_at(monkeypatch, 90)
     (built.root / name).write_bytes(content)
     for kind, read in READ.items():
         said = _predict(built, name, f"out.{kind}", "--keep-going")
@@ -228,11 +244,19 @@ def test_rows_that_cannot_be_predicted_have_an_error_and_the_rest_goes_on(
         ("bad.jsonl", BAD_JSONL, "bad.jsonl, line 2: `text` must be a text, and it is 7"),
         ("bad.csv", BAD_CSV, "bad.csv, row 2: 3 fields"),
         ("bad.txt", b"good\n\xff\n", "bad.txt, line 2: not UTF-8"),
+        ("long.csv", b"text\ngood\n" + b"x" * 200 + b"\n", "long.csv, line 3: it has more than"),
+        ("header.csv", b"text" * 50 + b"\ngood\n", "header.csv, line 1: it has more than"),
     ],
 )
 def test_without_it_the_first_bad_row_is_told_and_no_file_appears(
-    built: Project, name: str, content: bytes, place: str, output: str
+    built: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: bytes,
+    place: str,
+    output: str,
 ) -> None:
+    _lines_end_at(monkeypatch, 150)
     (built.root / name).write_bytes(content)
     folder = built.root / "kept"
     folder.mkdir(exist_ok=True)
@@ -243,31 +267,6 @@ def test_without_it_the_first_bad_row_is_told_and_no_file_appears(
     assert said.count("\n") <= 2
     assert sorted(folder.iterdir()) == before
     assert (folder / f"out.{output}").read_text() == "of yesterday"
-
-
-def test_a_file_of_parquet_is_checked(built: Project) -> None:
-    table = pa.table({"text": ["a", None, "b"], "n": [1, 2, 3], "raw": [b"\xff"] * 3})
-    pq.write_table(table, built.root / "p.parquet")
-    assert "p.parquet, row 2: `text` must be a text" in _predict(
-        built, "p.parquet", "o.csv", code=2
-    )
-    _predict(built, "p.parquet", "o.jsonl", "--keep-going")
-    found = _read_jsonl(built.root / "o.jsonl")
-    assert [row["error"] is None for row in found] == [True, False, True]
-    for column in ("n", "raw"):
-        said = built.bertspec(
-            "predict", "tiny", "--input", "p.parquet", "--column", column, "--keep-going"
-        )
-        assert said.count("error[E453]") == 3
-    said = _predict(built, "p.parquet", "o.csv", "--column", "txt", code=2)
-    assert "E309" in said
-    assert "p.parquet: there is no column `txt`" in said
-    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
-    pq.write_table(twice, built.root / "twice.parquet")
-    assert "E304" in _predict(built, "twice.parquet", "o.csv", code=2)
-    content = (built.root / "p.parquet").read_bytes()
-    (built.root / "cut.parquet").write_bytes(content[:100])
-    assert "E331" in _predict(built, "cut.parquet", "o.csv", code=2)
 
 
 @pytest.mark.parametrize(

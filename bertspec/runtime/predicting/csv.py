@@ -21,7 +21,7 @@ def read_csv(path: Path, wanted: Wanted) -> Rows:
     """A .csv or .tsv file with a header line. A record that cannot be read is a row with a fault.
 
     Raises InputError, as the rows are read: E302 or E452 for a header that cannot be, E304 for two
-    columns of one name, E309 for a column that is not there, E316 for a line that is too long.
+    columns of one name, E309 for a column that is not there, E316 for a header that is too long.
     """
     return Rows(_rows(path, wanted), text_types(wanted))
 
@@ -29,17 +29,17 @@ def read_csv(path: Path, wanted: Wanted) -> Rows:
 def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
     csv.field_size_limit(LONGEST)
     with path.open("rb") as file:
-        reader = csv.reader(_lines(file, str(path)), **_OPTIONS[path.suffix.lower()])
-        records = _records(reader)
+        lines = _Lines(file)
+        records = _records(csv.reader(lines, **_OPTIONS[path.suffix.lower()]))
         header = next(records, None)
         if header is None:
             return
         if isinstance(header, BertspecError):
-            raise at_place(f"{path}, line {reader.line_num}", header)
+            raise at_place(f"{path}, line {lines.number}", header)
         _check_header(header, wanted, str(path))
         for number, record in enumerate(records, start=1):
             if isinstance(record, BertspecError):
-                yield Row(f"{path}, line {reader.line_num}", {}, fault=record)
+                yield Row(f"{path}, line {lines.number}", {}, fault=record)
             elif len(record) != len(header):
                 yield Row(f"{path}, row {number}", {}, fault=_uneven(record, header))
             else:
@@ -47,13 +47,33 @@ def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
                 yield row_of(f"{path}, row {number}", values, wanted)
 
 
-def _lines(file: IO[bytes], name: str) -> Iterator[str]:
-    """Lines of text, in which a byte that is not UTF-8 is half a surrogate pair."""
-    for number, line in numbered(file):
+class _Lines(Iterator[str]):
+    """Lines of text, in which a byte that is not UTF-8 is half a surrogate pair.
+
+    Raises InputError (E316) in place of one that is too long, and goes on behind it. So does the
+    csv module, which forgets what it had of the record.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.number = 0
+        """Of the last line, from 1."""
+        self._lines = _pieces(file)
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
         if line is None:
-            raise at_place(f"{name}, line {number}", too_long())
-        # A line of bytes may hold carriage returns, which end lines of a table, too.
-        yield from io.StringIO(line.decode("utf-8", "surrogateescape"), newline="")
+            raise too_long()
+        return line
+
+
+def _pieces(file: IO[bytes]) -> Iterator[str | None]:
+    """The same, with None in place of what is too long."""
+    for _, line in numbered(file):
+        if line is None:
+            yield None
+        else:  # it may hold carriage returns, which end lines of a table, too
+            yield from io.StringIO(line.decode("utf-8", "surrogateescape"), newline="")
 
 
 def _records(reader: Iterator[list[str]]) -> Iterator[list[str] | BertspecError]:
@@ -63,6 +83,9 @@ def _records(reader: Iterator[list[str]]) -> Iterator[list[str] | BertspecError]
             record = next(reader)
         except StopIteration:
             return
+        except BertspecError as error:
+            yield error
+            continue
         except csv.Error as error:
             yield InputError.of(
                 "E452",
