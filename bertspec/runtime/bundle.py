@@ -13,6 +13,8 @@ from bertspec.core.errors import BertspecError, InputError, reason
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from bertspec.catalog.task import Task
 
 FILE = "bundle.json"
@@ -72,16 +74,36 @@ def read_bundle(folder: Path) -> Bundle:
             f"and this bertspec reads {VERSION}",
             ANOTHER,
         )
-    unknown = sorted(set(values) - set(Bundle.model_fields))
-    if unknown:
-        said = ", ".join(f"`{key}`" for key in unknown)
-        what = f"{path} says {said}, as a newer bertspec may: this one does not know it"
-        raise InputError.of("E451", what, ANOTHER)
     try:
         return Bundle.model_validate(values)
     except ValidationError as error:
         wrong = ", ".join(dict.fromkeys(str(e["loc"][0]) for e in error.errors()))
-        raise InputError.of("E451", f"{path} has no valid {wrong}", RESTORE) from None
+        raise _invalid(path, wrong, error) from None
+
+
+def _invalid(path: Path, wrong: str, error: ValidationError) -> BertspecError:
+    """E451 for a part of bundle.json that is not as this bertspec writes it.
+
+    One that a newer bertspec may have written is the same when it has been fetched again.
+    """
+    newer = dict.fromkeys(said for each in error.errors() if (said := _newer(each)))
+    if not newer:
+        return InputError.of("E451", f"{path} has no valid {wrong}", RESTORE)
+    named = ", ".join(f"`{said}`" for said in newer)
+    what = f"{path} says {named}, as a newer bertspec may: this one does not know it"
+    return InputError.of("E451", what, ANOTHER)
+
+
+def _newer(error: "ErrorDetails") -> str | None:
+    """The option, or the kind of something, that is not known; None for what is wrong in any."""
+    key, given = error["loc"][-1], error["input"]
+    if error["type"] == "extra_forbidden":
+        return str(key)
+    if error["type"] == "union_tag_invalid":
+        given = given["type"]
+    elif error["type"] != "literal_error":
+        return None
+    return f"{key}: {given}" if isinstance(given, str) else None
 
 
 def task_of(bundle: Bundle, folder: Path) -> "Task":
@@ -96,7 +118,9 @@ def task_of(bundle: Bundle, folder: Path) -> "Task":
         )
     try:
         task = TASKS[bundle.task["type"]].model_validate(bundle.task)
-    except (KeyError, TypeError, ValidationError):
+    except ValidationError as error:
+        raise _invalid(path, "task", error) from None
+    except (KeyError, TypeError):
         raise InputError.of("E451", f"{path} has no valid task", RESTORE) from None
     known = task.input_columns()
     if not {c for c in known if c in task.required_columns} <= set(bundle.fields) <= set(known):
