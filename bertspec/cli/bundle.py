@@ -28,7 +28,8 @@ def verify(model: str, fmt: str) -> None:
     when its provenance.json, sbom.cdx.json, spec.yaml and bertspec.lock do not fit each other: it
     is `bertspec attest verify` without a signature.
 
-    `bertspec predict`, `bertspec serve` and `bertspec.load` check the files that they read.
+    `bertspec predict`, `bertspec serve` and `bertspec.load` check all that is there but the model
+    card and the exports that they do not run.
 
     \b
     Examples:

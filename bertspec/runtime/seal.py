@@ -3,7 +3,7 @@ refused.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,9 @@ STATEMENT = "provenance.json"
 
 SIGNATURE = "provenance.dsse.json"
 """A signature of the model, in a folder that comes from a hub; it is no part of the model."""
+
+CARD = "README.md"
+"""The model card, which a licence is added to where the model is published."""
 
 _OF_A_HUB, _FOLDER_OF_A_HUB = ".gitattributes", ".cache/huggingface/"
 """What is in a folder that comes from a hub, and is no part of the model."""
@@ -78,6 +81,21 @@ class Seal:
             path = self.folder / name
             if path.is_file() and file_digest(path) != self.files.get(name):
                 raise InputError.of("E457", f"{path} is not as it was exported", RESTORE)
+
+    def require_about(self, exports: Iterable[str]) -> None:
+        """Raise InputError (E457) for the first file that is not as it was exported, of those which
+        are of none of these exports: what the model says of itself, and how it is run.
+
+        Not for CARD. Nor for a file that is not there.
+        """
+        large = {Path(name).stem for name in exports}  # OpenVINO has weights in a file beside its
+        self.require(
+            *(
+                name
+                for name in self.files
+                if "/" not in name and name != CARD and Path(name).stem not in large
+            )
+        )
 
     def require_stated(self, *names: str) -> None:
         """Raise InputError (E457) for the first of these files that STATEMENT has another one of.

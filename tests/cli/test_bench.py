@@ -237,6 +237,7 @@ def _resealed(path: Path) -> None:
         ("model.onnx", Path.unlink, ["E451", "model.onnx is missing"]),
         ("tokenizer.json", _resealed, ["E451", "tokenizer.json cannot be loaded: "]),
         ("tokenizer.json", Path.unlink, ["E451", "tokenizer.json is missing"]),
+        ("spec.yaml", _truncate, ["E457", "spec.yaml is not as it was exported"]),
         ("bundle.json", Path.unlink, ["E451", "has no bundle.json"]),
         ("bundle.json", _of_another_task, ["E451", "bundle.json is of the task `telepathy`"]),
         ("manifest.json", Path.unlink, ["E457", "has no manifest.json"]),

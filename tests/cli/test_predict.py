@@ -323,15 +323,40 @@ def _one_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "bundle.json"])
+SEALED = (
+    "model.onnx", "tokenizer.json", "bundle.json", "bertspec.lock", "spec.yaml", "sbom.cdx.json",
+    "provenance.json",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEALED)
 def test_a_changed_byte_is_refused(built: Project, tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    others = {"manifest.json", "README.md", "model.pt"}  # which has no digest; see below
+    assert {path.name for path in folder.iterdir()} == {*SEALED, *others}
     if name == "bundle.json":  # still a valid one
         _in_bundle(max_length=31)(folder / name)
     else:
         _one_byte(folder / name)
     said = built.call("predict", str(folder), "x", code=2).stderr
     assert f"error[E457]: {folder / name} is not as it was exported" in said
+
+
+def test_the_card_and_what_is_not_run_may_be_another(built: Project, tmp_path: Path) -> None:
+    """A licence is added to the card on a hub; a large export that is not run is not read."""
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    models = {"onnx": "model.onnx", "torchscript": "model.pt", "openvino": "openvino_model.xml"}
+    _in_bundle(models=models | {"transformers": "transformers"})(folder / "bundle.json")
+    (folder / "transformers").mkdir()
+    added = ("openvino_model.xml", "openvino_model.bin", "transformers/config.json")
+    for name in added:
+        (folder / name).write_text("{}")
+    Seal.of(folder).write()
+    for name in ("README.md", "model.pt", *added):
+        _one_byte(folder / name)
+    assert "%" in built.call("predict", str(folder), "x").stdout
+    said = built.call("bundle", "verify", str(folder), code=1).stderr
+    assert said.count("is not as it was exported") == 2 + len(added)
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", "{}", '{"files": []}', '{"files": {"a": 1}}'])

@@ -82,6 +82,7 @@ def test_the_tokenizer_of_another_model_is_refused(
         (folder / "provenance.json").unlink()
         if statement is not None:
             (folder / "provenance.json").write_text(statement)
+        Seal.of(folder).write()
         bertspec.load(folder)
 
 

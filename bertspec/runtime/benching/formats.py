@@ -50,6 +50,7 @@ def formats_of(folder: Path, bundle: Bundle) -> list[Format | Absent]:
     """
     seal = Seal.read(folder)
     seal.require(FILE, TOKENIZER)
+    seal.require_about(bundle.models.values())
     return [_trained(folder), *_exported(folder, bundle, seal)]
 
 

@@ -17,9 +17,10 @@ from bertspec.runtime.release.limits import limits
 from bertspec.runtime.release.markdown import code, plain
 from bertspec.runtime.release.origin import Origin
 from bertspec.runtime.reporting.content import groups
+from bertspec.runtime.seal import CARD
 from bertspec.runtime.shards import read_index
 
-FILE = "README.md"
+FILE = CARD
 
 MOST_LABELS = 50
 """Labels whose rows are told: the most frequent ones."""
