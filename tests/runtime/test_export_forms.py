@@ -36,16 +36,18 @@ from tests.stages import tokenized_folder
 from tests.tasks.export_forms import ONNX_FORMS
 
 AGAIN = """
-import sys
+import json, sys
 from pathlib import Path
+import numpy as np
 from bertspec.catalog.export import Shared
 from bertspec.catalog.exports.onnx import Onnx
-graph, target = Path(sys.argv[1]), Path(sys.argv[2])
-for name in ("int8", "fp16"):
-    shared = Shared({("onnx", 18, False): graph.read_bytes()})
+graph, rows, target = map(Path, sys.argv[1:])
+batches = [{n: np.array(v) for n, v in batch.items()} for batch in json.loads(rows.read_text())]
+for name in ("int8", "int8-static", "fp16"):
+    shared = Shared({("onnx", 18, False): graph.read_bytes()}, lambda count: batches)
     Onnx(type="onnx", quantize=name).write(None, target / f"onnx-{name}", shared)
 """
-"""Of a graph that is there already, so that it needs no torch."""
+"""Of a graph and of batches that are there already, so that it needs no torch."""
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +89,12 @@ def test_forms_have_the_same_bytes_in_another_process(
     built: Project, written: Path, tmp_path: Path
 ) -> None:
     """The fused ones are compared below, with what a stage writes."""
-    graph = built.root / "models/tiny/export/model.onnx"
-    python(AGAIN, str(graph), str(tmp_path), PYTHONHASHSEED="7")
-    for name in ("onnx-int8", "onnx-fp16"):
+    graph, rows = built.root / "models/tiny/export/model.onnx", tmp_path / "rows.json"
+    count = ONNX_FORMS["onnx-int8-static"].calibration_rows
+    batches = training_batches(tokenized_folder(built), TASK, 0, count)
+    rows.write_text(json.dumps([{n: v.tolist() for n, v in each.items()} for each in batches]))
+    python(AGAIN, str(graph), str(rows), str(tmp_path), PYTHONHASHSEED="7")
+    for name in ("onnx-int8", "onnx-int8-static", "onnx-fp16"):
         assert file_digest(tmp_path / name) == file_digest(written / name)
 
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 from bertspec.catalog.export import Export
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.exports.onnx import Onnx
+from bertspec.core.digest import file_digest
 
 
 def _forms() -> dict[str, dict[str, Any]]:
@@ -37,6 +38,12 @@ FOLDER = "models/tiny/export/transformers"
 def form(name: str) -> Export:
     options = FORMS[name]
     return EXPORTS[options["type"]].model_validate(options)
+
+
+def digests(folder: Path, names: list[str]) -> dict[str, str]:
+    """Path of each file of these exports, relative to their folder -> its SHA-256."""
+    files = (file for name in names for file in form(name).files(folder / form(name).filename))
+    return {file.relative_to(folder).as_posix(): file_digest(file) for file in files}
 
 
 ONNX_FORMS = {

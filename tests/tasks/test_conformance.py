@@ -36,12 +36,13 @@ from tests.projects import SPEC, Project
 from tests.release.inputs import described
 from tests.serving import serving
 from tests.stages import prepared_rows
-from tests.tasks.another_process import OWN_GRAPHS, another_process
+from tests.tasks.another_process import OWN_GRAPHS, Writes, another_process
 from tests.tasks.cases import TRAINING, Case, case_of
 from tests.tasks.export_forms import (
     FOLDER,
     FORMS,
     NO_TOOL,
+    digests,
     form,
     forms_of,
     reduced,
@@ -179,9 +180,9 @@ def test_exports_predict_what_pytorch_predicts(built_task: tuple[str, Project]) 
 
 
 @pytest.fixture(scope="session")
-def exports_elsewhere() -> Iterator[Callable[[dict[str, Any], Path, Path], None]]:
-    with another_process() as export:
-        yield export
+def writes_elsewhere() -> Iterator[Writes]:
+    with another_process() as write:
+        yield write
 
 
 def test_another_process_exports_the_same_bytes(
@@ -189,12 +190,28 @@ def test_another_process_exports_the_same_bytes(
 ) -> None:
     """Those of text-classification are compared in test_export_forms.py."""
     kind, project = built_task
-    if kind not in OWN_GRAPHS and not request.config.getoption("--thorough"):
+    thorough = request.config.getoption("--thorough")
+    if kind not in OWN_GRAPHS and not thorough:
         return
-    export = request.getfixturevalue("exports_elsewhere")
-    export(case_of(kind).task, project.root / "models/tiny/trained", tmp_path / "model.onnx")
-    written = project.root / "models/tiny/export/model.onnx"
-    assert (tmp_path / "model.onnx").read_bytes() == written.read_bytes()
+    names = [name for name in _exported(project) if name != "torchscript"] if thorough else ["onnx"]
+    write = request.getfixturevalue("writes_elsewhere")
+    write(case_of(kind).task, project.root, [FORMS[name] for name in names], tmp_path)
+    assert digest_files(tmp_path) == digests(project.root / "models/tiny/export", names)
+
+
+@pytest.mark.thorough
+def test_two_new_processes_write_the_same_torchscript(
+    built_task: tuple[str, Project], tmp_path: Path
+) -> None:
+    """A second one of a process has other bytes."""
+    kind, project = built_task
+    folders = [tmp_path / "1", tmp_path / "2"]
+    for seed, folder in enumerate(folders):
+        folder.mkdir()
+        with another_process(seed) as write:
+            write(case_of(kind).task, project.root, [FORMS["torchscript"]], folder)
+    first, second = (digests(folder, ["torchscript"]) for folder in folders)
+    assert first == second
 
 
 def test_an_export_gives_what_pytorch_gives_at_any_size(built_task: tuple[str, Project]) -> None:
