@@ -6,7 +6,8 @@ of. The same texts are predicted without a server, one after another and as many
 are clients: more than that ratio no server gains by putting requests together, and beside these
 texts a second it loses what is the server's and the clients' own. All take turns, so that other
 work on the machine meets each alike. Prints requests a second, latencies, and how far the answers
-are from those of `predict`. About a minute.
+are from those of `predict`. Where a label is another one, or a number is off by more than 1e-5,
+the exit code is 1. About a minute.
 """
 
 import argparse
@@ -31,6 +32,8 @@ ROUNDS = 3
 ALONE, DEFAULT, MANY = "one at a time, no wait", "one at a time", "{} at once"
 MODEL_ALONE, MODEL_MANY = "no server, one at a time", "no server, {} at once"
 RUNS = (ALONE, DEFAULT, MANY, MODEL_ALONE, MODEL_MANY)
+CLOSE = 1e-5
+"""By how much numbers of an answer may differ: an input is padded beside others."""
 
 
 @dataclass
@@ -147,10 +150,13 @@ def main() -> None:
 
 def show(loads: dict[str, Load], expected: list[dict[str, Any]], clients: int) -> None:
     print(f"{'':26} {'requests/s':>20} {'p50 ms':>8} {'p99 ms':>8}  other labels, difference")
+    wrong = []
     for name, load in loads.items():
         cuts = statistics.quantiles(load.times, n=100)
         rates = f"{statistics.median(load.rates):.0f} ({min(load.rates):.0f}-{max(load.rates):.0f})"
         others, most = compare(load, expected)
+        if others or most > CLOSE:
+            wrong.append(name.format(clients))
         same = f"{others} of {len(load.answers)}, {most:.1e}" if load.answers else ""
         print(
             f"{name.format(clients):26} {rates:>20} {1000 * cuts[49]:8.1f} {1000 * cuts[98]:8.1f}"
@@ -166,6 +172,8 @@ def show(loads: dict[str, Load], expected: list[dict[str, Any]], clients: int) -
             f"{many.format(clients)} beside {one.format(clients)}: "
             f"{statistics.median(ratios):.2f}x ({spread})"
         )
+    if wrong:
+        raise SystemExit(f"{'; '.join(wrong)}: answers are not those of predict")
 
 
 if __name__ == "__main__":
