@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -19,6 +21,8 @@ from onnx.numpy_helper import from_array, to_array
 from bertspec.core.packages import available_cores
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.seal import Seal
+from bertspec.runtime.serving import service
+from bertspec.runtime.serving.limits import Limits
 from tests.model.models import edit_json
 from tests.projects import Project
 from tests.serving import client_of, post, same
@@ -66,6 +70,28 @@ def test_another_export_is_served_with_so_many_threads(two: Path) -> None:
     assert answer["label"] == "good"
     assert same(answer, next(Predictor(two, OTHER).predict([BODY])))
     assert next(Predictor(two).predict([BODY]))["label"] == "bad"
+
+
+def test_options_are_those_of_the_server(built: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    class Told:
+        url = "nowhere"
+
+        def __init__(self, *arguments: Any) -> None:
+            *_, host, port, limits = arguments
+            given.append((host, port, asdict(limits)))
+
+        def run_until_signal(self) -> None:
+            """It serves nothing."""
+
+    monkeypatch.setattr(service, "Service", Told)
+    built.bertspec("serve", "tiny")
+    listening = ("--host", "::1", "--port", "7")
+    sizes = ("--max-batch", "2", "--max-queue", "4", "--max-body", "5")
+    built.bertspec("serve", "tiny", *listening, *sizes, "--max-wait-ms", "3000")
+    limits = Limits(max_batch=2, max_wait=3, max_queue=4, max_body=5)
+    assert given == [("127.0.0.1", 8000, asdict(Limits())), ("::1", 7, asdict(limits))]
 
 
 def test_without_numpy_the_extra_is_named(

@@ -9,6 +9,7 @@ import statistics
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -19,6 +20,8 @@ import pytest
 
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.seal import Seal
+from bertspec.runtime.serving.limits import Limits
+from bertspec.runtime.serving.service import MAX_HEAD
 from tests.projects import Project
 from tests.serving import (
     BROKEN,
@@ -133,8 +136,10 @@ def test_a_full_queue_refuses_and_takes_no_part(model: Held) -> None:
             queued(client, 1)
             refused = post(client, [{"text": "third"}, {"text": "fourth"}])
             assert metric(client, "bertspec_queue_inputs") == 1
-            model.go.set()
-        assert responses[0].status_code == 200
+            with in_flight(client, [{"text": "the last that may wait"}]) as last:
+                queued(client, 2)
+                model.go.set()
+        assert responses[0].status_code == last[0].status_code == 200
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) > 0
         assert [error["code"] for error in refused.json()["errors"]] == ["E455"]
@@ -150,7 +155,47 @@ def test_a_large_body_is_refused_with_and_without_a_length(model: Held) -> None:
             refused = client.post("/predict", content=content, headers=JSON)
             assert refused.status_code == 413
             assert [error["code"] for error in refused.json()["errors"]] == ["E454"]
-        assert post(client, {"text": "x"}).status_code == 200
+        empty = len(b'{"text": ""}')
+        for size, status in ((1000, 200), (1001, 413)):
+            content = b'{"text": "%s"}' % (b"x" * (size - empty))
+            assert client.post("/predict", content=content, headers=JSON).status_code == status
+
+
+def test_a_head_that_does_not_come_whole_is_refused_at_its_size(client: httpx2.Client) -> None:
+    """Beside one that is a little smaller and then ends, and what is no HTTP at all."""
+    begin, end = b"GET /health HTTP/1.1\r\nHost: a\r\nX-Large: ", b"\r\n\r\n"
+    address = ("127.0.0.1", client.base_url.port or 0)
+    with socket.create_connection(address, PATIENCE) as other:
+        other.sendall(begin + b"a" * (MAX_HEAD - 100))
+        client.get("/health")  # it reads in the order in which they come
+        other.sendall(end)
+        assert other.recv(1000).startswith(b"HTTP/1.1 200")
+    for sent in (begin + b"a" * MAX_HEAD, b"no HTTP" + end):
+        with socket.create_connection(address, PATIENCE) as other:
+            other.sendall(sent)
+            said = b"".join(iter(partial(other.recv, 1000), b""))
+            assert said.startswith(b"HTTP/1.1 400")
+            assert b"content-type: text/plain" in said.lower()
+
+
+def test_twenty_errors_are_told_at_most(model: Held) -> None:
+    with serving(model) as client:
+        for wrong in ({"text": 7}, {"text": REFUSED}):
+            errors = post(client, [wrong] * 30).json()["errors"]
+            assert [error["input"] for error in errors] == [*range(20)]
+
+
+def test_the_page_has_the_limits_that_hold() -> None:
+    page = (Path(__file__).parents[2] / "docs/serving.md").read_text(encoding="utf-8")
+    for words in (
+        f"`--max-batch` ({Limits.max_batch})",
+        f"`--max-wait-ms` ({1000 * Limits.max_wait:g})",
+        f"`--max-queue`, by default {Limits.max_queue} ",
+        f"`--max-body` bytes, {Limits.max_body / 2**20:g} MiB by default",
+        f"did not come within {Limits.body_seconds:g} seconds",
+        f"have not come whole in {MAX_HEAD / 2**10:g} KiB",
+    ):
+        assert words in page
 
 
 @pytest.mark.parametrize(
