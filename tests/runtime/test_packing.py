@@ -1,5 +1,6 @@
 """Batches without padding, and their parts: the losses and gradients of padded batches."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from transformers import (
     AutoModelForTokenClassification,
 )
 
+from bertspec.catalog.batch import Tokens
+from bertspec.catalog.task import Task
+from bertspec.catalog.tasks.multiple_choice import MultipleChoice
 from bertspec.pipeline.params.train import Batch as BatchOptions
 from bertspec.runtime.trained import pad_id_of
 from bertspec.runtime.training import first_tokens
@@ -283,26 +287,56 @@ def test_only_training_drops_and_the_model_gets_its_modules_back() -> None:
     assert type(module[0]) is torch.nn.Dropout
 
 
+CHOOSE = MultipleChoice(type="multiple-choice")
+
+
+def units_of(task: Task, examples: Sequence[Sequence[int]]) -> Units:
+    """Of examples that have sequences of these lengths."""
+    numbers = np.repeat(np.arange(len(examples)), [len(lengths) for lengths in examples])
+    lengths = np.concatenate(examples).astype(np.int64)
+    none, offsets = np.zeros(0, np.int32), np.append(0, np.cumsum(lengths))
+    return Units(task, Tokens(numbers, none, none, offsets, pa.table({})))
+
+
 @given(
-    st.lists(st.integers(1, 512), min_size=1, max_size=40).map(np.array),
+    st.lists(st.lists(st.integers(1, 512), min_size=1, max_size=5), min_size=1, max_size=40),
     st.integers(1, 9),
     st.none() | st.integers(1, 2000),
     st.booleans(),
+    st.sampled_from([TASK, CHOOSE]),
 )
 def test_parts_hold_each_example_once_and_keep_their_bounds(
-    lengths: np.ndarray, accumulate: int, tokens: int | None, padded: bool
+    examples: list[list[int]], accumulate: int, tokens: int | None, padded: bool, task: Task
 ) -> None:
-    step = np.arange(len(lengths))[::-1]
+    if not task.together:
+        examples = [[length] for lengths in examples for length in lengths]
+    step = np.arange(len(examples))[::-1]
     options = BatchOptions(accumulate=accumulate, tokens=tokens)
-    parts = parts_of(step, lengths, options, padded=padded)
+    parts = parts_of(step, units_of(task, examples), options, padded=padded)
     assert sorted(np.concatenate(parts).tolist()) == sorted(step.tolist())
     for part in parts:
-        own = lengths[part]
-        assert len(part) <= -(-len(lengths) // accumulate)
+        own = [length for unit in part for length in examples[unit]]
+        assert len(part) <= -(-len(examples) // accumulate)
         if tokens is not None and len(part) > 1:
-            assert (own.max() * len(own) if padded else own.sum()) <= tokens
+            assert (max(own) * len(own) if padded else sum(own)) <= tokens
         if padded:
-            assert own.min() >= ABOUT_EQUAL * own.max()
+            longest = [max(examples[unit]) for unit in part]
+            assert min(longest) >= ABOUT_EQUAL * max(longest)
+
+
+@pytest.mark.parametrize("padded", [False, True], ids=["packed", "padded"])
+def test_all_choices_of_an_example_count_as_its_tokens(padded: bool) -> None:
+    units, step = units_of(CHOOSE, [[100] * 4] * 3), np.arange(3)
+    for tokens, examples in ((400, [1, 1, 1]), (799, [1, 1, 1]), (800, [2, 1]), (1200, [3])):
+        parts = parts_of(step, units, BatchOptions(tokens=tokens), padded=padded)
+        assert [len(part) for part in parts] == examples
+
+
+@pytest.mark.parametrize(("padded", "expected"), [(False, [2, 1]), (True, [1, 1, 1])])
+def test_padding_counts_where_there_is_some(padded: bool, expected: list[int]) -> None:
+    units = units_of(CHOOSE, [[100, 10, 10], [100, 10, 10], [90, 10, 10]])
+    parts = parts_of(np.arange(3), units, BatchOptions(tokens=300), padded=padded)
+    assert [len(part) for part in parts] == expected
 
 
 @given(st.integers(1, 90), st.integers(0, 2**32 - 1), st.integers(1, 40))

@@ -57,9 +57,15 @@ class Units:
         self._borders: np.ndarray | None = None
         self.lengths = tokens.lengths
         """Tokens of each unit's longest sequence."""
+        self.totals = tokens.lengths
+        """Tokens of each unit."""
+        self.counts = np.ones_like(tokens.lengths)
+        """Sequences of each unit."""
         if task.together and len(tokens):
             self._borders = np.flatnonzero(np.diff(tokens.examples, prepend=-1, append=-1))
             self.lengths = np.maximum.reduceat(tokens.lengths, self._borders[:-1])
+            self.totals = np.add.reduceat(tokens.lengths, self._borders[:-1])
+            self.counts = np.diff(self._borders)
 
     def sequences(self, units: "np.ndarray") -> "np.ndarray":
         """The sequences of some units, in their order."""
@@ -90,23 +96,25 @@ ABOUT_EQUAL = 0.6
 
 
 def parts_of(
-    step: "np.ndarray", lengths: "np.ndarray", options: "BatchOptions", *, padded: bool
+    step: "np.ndarray", units: Units, options: "BatchOptions", *, padded: bool
 ) -> "Sequence[np.ndarray]":
     """The units of a step in parts that run one after another, the longest units first.
 
     As many as `options` ask for, at least; and where a part would be `padded`, more of them, so
     that those of a part are of about equal length. That changes no gradient but by rounding.
     """
-    order = step[(-lengths[step]).argsort(kind="stable")]
+    order = step[(-units.lengths[step]).argsort(kind="stable")]
     most = math.ceil(len(order) / options.accumulate)
     budget = options.tokens or sys.maxsize
-    borders, first, tokens = [0], 0, 0
-    for place, length in enumerate(lengths[order].tolist()):
-        longest = lengths[order[first]]
-        tokens = int(longest) * (place - first + 1) if padded else tokens + length
+    lengths = units.lengths[order].tolist()
+    sizes = (units.counts if padded else units.totals)[order].tolist()
+    borders, first, held = [0], 0, 0
+    for place, (length, size) in enumerate(zip(lengths, sizes, strict=True)):
+        longest, held = lengths[first], held + size
+        tokens = held * longest if padded else held
         is_full = place - first == most or tokens > budget
         if place > first and (is_full or (padded and length < ABOUT_EQUAL * longest)):
-            first, tokens = place, length
+            first, held = place, size
             borders.append(place)
     return [order[i:j] for i, j in itertools.pairwise([*borders, len(order)])]
 
@@ -123,7 +131,7 @@ def in_parts(
     padded: bool,
 ) -> Sequence[Batch]:
     """The units `chosen` of a step, or of a shard of it, in parts that run one after another."""
-    parts = parts_of(chosen, units.lengths, options, padded=padded)
+    parts = parts_of(chosen, units, options, padded=padded)
     return [collate(task, tokens, units.sequences(part), pad_id, draw) for part in parts]
 
 
