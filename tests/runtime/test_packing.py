@@ -1,11 +1,8 @@
-"""Batches without padding, and their parts: the losses and gradients of padded batches."""
+"""Batches without padding: the losses and gradients of padded batches."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
@@ -17,29 +14,14 @@ from transformers import (
     AutoModelForTokenClassification,
 )
 
-from bertspec.catalog.batch import Tokens
-from bertspec.catalog.task import Task
-from bertspec.catalog.tasks.multiple_choice import MultipleChoice
-from bertspec.pipeline.params.train import Batch as BatchOptions
-from bertspec.runtime.trained import pad_id_of
 from bertspec.runtime.training import first_tokens
 from bertspec.runtime.training.batches import (
-    ABOUT_EQUAL,
-    Units,
-    collate,
-    in_parts,
-    parts_of,
     training_order,
 )
 from bertspec.runtime.training.dropout import FastDropout, dropped, fast_dropout
-from bertspec.runtime.training.gradients import backward, recompute_activations
+from bertspec.runtime.training.gradients import recompute_activations
 from bertspec.runtime.training.layers import layer_lists
-from bertspec.runtime.training.objective import Objective
 from bertspec.runtime.training.packing import FAMILIES, packing
-from tests.model.models import TASK
-from tests.model.test_families import FAMILIES as POSITIONS
-from tests.projects import rows
-from tests.tasks.tiny import DRAW, encoder_of, tiny_base, tokens_of
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 SIZES = {
@@ -206,43 +188,6 @@ def test_a_family_that_cannot_be_packed_runs_as_it_did() -> None:
         assert model(**inputs_of([4, 9])).logits.shape == (2, 2)
 
 
-NEVER_PACKED: dict[str, dict[str, Any]] = {
-    "mpnet": {},
-    "deberta-v2": POSITIONS["deberta-v2"],
-    "modernbert": {"local_attention": 8},  # less than any text
-}
-
-
-@pytest.mark.parametrize("family", NEVER_PACKED)
-def test_what_is_never_packed_has_in_parts_the_gradients_of_one_padded_batch(
-    family: str, tmp_path: Path
-) -> None:
-    """Loss and gradients of the whole batch are those that transformers has."""
-    texts = [f"{text} {'and on ' * (i % 7)}" for i, (text, _) in enumerate(rows(30))]
-    table = pa.table({"text": texts, "label": [label for _, label in rows(30)]})
-    base = tiny_base(tmp_path, texts, model_type=family, **NEVER_PACKED[family])
-    tokens, pad_id, every = tokens_of(TASK, table, encoder_of(base)), pad_id_of(base), np.arange(30)
-    torch.manual_seed(0)
-    model = TASK.build_model(base, None).eval()  # without dropout
-    whole = collate(TASK, tokens, every, pad_id, DRAW)
-    expected = model(**whole.inputs, labels=whole.targets).loss
-    expected.backward()
-    theirs = [p.grad for p in model.parameters()]
-    model.zero_grad()
-    with packing(model) as packed:
-        assert not packed
-        parts = in_parts(
-            TASK, tokens, Units(TASK, tokens), BatchOptions(), pad_id, DRAW, every, padded=True
-        )
-        loss = backward(model, Objective(TASK), parts)
-    sizes = [part.targets.shape[0] * part.inputs["input_ids"].shape[1] for part in parts]
-    assert len(parts) > 1
-    assert tokens.lengths.sum() <= sum(sizes) < whole.inputs["input_ids"].numel()
-    assert float(loss) == pytest.approx(float(expected.detach()), rel=1e-6)
-    for parameter, reference in zip(model.parameters(), theirs, strict=True):
-        torch.testing.assert_close(parameter.grad, reference, rtol=1e-4, atol=1e-6)
-
-
 def test_with_dropout_recomputed_activations_are_the_same_to_the_bit() -> None:
     inputs, found = inputs_of([3, 9, 2, 21]), []
     for recomputed in (False, True):
@@ -285,58 +230,6 @@ def test_only_training_drops_and_the_model_gets_its_modules_back() -> None:
         assert module.eval()(torch.ones(9)).tolist() == [1] * 9
         assert 0 in module.train()(torch.ones(99)).tolist()
     assert type(module[0]) is torch.nn.Dropout
-
-
-CHOOSE = MultipleChoice(type="multiple-choice")
-
-
-def units_of(task: Task, examples: Sequence[Sequence[int]]) -> Units:
-    """Of examples that have sequences of these lengths."""
-    numbers = np.repeat(np.arange(len(examples)), [len(lengths) for lengths in examples])
-    lengths = np.concatenate(examples).astype(np.int64)
-    none, offsets = np.zeros(0, np.int32), np.append(0, np.cumsum(lengths))
-    return Units(task, Tokens(numbers, none, none, offsets, pa.table({})))
-
-
-@given(
-    st.lists(st.lists(st.integers(1, 512), min_size=1, max_size=5), min_size=1, max_size=40),
-    st.integers(1, 9),
-    st.none() | st.integers(1, 2000),
-    st.booleans(),
-    st.sampled_from([TASK, CHOOSE]),
-)
-def test_parts_hold_each_example_once_and_keep_their_bounds(
-    examples: list[list[int]], accumulate: int, tokens: int | None, padded: bool, task: Task
-) -> None:
-    if not task.together:
-        examples = [[length] for lengths in examples for length in lengths]
-    step = np.arange(len(examples))[::-1]
-    options = BatchOptions(accumulate=accumulate, tokens=tokens)
-    parts = parts_of(step, units_of(task, examples), options, padded=padded)
-    assert sorted(np.concatenate(parts).tolist()) == sorted(step.tolist())
-    for part in parts:
-        own = [length for unit in part for length in examples[unit]]
-        assert len(part) <= -(-len(examples) // accumulate)
-        if tokens is not None and len(part) > 1:
-            assert (max(own) * len(own) if padded else sum(own)) <= tokens
-        if padded:
-            longest = [max(examples[unit]) for unit in part]
-            assert min(longest) >= ABOUT_EQUAL * max(longest)
-
-
-@pytest.mark.parametrize("padded", [False, True], ids=["packed", "padded"])
-def test_all_choices_of_an_example_count_as_its_tokens(padded: bool) -> None:
-    units, step = units_of(CHOOSE, [[100] * 4] * 3), np.arange(3)
-    for tokens, examples in ((400, [1, 1, 1]), (799, [1, 1, 1]), (800, [2, 1]), (1200, [3])):
-        parts = parts_of(step, units, BatchOptions(tokens=tokens), padded=padded)
-        assert [len(part) for part in parts] == examples
-
-
-@pytest.mark.parametrize(("padded", "expected"), [(False, [2, 1]), (True, [1, 1, 1])])
-def test_padding_counts_where_there_is_some(padded: bool, expected: list[int]) -> None:
-    units = units_of(CHOOSE, [[100, 10, 10], [100, 10, 10], [90, 10, 10]])
-    parts = parts_of(np.arange(3), units, BatchOptions(tokens=300), padded=padded)
-    assert [len(part) for part in parts] == expected
 
 
 @given(st.integers(1, 90), st.integers(0, 2**32 - 1), st.integers(1, 40))

@@ -246,7 +246,7 @@ def test_gradients_of_shards_are_those_of_the_whole_step(tmp_path: Path, example
     in_two = partial(in_parts, TASK, tokens, Units(TASK, tokens), training.batch, 0, DRAW)
     sharded = backward_of_step(
         model, objective, training, 0, everything, tokens.lengths,
-        partial(in_two, padded=False), ALONE,
+        partial(in_two, padded=False, by_length=False), ALONE,
     )  # fmt: skip
     assert sharded == pytest.approx(loss)
     for mine, theirs in zip(model.parameters(), whole, strict=True):

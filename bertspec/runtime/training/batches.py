@@ -96,12 +96,12 @@ ABOUT_EQUAL = 0.6
 
 
 def parts_of(
-    step: "np.ndarray", units: Units, options: "BatchOptions", *, padded: bool
+    step: "np.ndarray", units: Units, options: "BatchOptions", *, padded: bool, by_length: bool
 ) -> "Sequence[np.ndarray]":
     """The units of a step in parts that run one after another, the longest units first.
 
-    As many as `options` ask for, at least; and where a part would be `padded`, more of them, so
-    that those of a part are of about equal length. That changes no gradient but by rounding.
+    As many as `options` ask for, at least, with the padding of those that are `padded`; and
+    `by_length` more of them, so that the units of a part are of about equal length.
     """
     order = step[(-units.lengths[step]).argsort(kind="stable")]
     most = math.ceil(len(order) / options.accumulate)
@@ -113,7 +113,7 @@ def parts_of(
         longest, held = lengths[first], held + size
         tokens = held * longest if padded else held
         is_full = place - first == most or tokens > budget
-        if place > first and (is_full or (padded and length < ABOUT_EQUAL * longest)):
+        if place > first and (is_full or (by_length and length < ABOUT_EQUAL * longest)):
             first, held = place, size
             borders.append(place)
     return [order[i:j] for i, j in itertools.pairwise([*borders, len(order)])]
@@ -129,9 +129,10 @@ def in_parts(
     chosen: "np.ndarray",
     *,
     padded: bool,
+    by_length: bool,
 ) -> Sequence[Batch]:
     """The units `chosen` of a step, or of a shard of it, in parts that run one after another."""
-    parts = parts_of(chosen, units, options, padded=padded)
+    parts = parts_of(chosen, units, options, padded=padded, by_length=by_length)
     return [collate(task, tokens, units.sequences(part), pad_id, draw) for part in parts]
 
 

@@ -29,7 +29,7 @@ from bertspec.runtime.training.in_flight import Step
 from bertspec.runtime.training.measurements import Measurements, Publish, Score, unpublished
 from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
-from bertspec.runtime.training.packing import packing
+from bertspec.runtime.training.packing import IN_PARTS, packing
 from bertspec.runtime.training.sampling import epoch_size, sample
 from bertspec.runtime.training.sharding import backward_of_step
 from bertspec.runtime.training.team import ALONE, Team
@@ -89,7 +89,8 @@ def train(
 
     frozen.fill(tokens, pad_id, steps * size // len(units.lengths), checkpoints.folder, keep)
     with progress_bar("train", steps) as bar, fast_dropout(model), packing(model) as packed:
-        padded = task.loss_is_a_sum and not packed
+        # In others a text may get something from padding: a step is divided only where one asks.
+        may_divide = task.loss_is_a_sum and model.config.model_type in IN_PARTS
         bar(progress.step)
         # Other families may have buffers that a pass changes, and are kept between two steps.
         runs_ahead = packed and model.device.type != "cpu"
@@ -99,8 +100,9 @@ def train(
             draw = Draw(options.seed, progress.epoch)
             rows = sample(options.sampling, labels, draw.seed, draw.epoch)
             collated = partial(
-                in_parts, task, tokens, units, options.batch, pad_id, draw, padded=padded
-            )
+                in_parts, task, tokens, units, options.batch, pad_id, draw,
+                padded=not packed, by_length=may_divide and not packed,
+            )  # fmt: skip
             order = training_order(len(units.lengths), draw.seed, draw.epoch, size, rows)
             # What is left of the epoch; `max_steps` may cut the last one short.
             for chosen in order[len(progress.losses) :][: steps - progress.step]:

@@ -31,7 +31,21 @@ FAMILIES = ("albert", "bert", "camembert", "distilbert", "electra", "roberta", "
 """Families for which tests show that losses and gradients are those of padded batches.
 
 ModernBERT turns queries and keys by the place in the padded row; DeBERTa-v2 and MPNet compute
-attention in their own way. In them the parts of a batch are made of sequences of about one length.
+attention in their own way.
+"""
+
+IN_PARTS = (
+    *FAMILIES, "data2vec-text", "deberta", "deberta-v2", "ernie", "esm", "esmc", "eurobert",
+    "flaubert", "gte", "jina_embeddings_v3", "layoutlm", "longformer", "luke", "megatron-bert",
+    "modernbert", "mpnet", "nomic_bert", "rembert", "roberta-prelayernorm", "roc_bert", "roformer",
+    "squeezebert", "ultrabert", "xlm", "xlm-roberta-xl", "xmod",
+)  # fmt: skip
+"""Families for which tests show that parts of a padded batch have the gradients of the whole.
+
+Where they cannot be packed, the parts of a step are made of sequences of about one length, with
+little padding. In others what a text gets depends on the padding: ConvBERT and MobileBERT read
+tokens beside a text's last one, FNet mixes all, Nyströmformer, MRA and YOSO approximate attention
+by the length, and BigBird does from a length on.
 """
 
 _STEP = 64
