@@ -1,7 +1,9 @@
 """Tokenized sequences in memory, and batches of them."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.long_documents import Aggregate
@@ -47,6 +49,16 @@ class Tokens:
     def firsts(self) -> "np.ndarray":
         """Number of each example's first sequence."""
         return first_of_each(self.examples)
+
+    @cached_property
+    def contents(self) -> "np.ndarray":
+        """A number for the token ids of each sequence, the same for equal ones: (sequences,)."""
+        import numpy as np
+
+        known: dict[bytes, int] = {}
+        spans = itertools.pairwise(self.offsets.tolist())
+        found = (known.setdefault(self.ids[a:b].tobytes(), len(known)) for a, b in spans)
+        return np.fromiter(found, np.int64, len(self))
 
     def row(self, sequence: int) -> int:
         """Number in its split, from 1, of the row that a sequence is of."""

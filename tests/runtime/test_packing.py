@@ -15,9 +15,7 @@ from transformers import (
 )
 
 from bertspec.runtime.training import first_tokens
-from bertspec.runtime.training.batches import (
-    training_order,
-)
+from bertspec.runtime.training.batches import training_order
 from bertspec.runtime.training.dropout import FastDropout, dropped, fast_dropout
 from bertspec.runtime.training.gradients import recompute_activations
 from bertspec.runtime.training.layers import layer_lists

@@ -1,5 +1,7 @@
 """Masked language models: against transformers' own, and how often which words are hidden."""
 
+import hashlib
+import struct
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -239,6 +241,54 @@ def test_what_is_hidden_is_a_function_of_seed_epoch_and_row(base: Path) -> None:
     # The two long texts begin with the same window.
     first = [int(np.flatnonzero(tokens.examples == e)[0]) for e in (5, 6)]
     assert together[first[0]] == together[first[1]]
+
+
+@pytest.mark.parametrize("whole_words", [True, False])
+def test_what_is_drawn_never_changes(base: Path, whole_words: bool) -> None:
+    """Beside one row after another, in plain Python: else a model would have other bits."""
+    task, policy = make(whole_words=whole_words, probability=0.3), Windows(type="windows", stride=4)
+    encoder = make_encoder(base, 24, policy)
+    tokens = encoded(task, encoder, [*TEXTS, "", LONG])
+    rows = [*reversed(range(len(tokens))), 0, 2, 2]
+    batch = batch_of(task, tokens, rows, Draw(5, 3))
+    width, columns = int(tokens.lengths.max()), tokens.columns.to_pylist()
+    several = 0
+    for row, ids, targets in zip(
+        rows, batch.inputs["input_ids"].tolist(), batch.targets.tolist(), strict=True
+    ):
+        plain = tokens.ids[tokens.offsets[row] : tokens.offsets[row + 1]].tolist()
+        expected = _drawn(plain, columns[row], 0.3, b"5 3", _id(encoder, "[MASK]"), encoder)
+        padding = width - len(plain)
+        assert (ids, targets) == (
+            expected[0] + [0] * padding,
+            expected[1] + [IGNORED] * padding,
+        )
+        several += sum(target != IGNORED for target in targets) > 1
+    assert several > 3
+
+
+def _drawn(
+    ids: list[int], own: dict[str, Any], probability: float, key: bytes, mask: int, encoder: Encoder
+) -> tuple[list[int], list[int]]:
+    """What the model sees of a sequence, and the targets."""
+    words, said = own["words"], range(own["own_start"], own["own_end"])
+    packed = struct.pack(f"<{len(ids)}i", *ids)
+    digest = hashlib.blake2b(packed, digest_size=16, key=key).digest()
+    generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    candidates = sorted({words[place] for place in said} - {-1})
+    draws = generator.random(len(candidates)).tolist() if candidates else []
+    chosen = {word for word, draw in zip(candidates, draws, strict=True) if draw < probability}
+    if candidates and not chosen:
+        chosen = {candidates[draws.index(min(draws))]}
+    hidden = [place for place, word in enumerate(words) if word in chosen]
+    kinds = generator.random(len(hidden)).tolist()
+    others = generator.integers(encoder.tokenizer.get_vocab_size(), size=len(hidden)).tolist()
+    seen, targets = list(ids), [IGNORED] * len(ids)
+    for place, kind, other in zip(hidden, kinds, others, strict=True):
+        seen[place] = mask if kind < 0.8 else other if kind < 0.9 else ids[place]
+        if place in said:
+            targets[place] = ids[place]
+    return seen, targets
 
 
 @pytest.mark.parametrize("whole_words", [True, False])

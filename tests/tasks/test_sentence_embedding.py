@@ -189,6 +189,21 @@ def test_the_ranking_loss_is_that_of_sentence_transformers(
     torch.testing.assert_close(total / weight, cross_entropy(scores, torch.arange(4)))
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5, 6, 7], [6, 1, 5, 2], [3, 3]], ids=str)
+def test_texts_of_a_batch_have_one_number_where_they_are_equal(
+    base: Path, order: list[int]
+) -> None:
+    rows = pa.table({"text": ["warm", "kind", "a word", "warm"],
+                     "text_pair": ["kind", "warm", "", "kind word"]})  # fmt: skip
+    batch = batch_of(PAIRS, tokens_of(PAIRS, rows, encoder_of(base)), order)
+    texts = np.array([text for row in rows.to_pylist() for text in row.values()])[order]
+    parts, contents = batch.targets.numpy().T
+    assert parts.tolist() == [sequence % 2 for sequence in order]
+    np.testing.assert_array_equal(
+        contents[:, None] == contents[None], texts[:, None] == texts[None]
+    )
+
+
 def test_texts_equal_to_the_pair_are_no_negatives(base: Path) -> None:
     """The second pair is the first one again, and the third negative is the fourth pair."""
     rows = pa.table(

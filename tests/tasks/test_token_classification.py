@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
@@ -481,6 +482,20 @@ def test_the_loss_is_pytorchs_over_the_labelled_tokens(tmp_path: Path) -> None:
     empty = batch_of(TASK, tokens, [2])
     total, weight = TASK.loss(TASK.forward(model, empty.inputs), empty, LossOptions())
     assert (total / weight).item() == 0.0, "a batch without a word is no failure"
+
+
+@pytest.mark.parametrize("rows", [[8, 0, 7], [7, 7], [10, 1, 6, 0]], ids=str)
+def test_targets_are_the_labels_of_the_sequences_and_none_at_padding(rows: list[int]) -> None:
+    words = [["ann", "left"] * 9, ["rome"], [], ["ann"], ["in", "rome"] * 4]
+    tags = [["B-PER", "O"] * 9, ["B-LOC"], [], ["B-PER"], ["O", "B-LOC"] * 4]
+    made_by = encoder("uncased", Windows(type="windows", stride=2), 16)
+    tokens = sequences(TASK, word_rows(words, tags), made_by)
+    batch = batch_of(TASK, tokens, rows)
+    labels, width = tokens.columns["labels"].to_pylist(), max(tokens.lengths[rows])
+    expected = [labels[row] + [IGNORED] * (width - len(labels[row])) for row in rows]
+    assert batch.targets.tolist() == expected
+    assert len(tokens) == 11
+    assert batch.targets.dtype == torch.int64
 
 
 def _as_text(row: dict[str, Any]) -> dict[str, Any]:

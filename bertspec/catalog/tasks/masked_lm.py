@@ -145,9 +145,10 @@ class MaskedLm(LanguageModel):
         targets = np.full_like(ids, IGNORED)
         names = ("own_start", "own_end", "mask", "vocabulary")
         about = np.stack([tokens.numbers(name)[batch.rows] for name in names], axis=1)
+        numbers = tokens.items("words")
         for place, row in enumerate(batch.rows):
             start, end, mask, vocabulary = about[place].tolist()
-            words = tokens.columns["words"][int(row)].values.to_numpy()
+            words = numbers[tokens.offsets[row] : tokens.offsets[row + 1]]
             generator = generator_of(draw, ids[place, : len(words)])
             hidden = choose(words, slice(start, end), self.probability, generator)
             said = hidden[(hidden >= start) & (hidden < end)]

@@ -215,10 +215,7 @@ class SentenceEmbedding(Task):
         if isinstance(self.objective, CosineSimilarity):
             labels = tokens.numbers("label")[batch.rows].astype(np.float32)
             return replace(batch, targets=torch.from_numpy(labels))
-        known: dict[bytes, int] = {}
-        spans = zip(tokens.offsets[batch.rows], tokens.offsets[batch.rows + 1], strict=True)
-        contents = [known.setdefault(tokens.ids[a:b].tobytes(), len(known)) for a, b in spans]
-        parts = tokens.numbers("part")[batch.rows]
+        parts, contents = tokens.numbers("part")[batch.rows], tokens.contents[batch.rows]
         return replace(batch, targets=torch.from_numpy(np.stack([parts, contents], axis=1)))
 
     def loss(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from bertspec.catalog.batch import IGNORED, Batch, Draw, Tokens, unpadded
+from bertspec.catalog.batch import IGNORED, MASK, Batch, Draw, Tokens, unpadded
 from bertspec.catalog.metrics.tags import (
     METRICS,
     entities_of,
@@ -180,14 +180,16 @@ class TokenClassification(Task):
         return sequence_model(self.auto_class, base, dropout, **config)
 
     def collate(self, batch: Batch, tokens: Tokens, draw: Draw) -> Batch:
+        import numpy as np
         import torch
 
-        labels = tokens.items("labels")
-        targets = torch.full(batch.inputs["input_ids"].shape, IGNORED)
-        for place, row in enumerate(batch.rows):
-            own = labels[tokens.offsets[row] : tokens.offsets[row + 1]]
-            targets[place, : len(own)] = torch.from_numpy(own.astype("int64"))
-        return replace(batch, targets=targets)
+        from bertspec.catalog.encoding.ragged import spread
+
+        real = batch.inputs[MASK].numpy() > 0
+        targets = np.full(real.shape, IGNORED, np.int64)
+        places = spread(tokens.offsets[batch.rows], tokens.lengths[batch.rows])
+        targets[real] = tokens.items("labels")[places]
+        return replace(batch, targets=torch.from_numpy(targets))
 
     def loss(
         self, outputs: "torch.Tensor", batch: Batch, options: LossOptions
