@@ -17,6 +17,7 @@ import torch
 
 from bertspec import __version__
 from bertspec.core.yaml import load_plain
+from bertspec.runtime import locking
 from bertspec.runtime.doctor import examine
 from bertspec.runtime.doctor.cgroup import cpu_limit, memory_limit
 from tests.projects import SPEC, Project
@@ -249,6 +250,39 @@ def test_stale_files_are_wrong_until_they_are_compiled(ready: Project) -> None:
     assert "dvc.yaml is missing" in stale["text"]
     ready.bertspec("compile")
     assert _states(_doctor(ready), "wrong") == set()
+
+
+@pytest.mark.usefixtures("without_dvc")
+@pytest.mark.parametrize("locked", [False, True], ids=["no lock", "a lock without it"])
+@pytest.mark.parametrize("bf16", [True, False, None])
+def test_a_precision_that_is_open_is_the_one_that_would_be_locked(
+    ready: Project, monkeypatch: pytest.MonkeyPatch, bf16: bool | None, locked: bool
+) -> None:
+    for module in (examine, locking):
+        monkeypatch.setattr(module, "has_bf16", lambda _: bf16)
+    ready.write_spec(SPEC | {"training": {"epochs": 1, "precision": "auto"}})
+    if not locked:
+        (ready.root / "bertspec.lock").unlink()
+    line = _doctor(ready, code=1)["project", "precision"]
+    ready.bertspec("lock", *(["--device", "cpu"] if not locked else []))
+    written = load_plain((ready.root / "bertspec.lock").read_text())["precision"]
+    assert line["facts"] == {"precisions": {"tiny": "auto"}, "auto": written}
+    assert f"would write {written}, in tiny" in line["text"]
+    line = _doctor(ready, code=None)["project", "precision"]
+    assert line["facts"] == {"precisions": {"tiny": written}}
+
+
+@pytest.mark.usefixtures("without_dvc")
+def test_the_precision_of_a_gpu_that_is_not_here_is_not_guessed(
+    ready: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examine, "best_device", lambda: "cpu")
+    ready.write_spec(SPEC | {"training": {"epochs": 1, "precision": "auto"}})
+    file = ready.root / "bertspec.lock"
+    file.write_text(file.read_text().replace("device: cpu", "device: cuda"))
+    line = _doctor(ready, code=1)["project", "precision"]
+    assert line["facts"] == {"precisions": {"tiny": "auto"}, "auto": None}
+    assert "would write" not in line["text"]
 
 
 @pytest.mark.usefixtures("without_dvc")

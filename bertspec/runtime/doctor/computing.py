@@ -1,6 +1,7 @@
 """How the project is computed: threads, device, precision, beside what the machine has."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import Any
 
 from bertspec.core.packages import available_cores
 from bertspec.pipeline.layout import LOCK_FILE
@@ -20,7 +21,8 @@ def computing(
     """
     yield _threads(project)
     yield _device(project, gpu=gpu)
-    yield _precision(project.precisions, bf16=bf16)
+    auto = _of_auto(project, bf16=bf16, gpu=gpu) if hardware is not None else None
+    yield _precision(project, auto, bf16=bf16)
     if hardware is not None:
         yield _hardware(project, hardware, gpu=gpu)
 
@@ -58,14 +60,28 @@ def _device(project: Project, *, gpu: bool) -> Line:
     return Line("project", "device", State.GOOD, text, facts=facts)
 
 
-def _precision(precisions: Mapping[str, str], *, bf16: bool | None) -> Line:
-    facts = {"precisions": dict(precisions)}
+def _of_auto(project: Project, *, bf16: bool | None, gpu: bool) -> str | None:
+    """What `bertspec lock` would write for `precision: auto`; None where a GPU is to tell."""
+    if project.device(gpu=gpu) == "cuda" and not gpu:
+        return None
+    return "bf16" if bf16 else "fp32"
+
+
+def _precision(project: Project, auto: str | None, *, bf16: bool | None) -> Line:
+    """`auto` is what `bertspec lock` would write for that; None for what cannot be told here."""
+    precisions = project.precisions
+    facts: dict[str, Any] = {"precisions": dict(precisions)}
     if not precisions:
         text = "fp32 unless `training.precision` of a spec says bf16"
         return Line("project", "precision", State.GOOD, text, facts=facts)
+    names = {each: each for each in sorted(set(precisions.values()))}
+    if "auto" in names:
+        facts["auto"] = auto
+        told = f"for which `bertspec lock` would write {auto}" if auto else "to be locked elsewhere"
+        names["auto"] = f"auto, {told},"
     text = "; ".join(
-        f"{each} in {', '.join(n for n, p in precisions.items() if p == each)}"
-        for each in sorted(set(precisions.values()))
+        f"{name} in {', '.join(n for n, p in precisions.items() if p == each)}"
+        for each, name in names.items()
     )
     if "bf16" in precisions.values() and bf16 is False:
         text += "; the device has no bf16"
