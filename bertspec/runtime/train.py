@@ -68,6 +68,16 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
 
     `key` is that of the checkpoint. Raises what `run` does.
     """
+    options, execution = context.params.training, context.execution
+    has_graphs = context.device == "cuda" and execution.cuda_graphs
+    with within_memory(options, has_graphs=has_graphs):
+        curves = _trained(context, key, team)
+    if not team.rank:
+        _write(context, curves)
+
+
+def _trained(context: Context[TrainParams], key: str, team: Team) -> Curves:
+    """The curves of a training; the first process has written the model then."""
     params, base, tokenized = context.params, context.inputs["base"], context.inputs["tokenized"]
     quiet()
     device = device_of(context.device, team.rank)
@@ -76,18 +86,15 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
     tokens, validation = (read_tokens(tokenized, split) for split in ("train", "validation"))
     _require_every_label(params.task, tokens)
     score = _score(context)
-    with within_memory(params.training):
-        # Its weights are drawn on the processor, so that all devices begin with the same.
-        model = _build(params, base).to(device)  # type: ignore[arg-type] # transformers wraps it
+    # Its weights are drawn on the processor, so that all devices begin with the same.
+    model = _build(params, base).to(device)  # type: ignore[arg-type] # transformers wraps it
     if context.execution.gradient_checkpointing:
         recompute_activations(model)
     require_fit(model, tokens, "train")
     require_fit(model, validation, "validation")
-    with within_memory(params.training):
-        teacher = load_teacher(context, model, tokens)
+    teacher = load_teacher(context, model, tokens)
     every = context.execution.checkpoint_seconds
     with (
-        within_memory(params.training),
         observed(_events(context, key)) as observe,
         Checkpoints(context.checkpoints, key, every, writes=not team.rank) as checkpoints,
         packing(teacher.model) if teacher else nullcontext(),
@@ -105,10 +112,9 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
                 checkpoints, observe, teacher, team,
                 unpublished if team.rank else partial(_write, context),
             )  # fmt: skip
-        if team.rank:
-            return
-        _save(model, base, context.outputs["trained"])
-    _write(context, curves)
+        if not team.rank:
+            _save(model, base, context.outputs["trained"])
+    return curves
 
 
 def _write(context: Context[TrainParams], curves: Curves) -> None:

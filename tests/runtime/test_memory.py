@@ -3,7 +3,6 @@
 import errno
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ import torch
 
 from bertspec.core.errors import EnvironmentFault, is_out_of_memory
 from bertspec.pipeline.params.train import Training
+from bertspec.runtime import train
+from bertspec.runtime.stage import run_stage
 from bertspec.runtime.training.memory import within_memory
 from tests.projects import SPEC, Project
 from tests.runtime.forks import forks
@@ -37,6 +38,14 @@ def test_every_kind_is_known(allocate: Callable[[], Any]) -> None:
     assert found.code == "E506"
     assert "`training.batch.examples`, which is 32" in found.help
     assert "`tokenization.max_length`" in found.help
+    assert "`training.batch.accumulate`" in found.help
+    assert "cuda_graphs" not in found.help
+
+
+def test_graphs_of_a_gpu_are_named_where_there_are_some() -> None:
+    with pytest.raises(EnvironmentFault) as caught, within_memory(Training(), has_graphs=True):
+        _gpu()
+    assert "`training.execution.cuda_graphs: false`" in caught.value.diagnostics[0].help
 
 
 @pytest.mark.parametrize(
@@ -49,14 +58,30 @@ def test_other_errors_stay_what_they_are(error: Exception) -> None:
     assert caught.value is error
 
 
-def test_out_of_memory_names_what_to_lower(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One with a large model that is to be trained; for what fails, and changes nothing."""
+    project = Project.create(tmp_path_factory.mktemp("memory") / "project")
     spec = json.loads(json.dumps(SPEC))
     spec["model"]["base"]["config"]["intermediate_size"] = 65536
     spec["training"]["batch"]["examples"] = 100
     project.write_spec(spec)
     project.compile()
     run_kinds(project, "fetch", "prepare", "contract", "base", "tokenize")
+    return project
+
+
+@pytest.mark.parametrize("reader", ["read_tokens", "_require_every_label", "_score"])
+def test_data_that_does_not_fit_is_told_as_that(
+    project: Project, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    monkeypatch.setattr(train, reader, lambda *_: np.empty(2**50))
+    with pytest.raises(EnvironmentFault) as caught:
+        run_stage("tiny-train", project.root)
+    assert [found.code for found in caught.value.diagnostics] == ["E506"]
+
+
+def test_out_of_memory_names_what_to_lower(project: Project) -> None:
     limit = """
 import resource
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
