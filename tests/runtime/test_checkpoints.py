@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -238,7 +239,7 @@ def test_what_the_result_depends_on_is_in_the_key(
     (new,) = (project.root / ".bertspec/checkpoints/tiny-train").iterdir()
     assert (new.name == old.name) is goes_on
     with safe_open(new, framework="pt") as file:
-        done = len(json.loads(file.metadata()["progress"])["curves"]["loss"])
+        (done,) = file.get_slice("curves.loss").get_shape()
     assert done == (6 if goes_on else 1)
 
 
@@ -312,11 +313,17 @@ def _other_progress(file: Path) -> None:
 
 
 def _other_loss(file: Path) -> None:
+    _rewritten(file, lambda all_: all_ | {"curves.loss": all_["curves.loss"] + 1})
+
+
+def _other_score(file: Path) -> None:
     with safe_open(file, framework="pt") as opened:
-        told = opened.metadata()["progress"]
-    changed = told.replace('"loss": 0.', '"loss": 1.', 1)
-    assert changed != told
-    _rewritten(file, progress=changed)
+        told = json.loads(opened.metadata()["progress"])
+    _rewritten(file, progress=json.dumps(told | {"score": 0.5}))
+
+
+def _no_curves(file: Path) -> None:
+    _rewritten(file, lambda all_: {n: all_[n] for n in all_ if not n.startswith("curves.")})
 
 
 def _other_weights(file: Path) -> None:
@@ -331,8 +338,8 @@ def _folder(file: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [_truncated, _half, _empty, _foreign, _other_key, _no_metadata, _broken_progress,
-     _other_progress, _other_loss, _other_weights, _flipped_byte, _no_optimizer,
-     _one_more_in_the_optimizer],
+     _other_progress, _other_loss, _other_score, _no_curves, _other_weights, _flipped_byte,
+     _no_optimizer, _one_more_in_the_optimizer],
 )  # fmt: skip
 def test_a_damaged_checkpoint_is_told_of_and_not_used(
     started: tuple[Project, dict[str, str], int],
@@ -378,6 +385,25 @@ def test_a_checkpoint_of_a_model_of_other_shapes_is_not_used(
     assert found == (Progress(), None)
     assert "begins anew: its model weights are not of this model" in capsys.readouterr().err
     assert torch.equal(other.weight, before)
+
+
+def test_of_a_million_steps_all_is_kept_and_the_header_stays_small(tmp_path: Path) -> None:
+    """A library reads no header of more than 100 MB, and a step is written about here."""
+    model = torch.nn.Linear(2, 2)
+    optimizer, progress = torch.optim.AdamW(model.parameters()), Progress(epoch=2, score=0.1)
+    for step in range(1_000_000):
+        progress.add(1 / (step + 3), 1e-5 * step / 7)
+        if step == 700_000:
+            progress.end_epoch()
+    progress.curves.validation.append({"epoch": 1, "train_loss": 1 / 3, "validation_loss": 0.7})
+    started = time.monotonic()
+    Checkpoints(tmp_path, "key", 0).save_if_due(model, optimizer, progress, None)  # type: ignore[arg-type]
+    found, _ = Checkpoints(tmp_path, "key", 0).resume(model, optimizer, None, 2_000_000)  # type: ignore[arg-type]
+    assert time.monotonic() - started < 3
+    assert found == progress
+    assert (found.epoch, found.step, len(found.losses)) == (3, 1_000_000, 299_999)
+    with (tmp_path / "key.safetensors").open("rb") as file:
+        assert int.from_bytes(file.read(8), "little") < 10_000
 
 
 def test_a_checkpoint_that_cannot_be_written_stops_no_training(

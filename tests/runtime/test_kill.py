@@ -148,7 +148,7 @@ def _kept(project: Project) -> int:
     """Step of the checkpoint."""
     if not [*(project.root / ".bertspec/checkpoints/tiny-train").glob("*.safetensors")]:
         return 0
-    return len(json.loads(_checkpoint(project)[0]["progress"])["curves"]["loss"])
+    return len(_checkpoint(project)[1]["curves.loss"])
 
 
 def _left(project: Project) -> list[Path]:
@@ -200,12 +200,12 @@ def test_checkpoints_of_the_same_step_are_the_same_in_another_process_and_folder
         process.say()
         assert process.end()[0] == 128 + signal.SIGTERM
     told, tensors = _checkpoint(project)
-    assert len(json.loads(told["progress"])["curves"]["loss"]) == 21
+    assert len(tensors["curves.loss"]) == 21
     told_there, there = _checkpoint(other)
     assert told_there == told
     assert there.keys() == tensors.keys()
     parts = {name.partition(".")[0] for name in tensors}
-    assert parts == {"model", "best", "optimizer"}
+    assert parts == {"model", "best", "curves", "optimizer"}
     assert all(torch.equal(there[name], tensor) for name, tensor in tensors.items())
 
 

@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -26,14 +28,34 @@ Weights = dict[str, "torch.Tensor"]
 _KEY, _PROGRESS, _CONTENT = "key", "progress", "content"
 """Of the metadata of the file: the rest of it is tensors. The last is of them and the progress."""
 
+_SCALARS = "epoch", "begun", "score", "waited"
+"""Of a progress."""
+
+
+def _no_numbers() -> "array[float]":
+    return array("d")
+
 
 @dataclass
 class Curves:
-    """What training writes down as it goes; each row becomes a row of a plot."""
+    """What training writes down as it goes. A step is two numbers: there may be millions."""
 
-    loss: list[dict[str, float]] = field(default_factory=list)
-    learning_rate: list[dict[str, float]] = field(default_factory=list)
+    losses: "array[float]" = field(default_factory=_no_numbers)
+    """Of each step."""
+    rates: "array[float]" = field(default_factory=_no_numbers)
+    """The learning rates."""
     validation: list[dict[str, float]] = field(default_factory=list)
+    """Rows of a plot, one a measurement."""
+
+    @property
+    def loss(self) -> list[dict[str, float]]:
+        """Rows of a plot, one a step."""
+        return [{"step": step, "loss": loss} for step, loss in enumerate(self.losses)]
+
+    @property
+    def learning_rate(self) -> list[dict[str, float]]:
+        """The same."""
+        return [{"step": step, "learning_rate": rate} for step, rate in enumerate(self.rates)]
 
 
 @dataclass
@@ -42,8 +64,8 @@ class Progress:
 
     epoch: int = 0
     """Epochs that are done."""
-    losses: list[float] = field(default_factory=list)
-    """Of the steps of the epoch after them."""
+    begun: int = 0
+    """Steps that were done when the epoch after them began."""
     curves: Curves = field(default_factory=Curves)
     score: float = -math.inf
     """Of the best measurement, whose weights are kept."""
@@ -53,14 +75,43 @@ class Progress:
     @property
     def step(self) -> int:
         """Steps that are done, in all epochs."""
-        return len(self.curves.loss)
+        return len(self.curves.losses)
+
+    @property
+    def losses(self) -> Sequence[float]:
+        """Of the steps of the epoch that is not done."""
+        return self.curves.losses[self.begun :]
 
     def add(self, loss: float, learning_rate: float) -> None:
         """Note the next step."""
-        step = self.step
-        self.losses.append(loss)
-        self.curves.loss.append({"step": step, "loss": loss})
-        self.curves.learning_rate.append({"step": step, "learning_rate": learning_rate})
+        self.curves.losses.append(loss)
+        self.curves.rates.append(learning_rate)
+
+    def end_epoch(self) -> None:
+        """Note that the epoch is done."""
+        self.epoch, self.begun = self.epoch + 1, self.step
+
+    def told(self) -> str:
+        """All but what is of each step, which `tensors` has: a file's metadata have a limit."""
+        values = {name: getattr(self, name) for name in _SCALARS}
+        return json.dumps(values | {"validation": self.curves.validation})
+
+    def tensors(self) -> Weights:
+        """What is of each step."""
+        import numpy as np
+        import torch
+
+        # Copied: an array that something else looks into takes no further number.
+        found = {"loss": self.curves.losses, "learning_rate": self.curves.rates}
+        return {name: torch.tensor(np.asarray(numbers)) for name, numbers in found.items()}
+
+    @classmethod
+    def read(cls, told: str, tensors: Mapping[str, "torch.Tensor"]) -> Self:
+        """Of what `told` and `tensors` gave."""
+        values = json.loads(told)
+        losses, rates = (array("d", tensors[name].tolist()) for name in ("loss", "learning_rate"))
+        curves = Curves(losses, rates, values["validation"])
+        return cls(curves=curves, **{name: values[name] for name in _SCALARS})
 
 
 class Checkpoints:
@@ -118,7 +169,7 @@ class Checkpoints:
         stops = self._signals.caught is not None
         if stops or time.monotonic() - self._last >= self._every:
             if self._kept != (progress.epoch, progress.step):
-                self._save(_tensors(model, optimizer, best, average), progress)
+                self._save(_tensors(model, optimizer, progress, best, average), progress)
             self._last = time.monotonic()
         if stops:
             raise KeyboardInterrupt
@@ -128,9 +179,10 @@ class Checkpoints:
         from safetensors.torch import save_file
 
         new = self._file.with_suffix(".new")
-        told = json.dumps(asdict(progress))
+        told = progress.told()
         try:
-            tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+            # From a GPU once, for the digest and the file.
+            tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
             metadata = {_KEY: self._key, _PROGRESS: told, _CONTENT: _content(told, tensors)}
             save_file(tensors, new, metadata)
             with new.open("rb") as file:
@@ -192,8 +244,7 @@ class Checkpoints:
             raise ValueError("it is of another training")
         if metadata.get(_CONTENT) != _content(metadata.get(_PROGRESS), tensors):
             raise ValueError("it does not hold what was written")
-        told = json.loads(metadata[_PROGRESS])
-        progress = Progress(**told | {"curves": Curves(**told["curves"])})
+        progress = Progress.read(metadata[_PROGRESS], _below(tensors, "curves"))
         for part, of in (("model", model), ("best", model), ("average", average)):
             found, expected = _below(tensors, part), live_weights(of) if of else {}
             if part == "best" and not found:
@@ -206,14 +257,16 @@ class Checkpoints:
 def _tensors(
     model: "PreTrainedModel",
     optimizer: "torch.optim.Optimizer",
+    progress: Progress,
     best: Weights | None,
     average: "AveragedModel | None",
 ) -> Weights:
-    """All of a checkpoint that is no number, each part with its name before those of its own."""
+    """All of a checkpoint but `Progress.told`, each part with its name before those of its own."""
     tensors = {f"model.{name}": tensor for name, tensor in live_weights(model).items()}
     tensors |= {f"best.{name}": tensor for name, tensor in (best or {}).items()}
     if average is not None:
         tensors |= {f"average.{name}": t for name, t in live_weights(average).items()}
+    tensors |= {f"curves.{name}": numbers for name, numbers in progress.tensors().items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
     return tensors
@@ -225,7 +278,7 @@ def _content(progress: str | None, tensors: Weights) -> str:
 
     found = {}
     for name, tensor in tensors.items():
-        data = tensor.cpu().reshape(-1).view(torch.uint8)
+        data = tensor.reshape(-1).view(torch.uint8)
         hashed = hashlib.sha256(data.numpy().data).hexdigest()
         found[name] = [str(tensor.dtype), [*tensor.shape], hashed]
     return digest([progress, found])

@@ -105,7 +105,7 @@ def train(
             )  # fmt: skip
             order = training_order(len(units.lengths), draw.seed, draw.epoch, size, rows)
             # What is left of the epoch; `max_steps` may cut the last one short.
-            for chosen in order[len(progress.losses) :][: steps - progress.step]:
+            for chosen in order[progress.step - progress.begun :][: steps - progress.step]:
                 if measurements.may_be_due(notes.step):
                     notes.settle()
                 # Before a step, so that one that a checkpoint comes before is not left out.
@@ -128,7 +128,7 @@ def train(
                 notes.add(Step.of(found, length, rate, units.sequences(chosen)))
             notes.settle()
             measurements.take_if_due(shown, frozen, keep, observe, epoch_is_done=True)
-            progress.epoch, progress.losses = progress.epoch + 1, []
+            progress.end_epoch()
             keep()
     put_weights(model, measurements.weights or live_weights(shown))
     return progress.curves

@@ -70,7 +70,7 @@ class Measurements:
         every, progress = self.options.validate_every, self.progress
         losses = progress.losses
         if every is not None:
-            losses = [row["loss"] for row in progress.curves.loss[self._last_step :]]
+            losses = progress.curves.losses[self._last_step :]
         row = {"train_loss": sum(losses) / len(losses)}
         if len(self.validation):
             row |= self._measure(model, frozen, keep)
