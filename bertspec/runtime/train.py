@@ -32,6 +32,7 @@ from bertspec.runtime.training.loop import train
 from bertspec.runtime.training.lora import adapted
 from bertspec.runtime.training.measurements import Score, unpublished
 from bertspec.runtime.training.memory import within_memory
+from bertspec.runtime.training.no_number import in_files
 from bertspec.runtime.training.normalization import norms_in_bf16
 from bertspec.runtime.training.packing import packing
 from bertspec.runtime.training.processes import processes
@@ -111,6 +112,7 @@ def _trained(context: Context[TrainParams], key: str, team: Team) -> Curves:
                 model, params.task, params.training, tokens, validation, score, pad_id,
                 checkpoints, observe, teacher, team,
                 unpublished if team.rank else partial(_write, context),
+                partial(in_files, context.root, tokenized),
             )  # fmt: skip
         if not team.rank:
             _save(model, base, context.outputs["trained"])

@@ -30,6 +30,11 @@ class Step:
         is_there.record()
         return cls(rate, sequences, loss, norm, is_there)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether its numbers are known without waiting: it ran on the processor."""
+        return self._is_there is None
+
     def numbers(self) -> tuple[float, float]:
         """Loss and norm, when the step is done."""
         if self._is_there:

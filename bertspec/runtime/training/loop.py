@@ -3,14 +3,13 @@
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from bertspec.catalog.batch import Draw, Tokens
 from bertspec.catalog.task import Task
-from bertspec.core.errors import InputError
 from bertspec.core.progress import Bar
 from bertspec.core.progress import progress as progress_bar
 from bertspec.pipeline.params.train import Training
@@ -27,6 +26,12 @@ from bertspec.runtime.training.freezing import Frozen
 from bertspec.runtime.training.gradients import clip
 from bertspec.runtime.training.in_flight import Step
 from bertspec.runtime.training.measurements import Measurements, Publish, Score, unpublished
+from bertspec.runtime.training.no_number import (
+    Named,
+    alone_at_fault,
+    in_the_split,
+    no_number,
+)
 from bertspec.runtime.training.objective import Objective, Teacher
 from bertspec.runtime.training.optimization import averaged, make_optimizer, rate_factor, set_rate
 from bertspec.runtime.training.packing import IN_PARTS, packing
@@ -36,11 +41,7 @@ from bertspec.runtime.training.team import ALONE, Team
 from bertspec.runtime.training.tensorboard import Observer, unobserved
 
 if TYPE_CHECKING:
-    import numpy as np
     from transformers import PreTrainedModel
-
-_SHOWN = 5
-"""Of the rows of a batch that are named in an error."""
 
 
 def train(
@@ -56,6 +57,7 @@ def train(
     teacher: Teacher | None = None,
     team: Team = ALONE,
     publish: Publish = unpublished,
+    named: Named = in_the_split,
 ) -> Curves:
     """Train `model` in place on `tokens`; at the end it has the weights that measured best.
 
@@ -64,7 +66,8 @@ def train(
     epoch, and dropout of seed and step. From a checkpoint it goes on as if it had never stopped.
     `observe` is told each step and each measurement. `teacher` is what the model learns from,
     beside the targets, as `options.distillation` says. The processes of `team` train together, and
-    all have the same model. `publish` is given the curves after each measurement.
+    all have the same model. `publish` is given the curves after each measurement, and `named` is
+    how errors name rows.
     Raises InputError: E404 for a loss or a gradient that is no number, E403 for layers that are
     not known.
     """
@@ -94,7 +97,7 @@ def train(
         bar(progress.step)
         # Other families may have buffers that a pass changes, and are kept between two steps.
         runs_ahead = packed and model.device.type != "cpu"
-        notes = _Notes(progress, tokens, observe, keep, bar, runs_ahead)
+        notes = _Notes(progress, tokens, observe, keep, bar, runs_ahead, named)
         while progress.epoch < epochs and not measurements.has_stopped:
             frozen.train()
             draw = Draw(options.seed, progress.epoch)
@@ -121,11 +124,15 @@ def train(
                 )
                 notes.settle()  # of the step before, so that a GPU has this one to go on with
                 length = clip(learning, options.max_grad_norm)
+                taken = notes.looked_at(
+                    Step.of(found, length, rate, units.sequences(chosen)),
+                    partial(alone_at_fault, model, objective, collated, units, chosen),
+                )
                 optimizer.step()
                 optimizer.zero_grad()
                 if average:
                     average.update_parameters(model)
-                notes.add(Step.of(found, length, rate, units.sequences(chosen)))
+                notes.add(taken)
             notes.settle()
             measurements.take_if_due(shown, frozen, keep, observe, epoch_is_done=True)
             progress.end_epoch()
@@ -145,6 +152,7 @@ class _Notes:
     bar: Bar
     runs_ahead: bool
     """Whether the next step is handed out before one is noted."""
+    named: Named
     last: Step | None = None
     """The step that is not noted yet."""
     seen: int = 0
@@ -162,13 +170,31 @@ class _Notes:
         if not self.runs_ahead:
             self.settle()
 
+    def looked_at(self, step: Step, at_fault: Callable[[], Sequence[int]]) -> Step:
+        """A step that the weights do not have yet. Raises what `settle` does, if it can be told.
+
+        `at_fault` finds, by the weights, which sequences alone give no number.
+        """
+        if step.is_there:
+            self._require_finite(step, at_fault)
+        return step
+
+    def _require_finite(self, step: Step, at_fault: Callable[[], Sequence[int]] = list) -> None:
+        loss, norm = step.numbers()
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        # Several sequences may be of one row.
+        rows = {self.tokens.row(int(sequence)) for sequence in step.sequences}
+        wrong = set() if math.isfinite(loss) else {self.tokens.row(s) for s in at_fault()}
+        raise no_number(loss, norm, self.progress.step, rows, wrong, self.named)
+
     def settle(self) -> None:
         """Wait for the last step and note it; raises InputError (E404) if it is no number."""
         if self.last is None:
             return
         loss, norm = self.last.numbers()
         step, rate, sequences = self.progress.step, self.last.rate, self.last.sequences
-        _require_finite(loss, norm, step, sequences, self.tokens)
+        self._require_finite(self.last)
         self.last = None
         self.progress.add(loss, rate)
         self.observe("steps", step, {"loss": loss, "learning_rate": rate, "gradient_norm": norm})
@@ -183,19 +209,3 @@ def _extent(options: Training, examples: int) -> tuple[int, int]:
     in_epoch = math.ceil(examples / options.batch.examples)
     steps = min(options.epochs * in_epoch, options.max_steps or sys.maxsize)
     return math.ceil(steps / in_epoch), steps
-
-
-def _require_finite(
-    loss: float, norm: float, step: int, sequences: "np.ndarray", tokens: Tokens
-) -> None:
-    for what, value in (("the loss", loss), ("the gradient's norm", norm)):
-        if not math.isfinite(value):
-            # Several sequences may be of one row.
-            rows = [*dict.fromkeys(str(tokens.row(int(sequence))) for sequence in sequences)]
-            more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-            raise InputError.of(
-                "E404",
-                f"{what} is {value} in step {step}; the batch has rows "
-                f"{', '.join(rows[:_SHOWN])}{more} of train",
-                "lower `training.learning_rate`, or set `training.max_grad_norm`",
-            )
