@@ -92,14 +92,14 @@ class Forks:
 
 
 @contextmanager
-def forks(root: Path) -> Iterator[Forks]:
-    """A process that forks, for the time of the block."""
+def forks(root: Path, **env: str) -> Iterator[Forks]:
+    """A process that forks, for the time of the block; `env` is added to its environment."""
     said, says = os.pipe()
     hears, heard = os.pipe()
     options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(says), str(hears)], cwd=root, pass_fds=(says, hears),
-        **options,
+        env=os.environ | env, **options,
     )  # fmt: skip
     try:
         with process:

@@ -1,6 +1,8 @@
 """Training by real processes that are killed or interrupted, and run again."""
 
+import contextlib
 import json
+import os
 import shutil
 import signal
 import time
@@ -54,6 +56,16 @@ safetensors.torch.save_file = save_file
 """,
 }
 """Places of a kill, and how a process tells that it is there: at each checkpoint."""
+
+BEGINS = """
+resumed = checkpoints.Checkpoints.resume
+def resume(*args):
+    found = resumed(*args)
+    say()
+    return found
+checkpoints.Checkpoints.resume = resume
+"""
+"""Tells that it begins the first step, or goes on."""
 
 IN_STEP = """
 real, taken = torch.optim.AdamW.step, 0
@@ -160,14 +172,62 @@ def _left(project: Project) -> list[Path]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("seed", "case"), [(1, "in_fp32"), (2, "in_bf16")])
-def test_killed_again_and_again_it_ends_with_the_same_bits(
-    request: pytest.FixtureRequest, process: Forks, seed: int, case: str
+def _killed(process: Forks, setup: str, delay: float) -> bool:
+    """Kill a stage so many seconds after its first step began; False where it ended before."""
+    process.start(*STAGE, setup=setup + BEGINS)
+    assert process.hear(), process.end()
+    time.sleep(delay)
+    with contextlib.suppress(ProcessLookupError):
+        process.send(signal.SIGKILL)
+    code, error = process.end()
+    assert (code, error) in ((-signal.SIGKILL, ""), (0, ""))
+    return code != 0
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(
+    project: Project, process: Forks, expected: tuple[dict[str, str], int]
 ) -> None:
+    """Two before there is a checkpoint, then ten all over a stage that writes one each step."""
+    made, _ = expected
+    seed = int(os.environ.get("KILL_SEED", time.time_ns() % 2**32))
+    choose = np.random.default_rng(seed)
+    process.start(*STAGE, setup=EACH + BEGINS)
+    assert process.hear()
+    begun = time.monotonic()
+    assert process.end() == (0, "")
+    seconds = time.monotonic() - begun
+    assert _made(project) == made
+    early, moments = choose.uniform(0, 0.5, 2), np.sort(choose.uniform(0, 1, 10))
+    delays = [*early, *np.diff(moments, prepend=0)]
+    print(f"KILL_SEED={seed} repeats these delays, in {seconds:.3f} s:", np.round(delays, 4))
+    kept = []
+    for number, delay in enumerate(delays):
+        # One that was faster than the one before is done; it is trained again.
+        while not _killed(process, EACH if number >= len(early) else "", seconds * delay):
+            assert _made(project) == made
+        kept.append(_kept(project))
+    print("steps of the checkpoints:", kept)
+    assert not any(kept[: len(early)])
+    assert any(kept)
+    assert process.run(*STAGE) == (0, "")
+    assert _made(project) == made
+    assert not _left(project)
+
+
+@pytest.mark.parametrize(
+    ("seed", "case", "kills"),
+    [(1, "in_fp32", 3), (2, "in_bf16", 6),
+     pytest.param(3, "in_fp32", 15, marks=pytest.mark.thorough),
+     pytest.param(4, "in_bf16", 15, marks=pytest.mark.thorough)],
+)  # fmt: skip
+def test_killed_again_and_again_it_ends_with_the_same_bits(
+    request: pytest.FixtureRequest, process: Forks, seed: int, case: str, kills: int
+) -> None:
+    """At each place of the writing of a checkpoint in turn."""
     project, expected, steps = request.getfixturevalue(case)
     choose = np.random.default_rng(seed)
     kept = [0]
-    for number in range(9):
+    for number in range(kills):
         place = [*KILLS][number % len(KILLS)]
         process.start(*STAGE, setup=_at(project) + EACH + KILLS[place])
         for further in reversed(range(choose.integers(1, 5))):
@@ -180,25 +240,33 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
         assert process.end() == (-signal.SIGKILL, "")
         kept.append(_kept(project))
     assert kept == sorted(kept)
-    assert 9 <= kept[-1] < steps
+    assert 0 < kept[-1] < steps
     assert process.run(*STAGE, setup=_at(project)) == (0, "")
     assert _made(project) == expected
     assert not _left(project)
 
 
-@pytest.mark.parametrize("case", ["in_fp32", "in_bf16"])
+@pytest.mark.parametrize(("case", "env"), [("in_fp32", {"PYTHONHASHSEED": "7"}), ("in_bf16", None)])
 def test_checkpoints_of_the_same_step_are_the_same_in_another_process_and_folder(
-    request: pytest.FixtureRequest, process: Forks, tmp_path: Path, case: str
+    request: pytest.FixtureRequest,
+    process: Forks,
+    tmp_path: Path,
+    case: str,
+    env: dict[str, str] | None,
 ) -> None:
-    """Also where it was interrupted before: weights, the best ones, and the optimizer's state."""
+    """Also where it was interrupted before: weights, the best ones, and the optimizer's state.
+
+    With `env` the other process is no fork of the same one.
+    """
     project, *_ = request.getfixturevalue(case)
     other = Project(Path(shutil.copytree(project.root, tmp_path / "other")))
-    for where, step in ((project, 21), (other, 5), (other, 16)):
-        process.start(*STAGE, setup=_at(where) + IN_STEP.replace("STEP", str(step)))
-        assert process.hear()
-        process.send(signal.SIGTERM)
-        process.say()
-        assert process.end()[0] == 128 + signal.SIGTERM
+    with forks(other.root, **env) if env else contextlib.nullcontext(process) as another:
+        for by, where, step in ((process, project, 21), (another, other, 5), (another, other, 16)):
+            by.start(*STAGE, setup=_at(where) + IN_STEP.replace("STEP", str(step)))
+            assert by.hear()
+            by.send(signal.SIGTERM)
+            by.say()
+            assert by.end()[0] == 128 + signal.SIGTERM
     told, tensors = _checkpoint(project)
     assert len(tensors["curves.loss"]) == 21
     told_there, there = _checkpoint(other)
