@@ -33,7 +33,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     "base": StageKind(3),
     "tokenize": StageKind(5, ("numpy", "pyarrow", "tokenizers"), verdict=("budgets",)),
     "train": StageKind(
-        8,
+        9,
         # numpy shuffles the rows, and may do so in another way in another version (NEP 19).
         ("numpy", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch", "transformers"),
         threaded=True,

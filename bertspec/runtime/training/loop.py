@@ -93,7 +93,7 @@ def train(
     frozen.fill(tokens, pad_id, steps * size // len(units.lengths), checkpoints.folder, keep)
     with progress_bar("train", steps) as bar, fast_dropout(model), packing(model) as packed:
         # In others a text may get something from padding: a step is divided only where one asks.
-        may_divide = task.loss_is_a_sum and model.config.model_type in IN_PARTS
+        divides = task.loss_is_a_sum and model.config.model_type in IN_PARTS and not packed
         bar(progress.step)
         # Other families may have buffers that a pass changes, and are kept between two steps.
         runs_ahead = packed and model.device.type != "cpu"
@@ -101,12 +101,14 @@ def train(
         while progress.epoch < epochs and not measurements.has_stopped:
             frozen.train()
             draw = Draw(options.seed, progress.epoch)
-            rows = sample(options.sampling, labels, draw.seed, draw.epoch)
             collated = partial(
                 in_parts, task, tokens, units, options.batch, pad_id, draw,
-                padded=not packed, by_length=may_divide and not packed,
+                padded=not packed, by_length=divides,
             )  # fmt: skip
-            order = training_order(len(units.lengths), draw.seed, draw.epoch, size, rows)
+            order = training_order(
+                len(units.lengths), draw.seed, draw.epoch, size,
+                sample(options.sampling, labels, draw.seed, draw.epoch),
+            )  # fmt: skip
             # What is left of the epoch; `max_steps` may cut the last one short.
             for chosen in order[progress.step - progress.begun :][: steps - progress.step]:
                 if measurements.may_be_due(notes.step):
