@@ -202,9 +202,9 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
     print(f"KILL_SEED={seed} repeats these delays, in {seconds:.3f} s:", np.round(delays, 4))
     kept = []
     for number, delay in enumerate(delays):
-        # One that was faster than the one before is done; it is trained again.
         while not _killed(process, EACH if number >= len(early) else "", seconds * delay):
             assert _made(project) == made
+            seconds /= 2  # it was slower when it was measured; it is trained again
         kept.append(_kept(project))
     print("steps of the checkpoints:", kept)
     assert not any(kept[: len(early)])
@@ -216,7 +216,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
 
 @pytest.mark.parametrize(
     ("seed", "case", "kills"),
-    [(1, "in_fp32", 3), (2, "in_bf16", 6),
+    [(1, "in_fp32", 3), (2, "in_bf16", 3),
      pytest.param(3, "in_fp32", 15, marks=pytest.mark.thorough),
      pytest.param(4, "in_bf16", 15, marks=pytest.mark.thorough)],
 )  # fmt: skip
