@@ -253,7 +253,7 @@ def test_it_goes_on_after_an_interruption_to_the_same_bits(
         names = set(trained.keys())
     with safe_open(file, "pt") as checkpoint:
         kept = [name.partition(".") for name in checkpoint.keys()]  # noqa: SIM118
-    assert {part for part, _, _ in kept} <= {"model", "best", "optimizer"}
+    assert {part for part, _, _ in kept} <= {"model", "best", "optimizer", "curves"}
     weights = {name for part, _, name in kept if part == "model"}
     assert {name for name in weights if "position_ids" not in name} - names == {
         "bert.embeddings.token_type_ids"
