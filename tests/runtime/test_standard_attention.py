@@ -30,6 +30,7 @@ class EveryKind(torch.nn.Module):
             attend(query, other, other, attn_mask=bias),
             attend(query, other, other, is_causal=True),
             attend(query, few, few, enable_gqa=True),
+            attend(query[:, 0], other[:, 0], other[:, 1]),
             gelu(query),
             gelu(query, approximate="tanh"),
         )

@@ -61,13 +61,13 @@ def _attention(
     op = _operators()
     if dropout_p:
         raise ValueError("a model that is exported has no dropout")
-    heads, size = int(query.shape[1]), int(query.shape[3])
     if enable_gqa:
-        key, value = (_repeated(op, each, heads) for each in (key, value))
-    factor = size**-0.5 if scale is None else scale
-    scores = op.MatMul(op.Mul(query, factor), op.Transpose(key, perm=[0, 1, 3, 2]))
+        key, value = (_repeated(op, each, int(query.shape[-3])) for each in (key, value))
+    factor = int(query.shape[-1]) ** -0.5 if scale is None else scale
+    *batch, last, size = range(len(query.shape))
+    scores = op.MatMul(op.Mul(query, factor), op.Transpose(key, perm=[*batch, size, last]))
     if is_causal:
-        length = [op.Shape(each, start=2, end=3) for each in (query, key)]
+        length = [op.Shape(each, start=-2, end=-1) for each in (query, key)]
         ones = op.Expand(op.Constant(value_float=1.0), op.Concat(*length, axis=0))
         attn_mask = op.Cast(op.Trilu(ones, upper=0), to=9)
         scores = op.Add(scores, op.Where(attn_mask, 0.0, MASKED))
