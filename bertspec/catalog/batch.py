@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.long_documents import Aggregate
@@ -55,10 +56,12 @@ class Tokens:
         """A number for the token ids of each sequence, the same for equal ones: (sequences,)."""
         import numpy as np
 
-        known: dict[bytes, int] = {}
-        spans = itertools.pairwise(self.offsets.tolist())
-        found = (known.setdefault(self.ids[a:b].tobytes(), len(known)) for a, b in spans)
-        return np.fromiter(found, np.int64, len(self))
+        spans = itertools.pairwise(self.offsets)
+        digests = b"".join(
+            blake2b(self.ids[a:b].tobytes(), digest_size=16).digest() for a, b in spans
+        )
+        halves = np.frombuffer(digests, np.dtype([("first", "<u8"), ("second", "<u8")]))
+        return np.unique(halves, return_inverse=True)[1]
 
     def row(self, sequence: int) -> int:
         """Number in its split, from 1, of the row that a sequence is of."""

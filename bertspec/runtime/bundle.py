@@ -78,15 +78,15 @@ def read_bundle(folder: Path) -> Bundle:
         return Bundle.model_validate(values)
     except ValidationError as error:
         wrong = ", ".join(dict.fromkeys(str(e["loc"][0]) for e in error.errors()))
-        raise _invalid(path, wrong, error) from None
+        raise _invalid(path, wrong, error, values) from None
 
 
-def _invalid(path: Path, wrong: str, error: ValidationError) -> BertspecError:
-    """E451 for a part of bundle.json that is not as this bertspec writes it.
+def _invalid(path: Path, wrong: str, error: ValidationError, values: object) -> BertspecError:
+    """E451 for a part of bundle.json, of these `values`, that is not as this bertspec writes it.
 
     One that a newer bertspec may have written is the same when it has been fetched again.
     """
-    newer = dict.fromkeys(said for each in error.errors() if (said := _newer(each)))
+    newer = dict.fromkeys(said for each in error.errors() if (said := _newer(each, values)))
     if not newer:
         return InputError.of("E451", f"{path} has no valid {wrong}", RESTORE)
     named = ", ".join(f"`{said}`" for said in newer)
@@ -94,16 +94,27 @@ def _invalid(path: Path, wrong: str, error: ValidationError) -> BertspecError:
     return InputError.of("E451", what, ANOTHER)
 
 
-def _newer(error: "ErrorDetails") -> str | None:
+def _newer(error: "ErrorDetails", values: object) -> str | None:
     """The option, or the kind of something, that is not known; None for what is wrong in any."""
-    key, given = error["loc"][-1], error["input"]
+    key, given = _key(error, values), error["input"]
     if error["type"] == "extra_forbidden":
-        return str(key)
+        return key
     if error["type"] == "union_tag_invalid":
         given = given["type"]
     elif error["type"] != "literal_error":
         return None
     return f"{key}: {given}" if isinstance(given, str) else None
+
+
+def _key(error: "ErrorDetails", values: Any) -> str:
+    """The last key of `values` on the way to an error: pydantic also names kinds of a union."""
+    found = ""
+    for part in error["loc"]:
+        if isinstance(values, dict) and part in values:
+            found, values = str(part), values[part]
+        elif isinstance(values, list) and isinstance(part, int):
+            values = values[part]
+    return found
 
 
 def task_of(bundle: Bundle, folder: Path) -> "Task":
@@ -119,7 +130,7 @@ def task_of(bundle: Bundle, folder: Path) -> "Task":
     try:
         task = TASKS[bundle.task["type"]].model_validate(bundle.task)
     except ValidationError as error:
-        raise _invalid(path, "task", error) from None
+        raise _invalid(path, "task", error, bundle.task) from None
     except (KeyError, TypeError):
         raise InputError.of("E451", f"{path} has no valid task", RESTORE) from None
     known = task.input_columns()

@@ -71,10 +71,11 @@ def take_part(context: Context[TrainParams], key: str, team: Team) -> None:
     """
     options, execution = context.params.training, context.execution
     has_graphs = context.device == "cuda" and execution.cuda_graphs
-    with within_memory(options, has_graphs=has_graphs):
+    divides = context.params.task.loss_is_a_sum
+    with within_memory(options, divides=divides, has_graphs=has_graphs):
         curves = _trained(context, key, team)
-    if not team.rank:
-        _write(context, curves)
+        if not team.rank:
+            _write(context, curves)
 
 
 def _trained(context: Context[TrainParams], key: str, team: Team) -> Curves:

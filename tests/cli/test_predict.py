@@ -193,6 +193,11 @@ def _task(*labels: object) -> dict[str, object]:
         ),
         (
             "bundle.json",
+            _in_bundle(task={"type": "question-answering", "null_threshold": "adaptive"}),
+            ["says `null_threshold: adaptive`, as a newer bertspec may", "use the bertspec that"],
+        ),
+        (
+            "bundle.json",
             _in_bundle(long_documents={"type": "summary", "stride": 3}),
             ["says `long_documents: summary`, as a newer bertspec may", "use the bertspec that"],
         ),

@@ -269,6 +269,16 @@ def test_without_it_the_first_bad_row_is_told_and_no_file_appears(
     assert (folder / f"out.{output}").read_text() == "of yesterday"
 
 
+def test_behind_a_long_line_that_opens_a_quote_no_text_is_made_up(
+    built: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _lines_end_at(monkeypatch, 90)
+    (built.root / "open.csv").write_bytes(b'text\n6" tall\n"' + b"x" * 200 + b'\nrest"\ngood\n')
+    said = _predict(built, "open.csv", "open.jsonl", "--keep-going", code=2)
+    assert "open.csv, line 3: it has more than" in said
+    assert not (built.root / "open.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -51,15 +51,17 @@ def test_a_text_of_parquet_that_is_not_utf_8_is_an_error_of_its_row(
 ) -> None:
     """As if a careless tool had written it, of a dictionary, too; what is carried is read alike."""
     texts = pa.array([b"good", b"\xff", b"good", None, b"caf\xe9", b"last"]).view(pa.string())
+    ones = pa.array([b"a", b"b", b"\xff", b"d", b"e", b"f"])
     lists = [["a"], ["b"], [b"\xff", b"c"], ["d"], ["e"], ["f", None]]
     table = {
         "text": texts.dictionary_encode() if coded else texts,
         "tags": pa.array(lists, pa.list_(pa.binary())).view(pa.list_(pa.string())),
+        "one": pa.FixedSizeListArray.from_arrays(ones.view(pa.string()), 1),
         "raw": [b"\xff"] * len(texts),
     }
     pq.write_table(pa.table(table), built.root / "raw.parquet")
-    wanted = ("raw.parquet", "u.jsonl", "--carry", "tags", "--carry", "raw")
-    _predict(built, *wanted, "--keep-going")
+    wanted = ("raw.parquet", "u.jsonl", "--carry", "one", "--carry", "raw")
+    _predict(built, *wanted, "--carry", "tags", "--keep-going")
     found = _rows(built.root / "u.jsonl")
     codes = [row["error"] and row["error"]["code"] for row in found]
     assert codes == [None, "E302", "E302", "E453", "E302", None]

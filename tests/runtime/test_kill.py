@@ -208,7 +208,6 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
         kept.append(_kept(project))
     print("steps of the checkpoints:", kept)
     assert not any(kept[: len(early)])
-    assert any(kept)
     assert process.run(*STAGE) == (0, "")
     assert _made(project) == made
     assert not _left(project)

@@ -33,7 +33,7 @@ class Editor:
         self._producers = {name: node for node in self.nodes for name in node.output}
         self._users: dict[str, list[onnx.NodeProto]] = {}
         for node in self.nodes:
-            for name in node.input:
+            for name in [*node.input, *(_read_by(node) - set(node.input))]:
                 self._users.setdefault(name, []).append(node)
         self._outputs = {output.name for output in self._graph.output}
         self.weights = {w.name: tuple(w.dims) for w in self._graph.initializer}

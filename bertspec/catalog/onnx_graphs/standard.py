@@ -54,9 +54,10 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,  # noqa: FBT001, FBT002
 ) -> Any:
-    """Of a row that sees nothing it is the mean of all values, where torch gives 0; there is none.
+    """Of a row that sees nothing it is the mean of all values, where torch gives 0.
 
-    torch's own form asks each score whether it is a number, to have that 0.
+    Only padding is such a row, in attention of windows. torch's own form asks each score whether
+    it is a number, to have that 0.
     """
     op = _operators()
     if dropout_p:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bertspec.core.errors import BertspecError, InputError, at_place
-from bertspec.runtime.predicting.lines import LONGEST, not_utf8, numbered, too_long
+from bertspec.runtime.predicting.lines import LONGEST, TooLong, not_utf8, numbered, too_long
 from bertspec.runtime.predicting.row import Row, Rows, Wanted, missing, row_of, text_types
 
 _OPTIONS: Mapping[str, dict[str, Any]] = {
@@ -21,7 +21,8 @@ def read_csv(path: Path, wanted: Wanted) -> Rows:
     """A .csv or .tsv file with a header line. A record that cannot be read is a row with a fault.
 
     Raises InputError, as the rows are read: E302 or E452 for a header that cannot be, E304 for two
-    columns of one name, E309 for a column that is not there, E316 for a header that is too long.
+    columns of one name, E309 for a column that is not there, E316 for a header that is too long,
+    and for a line of which the record may go on.
     """
     return Rows(_rows(path, wanted), text_types(wanted))
 
@@ -29,8 +30,8 @@ def read_csv(path: Path, wanted: Wanted) -> Rows:
 def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
     csv.field_size_limit(LONGEST)
     with path.open("rb") as file:
-        lines = _Lines(file)
-        records = _records(csv.reader(lines, **_OPTIONS[path.suffix.lower()]))
+        lines, options = _Lines(file), _OPTIONS[path.suffix.lower()]
+        records = _records(csv.reader(lines, **options), lines)
         header = next(records, None)
         if header is None:
             return
@@ -39,6 +40,8 @@ def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
         _check_header(header, wanted, str(path))
         for number, record in enumerate(records, start=1):
             if isinstance(record, BertspecError):
+                if lines.is_open and "strict" in options:
+                    raise at_place(f"{path}, line {lines.number}", record)
                 yield Row(f"{path}, line {lines.number}", {}, fault=record)
             elif len(record) != len(header):
                 yield Row(f"{path}, row {number}", {}, fault=_uneven(record, header))
@@ -57,28 +60,37 @@ class _Lines(Iterator[str]):
     def __init__(self, file: IO[bytes]) -> None:
         self.number = 0
         """Of the last line, from 1."""
+        self.is_open = False
+        """Whether a quote was opened and not closed in a line that is too long."""
+        self._quotes = 0
         self._lines = _pieces(file)
+
+    def begin(self) -> None:
+        """The next line is the first of a record."""
+        self._quotes = 0
 
     def __next__(self) -> str:
         line = next(self._lines)
         self.number += 1
-        if line is None:
+        if isinstance(line, TooLong):
+            self.is_open = (self._quotes + line.quotes) % 2 > 0
             raise too_long()
+        self._quotes += line.count('"')
         return line
 
 
-def _pieces(file: IO[bytes]) -> Iterator[str | None]:
-    """The same, with None in place of what is too long."""
+def _pieces(file: IO[bytes]) -> Iterator[str | TooLong]:
     for _, line in numbered(file):
-        if line is None:
-            yield None
+        if isinstance(line, TooLong):
+            yield line
         else:  # it may hold carriage returns, which end lines of a table, too
             yield from io.StringIO(line.decode("utf-8", "surrogateescape"), newline="")
 
 
-def _records(reader: Iterator[list[str]]) -> Iterator[list[str] | BertspecError]:
+def _records(reader: Iterator[list[str]], lines: _Lines) -> Iterator[list[str] | BertspecError]:
     """All records but blank lines; in place of what is none, what is wrong. The reader goes on."""
     while True:
+        lines.begin()
         try:
             record = next(reader)
         except StopIteration:

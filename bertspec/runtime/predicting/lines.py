@@ -1,6 +1,7 @@
 """Lines of a file of any size, and files with a text a line."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -12,25 +13,32 @@ LONGEST = 1 << 26
 """Bytes of a line that are held at once; more are seldom text."""
 
 
-def numbered(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
-    """Lines with their ends and their numbers, without a byte-order mark.
+@dataclass(frozen=True)
+class TooLong:
+    """A line of more than LONGEST bytes, which is not in memory."""
 
-    In place of a line of more than LONGEST bytes there is None, and it is not in memory.
-    """
+    quotes: int
+    """How many `"` it has."""
+
+
+def numbered(stream: IO[bytes]) -> Iterator[tuple[int, bytes | TooLong]]:
+    """Lines with their ends and their numbers, without a byte-order mark."""
     number = 0
     while line := stream.readline(LONGEST):
         number += 1
         if line.endswith(b"\n") or len(line) < LONGEST:
             yield number, line.removeprefix(BOM) if number == 1 else line
             continue
+        quotes = line.count(b'"')
         while line and not line.endswith(b"\n"):
             line = stream.readline(LONGEST)
-        yield number, None
+            quotes += line.count(b'"')
+        yield number, TooLong(quotes)
 
 
-def decoded(line: bytes | None) -> str | BertspecError:
+def decoded(line: bytes | TooLong) -> str | BertspecError:
     """A line as text, or what is wrong: E302 where it is not UTF-8, E316 where it is too long."""
-    if line is None:
+    if isinstance(line, TooLong):
         return too_long()
     try:
         return line.decode("utf-8")

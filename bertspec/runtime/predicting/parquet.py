@@ -80,6 +80,8 @@ def _as_bytes(kind: "pa.DataType") -> "pa.DataType":
         return pa.dictionary(kind.index_type, _as_bytes(kind.value_type), kind.ordered)
     if pa.types.is_list(kind):
         return pa.list_(kind.value_field.with_type(_as_bytes(kind.value_type)))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_as_bytes(kind.value_type)), kind.list_size)
     if pa.types.is_large_list(kind):
         return pa.large_list(kind.value_field.with_type(_as_bytes(kind.value_type)))
     return {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind, kind)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from bertspec.runtime.training.sharding import Collated
 
+_MOST = 100
+"""Rows that an error names of a file."""
+
 Named = Callable[[Sequence[int]], str]
 """Rows of the training split, by their numbers from 1 -> their name for a user."""
 
@@ -41,7 +44,7 @@ def in_files(root: Path, tokenized: Path, rows: Sequence[int]) -> str:
         if before != after:
             return in_the_split(rows)
         table = read_split(prepared, "train", []).take([row - 1 for row in rows])
-    except (InputError, OSError, ValueError, LookupError):
+    except (InputError, OSError, ValueError, LookupError, MemoryError):
         return in_the_split(rows)
     found: dict[str, list[int]] = {}
     for row in table.to_pylist():
@@ -50,7 +53,8 @@ def in_files(root: Path, tokenized: Path, rows: Sequence[int]) -> str:
 
 
 def _numbers(rows: Sequence[int]) -> str:
-    return f"{'rows' if len(rows) > 1 else 'row'} {', '.join(map(str, rows))}"
+    more = f" and {len(rows) - _MOST} more" if len(rows) > _MOST else ""
+    return f"{'rows' if len(rows) > 1 else 'row'} {', '.join(map(str, rows[:_MOST]))}{more}"
 
 
 def alone_at_fault(
