@@ -48,8 +48,7 @@ class Predictor:
         seal.require(FILE)
         self.task = task_of(self._bundle, folder)
         self._model = folder / _file(self._bundle, folder, export)
-        seal.require(self._model.name, TOKENIZER)
-        seal.require_about(self._bundle.models.values())
+        seal.require(self._model.name, TOKENIZER, *seal.about(self._bundle.models.values()))
         # A session is made outside of Python's lock: what else is imported is imported meanwhile.
         with ThreadPoolExecutor(1) as beside:
             session = beside.submit(_session, self.task, self._model, threads)

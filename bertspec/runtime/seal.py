@@ -77,25 +77,21 @@ class Seal:
 
         One that is not there is left to whoever opens it.
         """
-        for name in names:
+        for name in dict.fromkeys(names):
             path = self.folder / name
             if path.is_file() and file_digest(path) != self.files.get(name):
                 raise InputError.of("E457", f"{path} is not as it was exported", RESTORE)
 
-    def require_about(self, exports: Iterable[str]) -> None:
-        """Raise InputError (E457) for the first file that is not as it was exported, of those which
-        are of none of these exports: what the model says of itself, and how it is run.
-
-        Not for CARD. Nor for a file that is not there.
+    def about(self, exports: Iterable[str]) -> list[str]:
+        """Files but CARD that are of none of these exports: what the model says of itself, and how
+        it is run.
         """
         large = {Path(name).stem for name in exports}  # OpenVINO has weights in a file beside its
-        self.require(
-            *(
-                name
-                for name in self.files
-                if "/" not in name and name != CARD and Path(name).stem not in large
-            )
-        )
+        return [
+            name
+            for name in self.files
+            if "/" not in name and name != CARD and Path(name).stem not in large
+        ]
 
     def require_stated(self, *names: str) -> None:
         """Raise InputError (E457) for the first of these files that STATEMENT has another one of.

@@ -18,6 +18,7 @@ import pytest
 
 from bertspec.runtime import at_once
 from bertspec.runtime.predicting import lines, writers
+from tests.cli.predicting import predict, read_jsonl
 from tests.naughty import NAUGHTY
 from tests.projects import Project
 
@@ -50,10 +51,6 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(file))
 
 
-def _read_jsonl(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-
-
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
     return pq.ParquetFile(path).read().to_pylist()
 
@@ -62,7 +59,7 @@ WRITE: Mapping[str, Callable[[Sequence[Record], Path], None]] = {
     "csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet,
 }  # fmt: skip
 READ: Mapping[str, Callable[[Path], list[dict[str, Any]]]] = {
-    "csv": _read_csv, "jsonl": _read_jsonl, "parquet": _read_parquet,
+    "csv": _read_csv, "jsonl": read_jsonl, "parquet": _read_parquet,
 }  # fmt: skip
 
 
@@ -80,11 +77,6 @@ def _lines_end_at(monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
     monkeypatch.setattr(lines, "LONGEST", longest)
 
 
-def _predict(built: Project, source: str, output: str, *more: str, code: int = 0) -> str:
-    arguments = ("predict", "tiny", "--input", source, "--output", output, *more)
-    return built.bertspec(*arguments, code=code)
-
-
 @pytest.mark.usefixtures("few_at_once")
 @pytest.mark.parametrize("output", READ)
 @pytest.mark.parametrize("source", WRITE)
@@ -93,7 +85,7 @@ def test_rows_come_out_in_order_with_their_answers(
 ) -> None:
     WRITE[source](ROWS, built.root / f"in.{source}")
     named = ("--column", "review", "--carry", "id", "--carry", "said=review")
-    said = _predict(built, f"in.{source}", f"new/out.{output}", *named)
+    said = predict(built, f"in.{source}", f"new/out.{output}", *named)
     assert said == f"new/out.{output}: {len(ROWS)} rows\n"
     found = READ[output](built.root / f"new/out.{output}")
     assert [row["id"] for row in found] == [row["id"] for row in ROWS]
@@ -121,7 +113,7 @@ def test_json_is_carried_as_it_is_and_to_tables_as_text(built: Project) -> None:
     _write_jsonl(rows, built.root / "c.jsonl")
     found = {}
     for kind, read in READ.items():
-        _predict(built, "c.jsonl", f"c-out.{kind}", *_carry("n", "when", "on", "x"))
+        predict(built, "c.jsonl", f"c-out.{kind}", *_carry("n", "when", "on", "x"))
         found[kind] = [
             [row[name] for name in ("n", "when", "on", "x")]
             for row in read(built.root / f"c-out.{kind}")
@@ -143,13 +135,13 @@ def test_columns_of_parquet_are_carried_with_their_types(built: Project) -> None
     text = pa.array(["a", "b"]).dictionary_encode()
     pq.write_table(pa.table({"text": text, **columns}), built.root / "d.parquet")
     for kind in READ:
-        _predict(built, "d.parquet", f"d-out.{kind}", *_carry(*columns))
+        predict(built, "d.parquet", f"d-out.{kind}", *_carry(*columns))
     with pq.ParquetFile(built.root / "d-out.parquet") as file:
         found = file.read()
     for name, values in columns.items():
         assert found[name].type == values.type
         assert str(found[name].to_pylist()) == str(values.to_pylist())  # NaN is unlike itself
-    first, second = _read_jsonl(built.root / "d-out.jsonl")
+    first, second = read_jsonl(built.root / "d-out.jsonl")
     assert [first[name] for name in columns] == ["1970-01-02", "ff", 0.5, {"x": 1}]
     assert [second[name] for name in columns] == [None, "", None, None]
     first, second = _read_csv(built.root / "d-out.csv")
@@ -217,7 +209,7 @@ def test_rows_that_cannot_be_predicted_have_an_error_and_the_rest_goes_on(
     _lines_end_at(monkeypatch, 90)
     (built.root / name).write_bytes(content)
     for kind, read in READ.items():
-        said = _predict(built, name, f"out.{kind}", "--keep-going")
+        said = predict(built, name, f"out.{kind}", "--keep-going")
         wrong = sum(code is not None for code in codes)
         assert said == f"out.{kind}: {len(codes)} rows, {wrong} of them with an error\n"
         found = read(built.root / f"out.{kind}")
@@ -228,9 +220,7 @@ def test_rows_that_cannot_be_predicted_have_an_error_and_the_rest_goes_on(
         for row, code in zip(found, codes, strict=True):
             assert bool(row["label"]) is (code is None), "an answer or an error"
     alone = json.loads(built.call("predict", "tiny", "good", "--format", "json").stdout)
-    assert {
-        k: v for k, v in _read_jsonl(built.root / "out.jsonl")[0].items() if k in alone
-    } == alone
+    assert {k: v for k, v in read_jsonl(built.root / "out.jsonl")[0].items() if k in alone} == alone
     for fmt in ("text", "json"):
         shown = built.bertspec("predict", "tiny", "--input", name, "--keep-going", "--format", fmt)
         for line, code in zip(shown.splitlines(), codes, strict=True):
@@ -262,7 +252,7 @@ def test_without_it_the_first_bad_row_is_told_and_no_file_appears(
     folder.mkdir(exist_ok=True)
     (folder / f"out.{output}").write_text("of yesterday")
     before = sorted(folder.iterdir())
-    said = _predict(built, name, f"kept/out.{output}", code=2)
+    said = predict(built, name, f"kept/out.{output}", code=2)
     assert place in said
     assert said.count("\n") <= 2
     assert sorted(folder.iterdir()) == before
@@ -274,7 +264,7 @@ def test_behind_a_long_line_that_opens_a_quote_no_text_is_made_up(
 ) -> None:
     _lines_end_at(monkeypatch, 90)
     (built.root / "open.csv").write_bytes(b'text\n6" tall\n"' + b"x" * 200 + b'\nrest"\ngood\n')
-    said = _predict(built, "open.csv", "open.jsonl", "--keep-going", code=2)
+    said = predict(built, "open.csv", "open.jsonl", "--keep-going", code=2)
     assert "open.csv, line 3: it has more than" in said
     assert not (built.root / "open.jsonl").exists()
 
@@ -312,8 +302,8 @@ def test_what_cannot_be_written_is_told(
 
 def test_what_has_the_name_of_a_column_gets_another(built: Project) -> None:
     _write_csv([{"text": "a warm film", "label": "good"}], built.root / "gold.csv")
-    _predict(built, "gold.csv", "gold-out.jsonl", "--carry", "gold=label")
-    (row,) = _read_jsonl(built.root / "gold-out.jsonl")
+    predict(built, "gold.csv", "gold-out.jsonl", "--carry", "gold=label")
+    (row,) = read_jsonl(built.root / "gold-out.jsonl")
     assert list(row) == ["text", "gold", "label", "probabilities"]
     assert row["gold"] == "good"
 
@@ -321,7 +311,7 @@ def test_what_has_the_name_of_a_column_gets_another(built: Project) -> None:
 @pytest.mark.parametrize("output", READ)
 def test_no_rows_are_a_file_without_rows(built: Project, output: str) -> None:
     (built.root / "none.csv").write_text("text\n")
-    _predict(built, "none.csv", f"none.{output}")
+    predict(built, "none.csv", f"none.{output}")
     assert READ[output](built.root / f"none.{output}") == []
 
 
@@ -336,7 +326,7 @@ def test_any_text_has_an_answer(built: Project, kind: str) -> None:
     binary = Path(sys.executable).read_bytes()[:4096].decode("latin-1")
     texts = [*NAUGHTY, "", " ", "\x00" * 9, "x" * 1_000_000, "a b " * 250_000, binary]
     WRITE[kind]([{"text": text} for text in texts], built.root / f"any.{kind}")
-    _predict(built, f"any.{kind}", f"any-out.{kind}", "--keep-going")
+    predict(built, f"any.{kind}", f"any-out.{kind}", "--keep-going")
     found = READ[kind](built.root / f"any-out.{kind}")
     assert [row["text"] for row in found] == texts
     assert all(row["label"] in ("bad", "good") for row in found)

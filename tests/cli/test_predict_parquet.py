@@ -1,48 +1,34 @@
 """`bertspec predict --input` of Parquet: what is damaged, and what is no text."""
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.cli.predicting import predict, read_jsonl
 from tests.projects import Project
-
-
-def _predict(built: Project, source: str, output: str, *more: str, code: int = 0) -> str:
-    arguments = ("predict", "tiny", "--input", source, "--output", output, *more)
-    return built.bertspec(*arguments, code=code)
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_a_file_of_parquet_is_checked(built: Project) -> None:
     table = pa.table({"text": ["a", None, "b"], "n": [1, 2, 3], "raw": [b"\xff"] * 3})
     pq.write_table(table, built.root / "p.parquet")
-    assert "p.parquet, row 2: `text` must be a text" in _predict(
-        built, "p.parquet", "o.csv", code=2
-    )
-    _predict(built, "p.parquet", "o.jsonl", "--keep-going")
-    found = _rows(built.root / "o.jsonl")
+    assert "p.parquet, row 2: `text` must be a text" in predict(built, "p.parquet", "o.csv", code=2)
+    predict(built, "p.parquet", "o.jsonl", "--keep-going")
+    found = read_jsonl(built.root / "o.jsonl")
     assert [row["error"] is None for row in found] == [True, False, True]
     for column in ("n", "raw"):
         said = built.bertspec(
             "predict", "tiny", "--input", "p.parquet", "--column", column, "--keep-going"
         )
         assert said.count("error[E453]") == 3
-    said = _predict(built, "p.parquet", "o.csv", "--column", "txt", code=2)
+    said = predict(built, "p.parquet", "o.csv", "--column", "txt", code=2)
     assert "E309" in said
     assert "p.parquet: there is no column `txt`" in said
     twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
     pq.write_table(twice, built.root / "twice.parquet")
-    assert "E304" in _predict(built, "twice.parquet", "o.csv", code=2)
+    assert "E304" in predict(built, "twice.parquet", "o.csv", code=2)
     content = (built.root / "p.parquet").read_bytes()
     (built.root / "cut.parquet").write_bytes(content[:100])
-    assert "E331" in _predict(built, "cut.parquet", "o.csv", code=2)
+    assert "E331" in predict(built, "cut.parquet", "o.csv", code=2)
 
 
 @pytest.mark.parametrize("coded", [False, True])
@@ -61,17 +47,17 @@ def test_a_text_of_parquet_that_is_not_utf_8_is_an_error_of_its_row(
     }
     pq.write_table(pa.table(table), built.root / "raw.parquet")
     wanted = ("raw.parquet", "u.jsonl", "--carry", "one", "--carry", "raw")
-    _predict(built, *wanted, "--carry", "tags", "--keep-going")
-    found = _rows(built.root / "u.jsonl")
+    predict(built, *wanted, "--carry", "tags", "--keep-going")
+    found = read_jsonl(built.root / "u.jsonl")
     codes = [row["error"] and row["error"]["code"] for row in found]
     assert codes == [None, "E302", "E302", "E453", "E302", None]
     (first, *_, last) = found
     assert (first["text"], first["tags"], first["raw"]) == ("good", ["a"], "ff")
     assert (last["text"], last["tags"]) == ("last", ["f", None])
-    assert "error[E302]: raw.parquet, row 2: not UTF-8" in _predict(built, *wanted, code=2)
-    _predict(built, "raw.parquet", "u.jsonl", "--keep-going")
-    assert _rows(built.root / "u.jsonl")[2]["error"] is None, "the column is not read"
+    assert "error[E302]: raw.parquet, row 2: not UTF-8" in predict(built, *wanted, code=2)
+    predict(built, "raw.parquet", "u.jsonl", "--keep-going")
+    assert read_jsonl(built.root / "u.jsonl")[2]["error"] is None, "the column is not read"
     deep = pa.StructArray.from_arrays([texts], ["a"])
     pq.write_table(pa.table({"text": ["a"] * len(deep), "deep": deep}), built.root / "raw.parquet")
-    said = _predict(built, "raw.parquet", "u.jsonl", "--carry", "deep", "--keep-going", code=2)
+    said = predict(built, "raw.parquet", "u.jsonl", "--carry", "deep", "--keep-going", code=2)
     assert "error[E331]: raw.parquet, rows 1 to 6: column `deep` is damaged" in said

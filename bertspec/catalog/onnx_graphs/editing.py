@@ -12,6 +12,10 @@ ORT = "com.microsoft"
 """The domain of onnxruntime's own operators."""
 
 
+INT32 = 6
+"""onnx.TensorProto.INT32: these operators take no other ids and masks."""
+
+
 @dataclass(frozen=True)
 class Linear:
     """A value times a matrix, and a bias where there is one, by their names."""
@@ -125,17 +129,13 @@ class Editor:
         import onnx
         from onnx.helper import make_graph, make_model, make_tensor_value_info
 
-        read, nodes = {name}, []
-        for node in reversed(self.nodes):
-            if not read.isdisjoint(node.output):
-                read |= _read_by(node)
-                nodes.append(node)
+        nodes, read = _needed(self.nodes, {name})
         inputs, weights = (
             [value for value in values if value.name in read]
             for values in (self._graph.input, self._graph.initializer)
         )
         output = make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        graph = make_graph(nodes[::-1], name, inputs, [output], weights)
+        graph = make_graph(nodes, name, inputs, [output], weights)
         about = self._model
         return make_model(
             graph, opset_imports=about.opset_import, functions=about.functions,
@@ -152,14 +152,10 @@ class Editor:
             nodes += self._made.get(id(node), [])
             if id(node) not in self._removed:
                 nodes.append(node)
-        read = set(self._outputs)
-        kept = []
-        for node in reversed(nodes):
-            if not read.isdisjoint(node.output):
-                read |= _read_by(node)
-                kept.append(type(node).FromString(node.SerializeToString()))
+        needed, read = _needed(nodes, self._outputs)
+        kept = [type(node).FromString(node.SerializeToString()) for node in needed]
         self._graph.ClearField("node")
-        self._graph.node.extend(reversed(kept))
+        self._graph.node.extend(kept)
         weights = self._graph.initializer  # not copied: they may be large
         for place in reversed(range(len(weights))):
             if weights[place].name not in read:
@@ -176,6 +172,18 @@ def keep_used_opsets(model: "onnx.ModelProto") -> None:
     model.ClearField("opset_import")
     for domain, version in opsets:
         model.opset_import.add(domain=domain, version=version)
+
+
+def _needed(
+    nodes: "Sequence[onnx.NodeProto]", wanted: set[str]
+) -> "tuple[list[onnx.NodeProto], set[str]]":
+    """Of nodes in their order those that make what is wanted, and with it all that they read."""
+    read, kept = set(wanted), []
+    for node in reversed(nodes):
+        if not read.isdisjoint(node.output):
+            read |= _read_by(node)
+            kept.append(node)
+    return kept[::-1], read
 
 
 def _read_by(node: "onnx.NodeProto") -> set[str]:

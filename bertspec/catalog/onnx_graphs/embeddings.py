@@ -2,13 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from bertspec.catalog.onnx_graphs.editing import ORT, Editor
+from bertspec.catalog.onnx_graphs.editing import INT32, ORT, Editor
 
 if TYPE_CHECKING:
     import onnx
-
-_INT32 = 6
-"""onnx.TensorProto.INT32: the operator takes no other ids."""
 
 
 def fuse_embeddings(model: "onnx.ModelProto") -> None:
@@ -35,7 +32,7 @@ def _fuse(editor: Editor, norm: "onnx.NodeProto") -> None:
         return
     casted = {kind: f"{ids}_int32" for kind, (_, ids) in tables.items()}
     for kind, (_, ids) in tables.items():
-        editor.make("Cast", [ids], casted[kind], norm, to=_INT32)
+        editor.make("Cast", [ids], casted[kind], norm, to=INT32)
     segment = "segment" in tables
     inputs = [
         casted["word"],

@@ -8,13 +8,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bertspec.catalog.onnx_graphs.editing import ORT, Editor, Linear
+from bertspec.catalog.onnx_graphs.editing import INT32, ORT, Editor, Linear
 
 if TYPE_CHECKING:
     import onnx
-
-_INT32 = 6
-"""onnx.TensorProto.INT32: the operators take no other mask."""
 
 _MASK, _MASK_INT32 = "attention_mask", "attention_mask_int32"
 
@@ -48,7 +45,7 @@ def fuse_projections(model: "onnx.ModelProto") -> None:
         if options["unidirectional"] or not known[bias]:
             continue
         if bias and not editor.has(_MASK_INT32):
-            editor.make("Cast", [_MASK], _MASK_INT32, editor.nodes[0], to=_INT32)
+            editor.make("Cast", [_MASK], _MASK_INT32, editor.nodes[0], to=INT32)
         mask = _MASK_INT32 if bias else ""
         layers = _of_one_value(editor, node.input[:3])
         if layers and _is_usual(editor, layers[0], options["num_heads"], options["scale"]):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bertspec.catalog.onnx_graphs.attention import MASKED
-from bertspec.catalog.onnx_graphs.translations import Translations
+from bertspec.catalog.onnx_graphs.translations import Translations, is_bool, of_torch
 
 _GELU, _ATTENTION = 20, 23
 """Operator sets from which on there is a standard operator, which torch writes."""
@@ -23,7 +23,7 @@ def standard_translations(opset: int) -> Translations:
     if opset < _GELU:
         found[aten.gelu.default] = _gelu
     if opset < _ATTENTION:
-        found[aten.scaled_dot_product_attention.default] = _attention
+        found[aten.scaled_dot_product_attention.default] = of_torch(_attention)
     return found
 
 
@@ -45,36 +45,29 @@ def _gelu(self: Any, approximate: str = "none") -> Any:
 
 
 def _attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    attn_mask: Any = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,  # noqa: FBT001, FBT002 - torch's signature
-    scale: float | None = None,
-    enable_gqa: bool = False,  # noqa: FBT001, FBT002
+    query: Any, key: Any, value: Any, mask: Any, *, scale: float, causal: bool, shared: bool
 ) -> Any:
     """Of a row that sees nothing it is the mean of all values, where torch gives 0.
 
     Only padding is such a row, in attention of windows. torch's own form asks each score whether
     it is a number, to have that 0.
     """
+    from onnx import TensorProto
+
     op = _operators()
-    if dropout_p:
-        raise ValueError("a model that is exported has no dropout")
-    if enable_gqa:
+    if shared:
         key, value = (_repeated(op, each, int(query.shape[-3])) for each in (key, value))
-    factor = int(query.shape[-1]) ** -0.5 if scale is None else scale
     *batch, last, size = range(len(query.shape))
-    scores = op.MatMul(op.Mul(query, factor), op.Transpose(key, perm=[*batch, size, last]))
-    if is_causal:
+    scores = op.MatMul(op.Mul(query, scale), op.Transpose(key, perm=[*batch, size, last]))
+    says_what_is_seen = causal or is_bool(mask)
+    if causal:
         length = [op.Shape(each, start=-2, end=-1) for each in (query, key)]
         ones = op.Expand(op.Constant(value_float=1.0), op.Concat(*length, axis=0))
-        attn_mask = op.Cast(op.Trilu(ones, upper=0), to=9)
-        scores = op.Add(scores, op.Where(attn_mask, 0.0, MASKED))
-    elif attn_mask is not None:
-        is_bool = attn_mask.dtype.name == "BOOL"
-        scores = op.Add(scores, op.Where(attn_mask, 0.0, MASKED) if is_bool else attn_mask)
+        mask = op.Cast(op.Trilu(ones, upper=0), to=TensorProto.BOOL)
+    if says_what_is_seen:
+        mask = op.Where(mask, 0.0, MASKED)
+    if mask is not None:
+        scores = op.Add(scores, mask)
     return op.MatMul(op.Softmax(scores, axis=-1), value)
 
 

@@ -32,6 +32,33 @@ def _attention() -> Callable[..., Any]:
     kinds = dict.fromkeys(integers, OpSchema.AttrType.INT) | {"scale": OpSchema.AttrType.FLOAT}
     marker = _operator(MARKERS, "Attention", ("query", "key", "value", "mask"), kinds)
 
+    def write(
+        query: Any, key: Any, value: Any, mask: Any, *, scale: float, causal: bool, shared: bool
+    ) -> Any:
+        if shared:
+            raise ValueError("attention whose heads share keys is not one operator")
+        return marker(
+            query,
+            key,
+            value,
+            mask,
+            num_heads=int(query.shape[1]),
+            size=int(query.shape[3]),
+            scale=scale,
+            unidirectional=int(causal),
+            mask_is_bool=int(is_bool(mask)),
+        )
+
+    return of_torch(write)
+
+
+def of_torch(write: Callable[..., Any]) -> Callable[..., Any]:
+    """Torch's attention, as `write` writes it.
+
+    That is given query, key, value, mask or None, the `scale` of scores, whether it is `causal`,
+    and whether heads of queries have `shared` keys.
+    """
+
     def attention(
         query: Any,
         key: Any,
@@ -42,22 +69,19 @@ def _attention() -> Callable[..., Any]:
         scale: float | None = None,
         enable_gqa: bool = False,  # noqa: FBT001, FBT002
     ) -> Any:
-        heads, size = int(query.shape[1]), int(query.shape[3])
-        if enable_gqa or dropout_p:
-            raise ValueError("attention whose heads share keys is not one operator")
-        return marker(
-            query,
-            key,
-            value,
-            attn_mask,
-            num_heads=heads,
-            size=size,
-            scale=size**-0.5 if scale is None else scale,
-            unidirectional=int(is_causal),
-            mask_is_bool=int(attn_mask is not None and attn_mask.dtype.name == "BOOL"),
+        if dropout_p:
+            raise ValueError("a model that is exported has no dropout")
+        factor = int(query.shape[-1]) ** -0.5 if scale is None else scale
+        return write(
+            query, key, value, attn_mask, scale=factor, causal=is_causal, shared=enable_gqa
         )
 
     return attention
+
+
+def is_bool(mask: Any) -> bool:
+    """Whether a mask says what is seen, and is not added to scores."""
+    return mask is not None and mask.dtype.name == "BOOL"
 
 
 def _gelu() -> Callable[..., Any]:

@@ -49,8 +49,7 @@ def formats_of(folder: Path, bundle: Bundle) -> list[Format | Absent]:
     Raises InputError: E457 for a file that is not as it was exported, E451 for one that is missing.
     """
     seal = Seal.read(folder)
-    seal.require(FILE, TOKENIZER)
-    seal.require_about(bundle.models.values())
+    seal.require(FILE, TOKENIZER, *seal.about(bundle.models.values()))
     return [_trained(folder), *_exported(folder, bundle, seal)]
 
 

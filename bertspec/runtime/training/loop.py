@@ -178,13 +178,15 @@ class _Notes:
         `at_fault` finds, by the weights, which sequences alone give no number.
         """
         if step.is_there:
-            self._require_finite(step, at_fault)
+            self._finite(step, at_fault)
         return step
 
-    def _require_finite(self, step: Step, at_fault: Callable[[], Sequence[int]] = list) -> None:
+    def _finite(
+        self, step: Step, at_fault: Callable[[], Sequence[int]] = list
+    ) -> tuple[float, float]:
         loss, norm = step.numbers()
         if math.isfinite(loss) and math.isfinite(norm):
-            return
+            return loss, norm
         # Several sequences may be of one row.
         rows = {self.tokens.row(int(sequence)) for sequence in step.sequences}
         wrong = set() if math.isfinite(loss) else {self.tokens.row(s) for s in at_fault()}
@@ -194,9 +196,8 @@ class _Notes:
         """Wait for the last step and note it; raises InputError (E404) if it is no number."""
         if self.last is None:
             return
-        loss, norm = self.last.numbers()
+        loss, norm = self._finite(self.last)
         step, rate, sequences = self.progress.step, self.last.rate, self.last.sequences
-        self._require_finite(self.last)
         self.last = None
         self.progress.add(loss, rate)
         self.observe("steps", step, {"loss": loss, "learning_rate": rate, "gradient_norm": norm})
