@@ -47,7 +47,7 @@ STAGE_KINDS: Mapping[str, StageKind] = {
     ),
     "seeds": StageKind(1),
     "export": StageKind(
-        12,
+        13,
         (
             *("huggingface_hub", "pyyaml"),  # write the model card
             *("cyclonedx-python-lib", "packageurl-python"),  # write the bill of materials

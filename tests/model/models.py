@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from bertspec.catalog.base import Base
 from bertspec.catalog.bases.scratch import ScratchBase
+from bertspec.catalog.onnx_graphs.session import open_session
 from bertspec.catalog.tasks.text_classification import TextClassification
 from tests.projects import SPEC, rows
 from tests.stages import as_made
@@ -93,14 +95,23 @@ def operators(path: Path) -> Counter[str]:
     return Counter(node.op_type for node in onnx.load(path).graph.node)
 
 
-def fused_operators(path: Path, folder: Path) -> tuple[dict[str, int], dict[str, int]]:
+def fused_operators(
+    path: Path, folder: Path, session: Callable[[Path], Any] = open_session
+) -> tuple[dict[str, int], dict[str, int]]:
     """Of attention, normalisation, GELU and embeddings: those of a file, and those that run."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.optimized_model_filepath = str(folder / "optimized.onnx")
-    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    with patch("onnxruntime.SessionOptions", return_value=options):
+        session(path)
     first, second = operators(path), operators(folder / "optimized.onnx")
     return _fused(first), _fused(second)
+
+
+def usual_session(path: Path) -> Any:
+    """One that knows nothing of bertspec."""
+    options = onnxruntime.SessionOptions()
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _fused(found: Counter[str]) -> dict[str, int]:

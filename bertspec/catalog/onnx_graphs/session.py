@@ -9,6 +9,11 @@ and not from one run to the next, as the default does on the cores that other wo
 `session.force_spinning_stop`, which says just that, has left runs hanging (onnxruntime 1.32).
 """
 
+SLOW = ["SkipLayerNormFusion"]
+"""Of the fusions that onnxruntime makes of plain ONNX: see norms.py, which keeps them from files
+that are for processors alone. 128 tokens of MiniLM take a tenth more of a core with it.
+"""
+
 
 def open_session(model: Path | bytes, threads: int | None = None) -> Any:
     """A session of a file or of its bytes, by default with a thread a core."""
@@ -20,4 +25,6 @@ def open_session(model: Path | bytes, threads: int | None = None) -> Any:
     if threads is not None:
         options.intra_op_num_threads = threads
     source = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        source, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
+    )
