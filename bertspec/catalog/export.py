@@ -100,6 +100,14 @@ class Export(Model, ABC):
         """
         return None
 
+    @property
+    def alone(self) -> bool:
+        """Whether its numbers for a sequence would depend on those that are run with it.
+
+        Then predict runs each by itself, and so the export is measured.
+        """
+        return False
+
     @classmethod
     def files(cls, path: Path) -> list[Path]:
         """What an export with this file or folder consists of."""

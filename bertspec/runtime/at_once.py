@@ -1,7 +1,6 @@
 """What predict runs at once: so many inputs are held, and so many of their sequences are a batch.
 
-Exports are compared with PyTorch on the same batches: in 8 bits the numbers of a text may depend
-on those beside it.
+Exports are compared with PyTorch on the same batches.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,9 +42,12 @@ def chunks(inputs: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
         yield chunk
 
 
-def runs(task: Task, lengths: "np.ndarray") -> "Iterator[np.ndarray]":
-    """The sequences of a chunk, which have so many tokens each, in the batches that are run."""
-    return batches_by_length(lengths, task.rows_at_once, TOKENS_AT_ONCE)
+def runs(task: Task, lengths: "np.ndarray", *, alone: bool) -> "Iterator[np.ndarray]":
+    """The sequences of a chunk, which have so many tokens each, in the batches that are run.
+
+    `alone` is that of the export.
+    """
+    return batches_by_length(lengths, 1 if alone else task.rows_at_once, TOKENS_AT_ONCE)
 
 
 def characters(value: Any) -> int:

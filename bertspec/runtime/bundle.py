@@ -44,6 +44,8 @@ class Bundle(Model):
     pad_id: int = Field(ge=0)
     models: dict[str, Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")]]
     """Name of an export -> its file, or its folder, in the folder itself: no other may be named."""
+    alone: tuple[str, ...] = Field(default=(), strict=False, json_schema_extra={"since": 2})
+    """Those of them that run each sequence by itself, see `Export.alone`."""
     default: str = Field(default=ONNX, json_schema_extra={"since": 2})
     """Which of them predict runs when none is named: the first ONNX one of the spec."""
 

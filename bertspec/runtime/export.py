@@ -63,7 +63,9 @@ def run(context: Context[ExportParams]) -> None:
         for export in params.export:
             export.write(module, folder / export.filename, shared)
             runner = export.runner(folder / export.filename, shared.threads, task)
-            got = infer_as_predicted(runner, task, examples, about.fields, pad_id)
+            got = infer_as_predicted(
+                runner, task, examples, about.fields, pad_id, alone=export.alone
+            )
             compared = compare(task, examples, expected, got, decision)
             parity[export.name] = compared.summary(export)
             found += failures(export, examples, compared)
@@ -80,6 +82,7 @@ def run(context: Context[ExportParams]) -> None:
         decision=decision,
         pad_id=pad_id,
         models={export.name: export.filename for export in params.export},
+        alone=tuple(export.name for export in params.export if export.alone),
         default=next((e.name for e in params.export if e.type == ONNX), ONNX),
     )
     bundle.write(folder)

@@ -77,18 +77,20 @@ def infer(
 
 
 def infer_as_predicted(
-    runner: Runner, task: Task, examples: Examples, fields: Sequence[str], pad_id: int
-) -> "Sequence[np.ndarray]":
+    runner: Runner, task: Task, examples: Examples, fields: Sequence[str], pad_id: int, *,
+    alone: bool,
+) -> "Sequence[np.ndarray]":  # fmt: skip
     """What the task keeps of each sequence's output, in their order, from an exported model.
 
-    The batches are those in which `bertspec predict` runs the rows, of which it is given `fields`.
+    The batches are those in which `bertspec predict` runs the rows, of which it is given `fields`;
+    `alone` is that of the export.
     """
     import torch
 
     tokens = examples.tokens
     kept: dict[int, np.ndarray] = {}
     with torch.inference_mode():
-        for rows in _as_predicted(task, examples, fields):
+        for rows in _as_predicted(task, examples, fields, alone=alone):
             batch = collate(task, tokens, rows, pad_id, DRAW)
             inputs = {name: batch.inputs[name].numpy() for name in INPUTS}
             found = task.keep(runner(inputs), inputs, batch.targets.numpy())
@@ -96,12 +98,14 @@ def infer_as_predicted(
     return [kept[row] for row in range(len(tokens))]
 
 
-def _as_predicted(task: Task, examples: Examples, fields: Sequence[str]) -> "Iterator[np.ndarray]":
+def _as_predicted(
+    task: Task, examples: Examples, fields: Sequence[str], *, alone: bool
+) -> "Iterator[np.ndarray]":
     tokens, row = examples.tokens, 0
     firsts = [*tokens.firsts.tolist(), len(tokens)]
     for chunk in chunks(_inputs(examples, fields), characters):
         first, row = firsts[row], row + len(chunk)
-        for places in runs(task, tokens.lengths[first : firsts[row]]):
+        for places in runs(task, tokens.lengths[first : firsts[row]], alone=alone):
             yield first + places
 
 

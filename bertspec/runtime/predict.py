@@ -47,7 +47,9 @@ class Predictor:
         seal = Seal.read(folder)
         seal.require(FILE)
         self.task = task_of(self._bundle, folder)
-        self._model = folder / _file(self._bundle, folder, export)
+        name = self._bundle.default if export is None else export
+        self._model = folder / _file(self._bundle, folder, name)
+        self._alone = name in self._bundle.alone
         seal.require(self._model.name, TOKENIZER, *seal.about(self._bundle.models.values()))
         # A session is made outside of Python's lock: what else is imported is imported meanwhile.
         with ThreadPoolExecutor(1) as beside:
@@ -68,7 +70,8 @@ class Predictor:
         `choices` a list of texts. For a model of one field the values alone will do. Which keys an
         answer has depends on the task, see docs/tasks.md. Inputs are read as they come, 1,024 or
         two million characters at a time; texts of about equal length are run together, and what
-        is said of one hardly depends on that (the last bits of its numbers do).
+        is said of one hardly depends on that: the last digits of its numbers do, and in 16 bits the
+        fourth. An int8 export, whose ranges are of all that it is given at once, runs each alone.
 
         Raises InputError (E453) at the first input that cannot be predicted: one without the
         model's fields, or with other values, or that the task cannot answer.
@@ -127,7 +130,7 @@ class Predictor:
     def _run(self, tokens: Tokens) -> list[np.ndarray]:
         kept: list[np.ndarray] = [np.empty(0)] * len(tokens)
         try:
-            for places in runs(self.task, tokens.lengths):
+            for places in runs(self.task, tokens.lengths, alone=self._alone):
                 inputs = padded(tokens, places, self._bundle.pad_id)
                 outputs = self._session.run(["logits"], inputs)[0]
                 found = self.task.keep(outputs, inputs, None)
@@ -143,8 +146,8 @@ class Predictor:
         return kept
 
 
-def _file(bundle: Bundle, folder: Path, export: str | None) -> str:
-    """The file of the named export, or of the default one."""
+def _file(bundle: Bundle, folder: Path, name: str) -> str:
+    """The file of the named export."""
     runnable = [name for name, file in bundle.models.items() if file.endswith(".onnx")]
     if not runnable:
         raise InputError.of(
@@ -152,7 +155,6 @@ def _file(bundle: Bundle, folder: Path, export: str | None) -> str:
             f"{folder} has no ONNX model, which predict runs",
             "add `{type: onnx}` to `export` and build it again",
         )
-    name = bundle.default if export is None else export
     if name in bundle.models and name not in runnable:
         raise InputError.of(
             "E451",

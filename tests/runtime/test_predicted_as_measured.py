@@ -85,7 +85,7 @@ def test_a_model_predicts_what_was_evaluated(measured: Project) -> None:
 
 
 def test_what_flips_in_8_bits_is_what_parity_says(measured: Project) -> None:
-    """The range of a batch is of all its rows, so export has the batches that predict has."""
+    """A range is of all that is run at once, so export has the batches that predict has."""
     texts, rows = _raw_texts(measured), _evaluated(measured)
     parity = json.loads((measured.root / "models/tiny/parity.json").read_text())["onnx-int8"]
     predictor = Predictor(measured.root / "models/tiny/export", "onnx-int8", threads=1)
@@ -95,3 +95,10 @@ def test_what_flips_in_8_bits_is_what_parity_says(measured: Project) -> None:
     assert flips == parity["flips"] > 0
     assert parity["metric"] == "accuracy"
     assert right / len(rows) == parity["exported"]
+
+
+def test_in_8_bits_an_answer_is_that_of_a_text_by_itself(measured: Project) -> None:
+    predictor = Predictor(measured.root / "models/tiny/export", "onnx-int8", threads=1)
+    texts = _raw_texts(measured)
+    by_themselves = [next(predictor.predict([text])) for text in texts]
+    assert list(predictor.predict(texts)) == by_themselves

@@ -71,6 +71,10 @@ class Onnx(Export):
     def metric_bound(self) -> float | None:
         return None if self.quantize == "none" else self.max_metric_delta
 
+    @property
+    def alone(self) -> bool:
+        return self.quantize == "int8"  # a range is of all numbers of a run
+
     def packages(self) -> tuple[str, ...]:
         # onnx-ir is what torch.onnx.export builds the graph with.
         return ("onnx", "onnx-ir", "onnxruntime", "onnxscript")
