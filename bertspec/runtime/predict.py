@@ -33,7 +33,8 @@ Input = Mapping[str, Value] | Value
 class Predictor:
     """An exported model, ready to predict: what `bertspec.load` gives.
 
-    It may be used again and again, which is faster than a new one: it remembers words.
+    It may be used again and again, which is faster than a new one: it remembers words. Several
+    threads may use it at once.
 
     `export` is the name of one of the folder's ONNX exports, such as `onnx-int8`; by default it is
     the first one of the spec. onnxruntime computes with `threads`, by default one a core.

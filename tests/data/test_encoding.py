@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,25 @@ def test_forgetting_words_changes_nothing(limit: str, monkeypatch: pytest.Monkey
     fresh = Encoder(tokenizer, 16)
     for line in CORPUS * 2:
         check(fresh, tokenizer, 16, [line, line[::-1], line], [line[5:], line, ""])
+
+
+@pytest.mark.parametrize("most", [memo.WORDS, 500])
+def test_threads_share_the_memory_of_words(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each meets words that are new, and words that another one just adds."""
+    monkeypatch.setattr(memo, "WORDS", most)
+    tokenizer = Tokenizer.from_str(made("uncased"))
+    shared = Encoder(tokenizer, 64)
+    words = [f"{a}{b}{c}" for a in "abcth" for b in "012345xyz" for c in LETTERS]
+    parts = [[" ".join(words[i : i + 40])] * 3 for i in range(0, len(words), 20)] * 2
+
+    def ids(texts: Sequence[str]) -> Any:
+        return shared.encode(pa.array(texts, pa.string())).input_ids.to_pylist()
+
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(ids, parts))
+    alone = [Encoder(tokenizer, 64).encode(pa.array(p)).input_ids.to_pylist() for p in parts]
+    assert together == alone
+    assert list(map(ids, parts)) == alone, "nothing wrong is remembered"
 
 
 def test_the_tokenizer_given_stays_as_it_is() -> None:

@@ -1,6 +1,7 @@
 """Token ids of the words seen so far."""
 
 from itertools import repeat
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -20,18 +21,22 @@ FEW = 4096
 
 
 class Memo:
-    """Encodes each word once, until it holds too many."""
+    """Encodes each word once, until it holds too many. Several threads may do so at once."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._lock = Lock()
         self._clear()
 
     def encode(self, words: Words) -> Ragged:
         """The token ids of all words of each row."""
         distinct, codes = _distinct(words.pieces)
-        slots = self._slots(distinct)[codes]
-        lengths = self._lengths[slots]
-        values = self._ids[spread(self._starts[slots], lengths)]
+        with self._lock:
+            slots = self._slots(distinct)[codes]
+            # What others add later stands behind these words, or in other tables.
+            all_starts, all_lengths, ids = self._starts, self._lengths, self._ids
+        lengths = all_lengths[slots]
+        values = ids[spread(all_starts[slots], lengths)]
         return Ragged(values, offsets_of(lengths)[words.rows])
 
     def _clear(self) -> None:
