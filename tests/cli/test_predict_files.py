@@ -269,6 +269,33 @@ def test_behind_a_long_line_that_opens_a_quote_no_text_is_made_up(
     assert not (built.root / "open.jsonl").exists()
 
 
+OPENING = {
+    '3,"never closed\n': 4,
+    '3,"closed\nhere","and ""here"" never\n': 5,
+    '3,"closed\nhere","","never\n': 5,
+    '3,"a ""quote"" and\n""another""\n': 4,
+    '"a\n""b""\n",6" tall\n"again\n': 7,
+}
+"""Lines of CSV behind which a quoted field goes on, and where it opens: the first is line 4."""
+
+
+@pytest.mark.parametrize("begin", OPENING)
+def test_in_a_quoted_field_that_does_not_end_no_text_is_made_up(
+    built: Project, monkeypatch: pytest.MonkeyPatch, begin: str
+) -> None:
+    monkeypatch.setattr(importlib.import_module("bertspec.runtime.predicting.csv"), "LONGEST", 500)
+    before = 'id,text\n1,6" tall\n2,"a ""good"" one"\n'
+    (built.root / "endless.csv").write_text(before + begin + "n,a film of its own\n" * 40)
+    most = csv.field_size_limit()
+    try:
+        said = predict(built, "endless.csv", "endless.jsonl", "--keep-going", code=2)
+    finally:
+        csv.field_size_limit(most)  # it is of all of Python
+    assert f"error[E316]: endless.csv, line {OPENING[begin]}: a field in quotes" in said
+    assert "look for a quote that is never closed there" in said
+    assert not (built.root / "endless.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -318,6 +345,23 @@ def test_no_rows_are_a_file_without_rows(built: Project, output: str) -> None:
 def test_texts_may_be_written_to_a_file(built: Project) -> None:
     built.bertspec("predict", "tiny", "one", "two", "--output", "texts.csv")
     assert [row["text"] for row in _read_csv(built.root / "texts.csv")] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts"),
+    [
+        ("blank.csv", 'text\na\n\n""\r\n\r\nb\n\n', ["a", "", "b"]),
+        ("blank.tsv", "text\na\n\nb\n", ["a", "b"]),
+        ("blank.jsonl", '{"text": "a"}\n\n{"text": "b"}\n', ["a", "b"]),
+        ("blank.txt", "a\n\nb\n", ["a", "", "b"]),
+    ],
+)
+def test_a_blank_line_is_a_row_of_a_text_file_alone(
+    built: Project, name: str, content: str, texts: list[str]
+) -> None:
+    (built.root / name).write_bytes(content.encode())
+    predict(built, name, "blank-out.jsonl")
+    assert [row["text"] for row in read_jsonl(built.root / "blank-out.jsonl")] == texts
 
 
 @pytest.mark.parametrize("kind", READ)

@@ -22,7 +22,7 @@ def read_csv(path: Path, wanted: Wanted) -> Rows:
 
     Raises InputError, as the rows are read: E302 or E452 for a header that cannot be, E304 for two
     columns of one name, E309 for a column that is not there, E316 for a header that is too long,
-    and for a line of which the record may go on.
+    for a line of which the record may go on, and for a quoted field that does not end.
     """
     return Rows(_rows(path, wanted), text_types(wanted))
 
@@ -30,8 +30,9 @@ def read_csv(path: Path, wanted: Wanted) -> Rows:
 def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
     csv.field_size_limit(LONGEST)
     with path.open("rb") as file:
-        lines, options = _Lines(file), _OPTIONS[path.suffix.lower()]
-        records = _records(csv.reader(lines, **options), lines)
+        options = _OPTIONS[path.suffix.lower()]
+        lines = _Lines(file, has_quotes="strict" in options)
+        records = _records(csv.reader(lines, **options), lines, str(path))
         header = next(records, None)
         if header is None:
             return
@@ -40,8 +41,6 @@ def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
         _check_header(header, wanted, str(path))
         for number, record in enumerate(records, start=1):
             if isinstance(record, BertspecError):
-                if lines.is_open and "strict" in options:
-                    raise at_place(f"{path}, line {lines.number}", record)
                 yield Row(f"{path}, line {lines.number}", {}, fault=record)
             elif len(record) != len(header):
                 yield Row(f"{path}, row {number}", {}, fault=_uneven(record, header))
@@ -57,25 +56,30 @@ class _Lines(Iterator[str]):
     csv module, which forgets what it had of the record.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, has_quotes: bool) -> None:
         self.number = 0
         """Of the last line, from 1."""
+        self.opened = 0
+        """Number of the line that opens the quoted field which goes on behind the last line."""
         self.is_open = False
         """Whether a quote was opened and not closed in a line that is too long."""
-        self._quotes = 0
+        self._has_quotes = has_quotes
+        self._is_inside = False
         self._lines = _pieces(file)
 
     def begin(self) -> None:
-        """The next line is the first of a record."""
-        self._quotes = 0
+        """The next line is the first of a record; any other one begins inside a quoted field."""
+        self._is_inside = False
 
     def __next__(self) -> str:
         line = next(self._lines)
         self.number += 1
         if isinstance(line, TooLong):
-            self.is_open = (self._quotes + line.quotes) % 2 > 0
+            self.is_open = self._has_quotes and (self._is_inside + line.quotes) % 2 > 0
             raise too_long()
-        self._quotes += line.count('"')
+        if not self._is_inside or '"' in line.replace('""', ""):
+            self.opened = self.number
+        self._is_inside = True
         return line
 
 
@@ -87,8 +91,13 @@ def _pieces(file: IO[bytes]) -> Iterator[str | TooLong]:
             yield from io.StringIO(line.decode("utf-8", "surrogateescape"), newline="")
 
 
-def _records(reader: Iterator[list[str]], lines: _Lines) -> Iterator[list[str] | BertspecError]:
-    """All records but blank lines; in place of what is none, what is wrong. The reader goes on."""
+def _records(
+    reader: Iterator[list[str]], lines: _Lines, name: str
+) -> Iterator[list[str] | BertspecError]:
+    """All records but blank lines; in place of what is none, what is wrong. The reader goes on.
+
+    Raises InputError (E316) where it would go on inside a quoted field, and make up records there.
+    """
     while True:
         lines.begin()
         try:
@@ -96,9 +105,13 @@ def _records(reader: Iterator[list[str]], lines: _Lines) -> Iterator[list[str] |
         except StopIteration:
             return
         except BertspecError as error:
+            if lines.is_open:
+                raise at_place(f"{name}, line {lines.number}", error) from None
             yield error
             continue
         except csv.Error as error:
+            if "field limit" in str(error):  # no line is so long
+                raise _endless(f"{name}, line {lines.opened}") from None
             yield InputError.of(
                 "E452",
                 str(error),
@@ -107,6 +120,14 @@ def _records(reader: Iterator[list[str]], lines: _Lines) -> Iterator[list[str] |
             continue
         if record:
             yield _utf8(record)
+
+
+def _endless(place: str) -> BertspecError:
+    return InputError.of(
+        "E316",
+        f"{place}: a field in quotes that begins here has more than {LONGEST >> 20} MiB",
+        "look for a quote that is never closed there",
+    )
 
 
 def _utf8(record: list[str]) -> list[str] | BertspecError:
