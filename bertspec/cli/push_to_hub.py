@@ -39,7 +39,8 @@ def command(
     must be that of this model. The repository is made where it is missing.
 
     All files come in one commit: the hub has all of them or none. Files that it has already are not
-    sent, and when it has all, no commit is made. Its other files stay.
+    sent, and when it has all, no commit is made. Its other files stay, and so does what was added
+    to the metadata of the model card there, such as a licence.
 
     The token is that of HF_TOKEN or of `hf auth login`; HF_ENDPOINT names another hub.
 

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bertspec import __version__
@@ -16,10 +17,11 @@ from bertspec.core.redaction import without_secrets
 from bertspec.core.terminal import one_line
 from bertspec.runtime.attesting.envelope import require_signature_of, signature_of
 from bertspec.runtime.bundle import read_bundle
+from bertspec.runtime.pushing.card import card_to_send
 from bertspec.runtime.pushing.faults import push_faults
 from bertspec.runtime.pushing.login import hub_token, require_address
 from bertspec.runtime.pushing.target import MAIN, PULL_REQUEST, Target
-from bertspec.runtime.seal import FILE, SIGNATURE, Seal
+from bertspec.runtime.seal import CARD, FILE, SIGNATURE, Seal
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -34,7 +36,7 @@ class Pushed:
     sent: tuple[str, ...]
     """Files that it had not, or had otherwise; none when there is no new commit."""
     notes: tuple[str, ...] = ()
-    """What the hub has to say of the model card."""
+    """What is kept of the model card on the hub, and what the hub has to say of the new one."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def push(files: Mapping[str, Content], target: Target) -> Pushed:
     ):
         warnings.simplefilter("always", UserWarning)
         pushed = _Push(api, files, target).run()
-    notes = [str(each.message) for each in said if issubclass(each.category, UserWarning)]
+    warned = [str(each.message) for each in said if issubclass(each.category, UserWarning)]
+    notes = [*pushed.notes, *warned]
     shown = (one_line(without_secrets(note, token)) for note in dict.fromkeys(notes))
     return replace(pushed, address=without_secrets(pushed.address, token), notes=tuple(shown))
 
@@ -96,10 +99,21 @@ class _Push:
     target: Target
 
     def run(self) -> Pushed:
+        self._make_place()
+        if CARD not in self.files:
+            return self.send()
+        with TemporaryDirectory() as folder:
+            own = self.files[CARD].path
+            card, kept = card_to_send(self.api, self.target, own, Path(folder))
+            content = Content(card, file_digest(card))
+            pushed = replace(self, files={**self.files, CARD: content}).send()
+        note = f"kept of {CARD} on the hub: {', '.join(kept)}"
+        return replace(pushed, notes=(note,)) if kept else pushed
+
+    def send(self) -> Pushed:
         from huggingface_hub import CommitOperationAdd
 
         repo, revision = self.target.repo, self.target.revision
-        self._make_place()
         wanted = self._others(revision)
         if not wanted:
             head = self.api.model_info(repo, revision=revision).sha

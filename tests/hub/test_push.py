@@ -107,11 +107,42 @@ def test_only_what_the_hub_has_not_is_sent_and_its_other_files_stay(
     ]
     assert repo.heads["main"] == head
     assert not any("/commit/" in r or "lfs" in r for r in uploads.requests)
-    (_folder(exported) / "README.md").write_text("---\nlicense: mit\n---\n# Tiny\n")
+    card = _folder(exported) / "README.md"
+    card.write_text(card.read_text() + "More words.\n")
     Seal.of(_folder(exported)).write()
     assert "sent 2 of 10 files" in exported.bertspec("push-to-hub", "tiny", REPO)
     assert uploads.files(REPO) == _content(exported) | {"notes.txt": b"of somebody"}
     assert len(repo.commits) == 3
+
+
+ADDED = "license: other\nlicense_name: acme\nlanguage: no\nbase_model: acme/base\n"
+
+
+def test_what_was_added_to_the_card_on_the_hub_is_kept(
+    exported: Project, uploads: UploadHub, tmp_path: Path
+) -> None:
+    """It stays where it stood; of what ours has, too, ours is sent, and so is the text."""
+    exported.bertspec("push-to-hub", "tiny", REPO)
+    own = (_folder(exported) / "README.md").read_text()
+    there = own.replace("---\n", f"---\n{ADDED}", 1)
+    uploads.create(REPO, _content(exported) | {"README.md": there.encode()})
+    said = exported.bertspec("push-to-hub", "tiny", REPO)
+    assert "kept of README.md on the hub: license, license_name, language, base_model" in said
+    card = uploads.files(REPO)["README.md"].decode()
+    assert card == there.replace("language: no", "language: 'no'")
+    assert "no new commit" in exported.bertspec("push-to-hub", "tiny", REPO)
+    other = there.replace("library_name: bertspec", "library_name: other") + "Words of others.\n"
+    uploads.create(REPO, {"README.md": other.encode()})
+    exported.bertspec("push-to-hub", "tiny", REPO, "--create-pr")
+    assert uploads.files(REPO, "refs/pr/1")["README.md"].decode() == card
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    for name, content in uploads.files(REPO, "refs/pr/1").items():
+        (taken / name).write_bytes(content)
+    bertspec.load(taken)
+    said = exported.bertspec("bundle", "verify", str(taken), code=1)
+    assert said.count("error[") == 1
+    assert "README.md is not as it was exported" in said
 
 
 def test_a_branch_is_made_where_it_is_missing_and_main_stays(
@@ -131,14 +162,16 @@ def test_a_pull_request_leaves_main_and_can_be_pushed_to(
 ) -> None:
     repo = uploads.create(REPO)
     before = repo.heads["main"]
-    said = exported.bertspec("push-to-hub", "tiny", REPO, "--create-pr")
-    assert said.splitlines()[-1] == f"{uploads.url}/{REPO}/discussions/1"
-    assert repo.heads["main"] == before
-    assert uploads.files(REPO, "refs/pr/1") == _content(exported)
     (_folder(exported) / "README.md").write_text("# Tiny\n")
     Seal.of(_folder(exported)).write()
-    said = exported.bertspec("push-to-hub", "tiny", REPO, "--revision", "refs/pr/1")
+    said = exported.bertspec("push-to-hub", "tiny", REPO, "--create-pr")
+    assert f"\n{uploads.url}/{REPO}/discussions/1" in said
     assert "empty or missing yaml metadata" in said, "what the hub says of the card is told"
+    assert repo.heads["main"] == before
+    assert uploads.files(REPO, "refs/pr/1") == _content(exported)
+    (_folder(exported) / "README.md").write_text("# Tiny, again\n")
+    Seal.of(_folder(exported)).write()
+    exported.bertspec("push-to-hub", "tiny", REPO, "--revision", "refs/pr/1")
     assert uploads.files(REPO, "refs/pr/1") == _content(exported)
     both = ("--create-pr", "--revision", "v2")
     assert "no --revision" in exported.bertspec("push-to-hub", "tiny", REPO, *both, code=2)

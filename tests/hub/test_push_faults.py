@@ -93,6 +93,8 @@ def test_who_may_not_write_is_told(
         (Trouble(COMMIT, 412, "A commit has happened since"), 2, ["E475", "run it again"]),
         (Trouble(PREUPLOAD, 404, "gone"), 2, ["E475", "check OWNER/NAME"]),
         (Trouble(PREUPLOAD, 500, "oh"), 3, ["E473", "busy or broken (500)", "run it again"]),
+        (Trouble("GET .*/resolve/", 503, "d"), 3, ["E473", "busy or broken (503)"]),
+        (Trouble("HEAD .*/resolve/", 0), 3, ["E473", "the connection to the hub failed"]),
         (Trouble("GET ", 503, "down"), 3, ["E473", "busy or broken (503)"]),
         (Trouble(PREUPLOAD, 429, "slowly"), 3, ["E473", "busy or broken (429)"]),
         (Trouble("PUT ", 503, "SlowDown"), 3, ["E473", "SlowDown"]),
@@ -119,7 +121,7 @@ def test_who_may_not_write_is_told(
 def test_what_the_hub_refuses_is_told_and_leaves_nothing(
     exported: Project, uploads: UploadHub, trouble: Trouble, code: int, words: list[str]
 ) -> None:
-    repo = uploads.create(REPO)
+    repo = uploads.create(REPO, {"README.md": b"# Tiny\n"})
     uploads.troubles.append(trouble)
     said = _push(exported, code=code)
     assert [word for word in words if word not in said] == []
@@ -153,6 +155,17 @@ def test_a_model_card_that_the_hub_cannot_read_is_told_before_anything_is_sent(
     assert "E475" in said
     assert "Invalid metadata in README.md" in said
     assert not any(request.startswith("PUT") for request in uploads.requests)
+
+
+@pytest.mark.parametrize("metadata", ["license: [mit", "- mit", "? [a]\n: b"])
+def test_metadata_on_the_hub_that_cannot_be_read_are_not_lost(
+    exported: Project, uploads: UploadHub, metadata: str
+) -> None:
+    repo = uploads.create(REPO, {"README.md": f"---\n{metadata}\n---\n# Tiny\n".encode()})
+    said = _push(exported, code=2)
+    assert "E475" in said
+    assert "the metadata of README.md of acme/tiny at main cannot be read: " in said
+    assert len(repo.commits) == 1
 
 
 def test_trouble_that_is_over_soon_is_not_told(exported: Project, uploads: UploadHub) -> None:
