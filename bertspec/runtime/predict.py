@@ -21,7 +21,11 @@ from bertspec.runtime.seal import Seal
 if TYPE_CHECKING:
     from bertspec.catalog.encoding.encoder import Encoder
 
-_FORMS = {"text": "write it as one text", "list": 'write it as `["...", "..."]`'}
+_FORMS = {
+    "text": ("a text", "write it as one text"),
+    "list": ("a list of texts", 'write it as `["...", "..."]`'),
+}
+"""What a value must be, and how it is written."""
 
 Value = str | Sequence[str]
 """A text, or a list of texts."""
@@ -116,8 +120,9 @@ class Predictor:
         for name, given in value.items():
             wanted = "list" if self.task.column_kind(name) == "list" else "text"
             if kind_of(given) != wanted:
+                kind, advice = _FORMS[wanted]
                 return InputError.of(
-                    "E453", f"`{name}` must be a {wanted}, and it is {shown(given)}", _FORMS[wanted]
+                    "E453", f"`{name}` must be {kind}, and it is {shown(given)}", advice
                 )
         return value
 

@@ -14,6 +14,9 @@ from bertspec.runtime.predicting.layout import Layout
 from bertspec.runtime.predicting.row import Row
 from bertspec.runtime.predicting.values import size_of
 
+WORDS = "tokens"
+"""The field that a sentence will do for: it is split into its words."""
+
 
 def predicted(
     predictor: Predictor, rows: Iterable[Row], *, keep_going: bool
@@ -38,21 +41,25 @@ def _size(row: Row) -> int:
 
 
 def _with_lists(row: Row, names: Sequence[str]) -> Row:
-    """The row with texts as lists, where lists are wanted."""
+    """The row with texts as lists, where lists are wanted; one that is no list stays a text."""
     texts = {name: row.values[name] for name in names if isinstance(row.values.get(name), str)}
     if not texts:
         return row
-    return replace(row, values={**row.values, **{n: _as_list(t) for n, t in texts.items()}})
+    lists = {n: as_list(text, split=n == WORDS) for n, text in texts.items()}
+    return replace(row, values={**row.values, **lists})
 
 
-def _as_list(text: str) -> list[str]:
-    """A list written as JSON; any other text is cut at white space."""
-    if text.startswith("["):
-        with suppress(ValueError, RecursionError):
-            value = json.loads(text)
-            if all(isinstance(item, str) for item in value):
-                return list(value)
-    return text.split()
+def as_list(text: str, *, split: bool) -> list[str] | str:
+    """A list of texts that is written as JSON. With `split`, what begins with no `[` is a sentence,
+    and its words are at white space. Any other text is itself, which no model takes for a list.
+    """
+    if not text.lstrip().startswith("["):
+        return text.split() if split else text
+    with suppress(ValueError, RecursionError):
+        value = json.loads(text)
+        if all(isinstance(item, str) for item in value):
+            return list(value)
+    return text
 
 
 def write_predictions(
