@@ -80,15 +80,22 @@ def reason(error: BaseException) -> str:
     return lines[0].rstrip(":") if lines else type(error).__name__
 
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
-"""What torch says of it, on the CPU and on GPUs, and what C++ does: in a plain RuntimeError."""
+_NO_MEMORY = (
+    "out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate",
+    "bad_alloc",
+)  # fmt: skip
+"""What torch says of it, on the CPU and on GPUs, what onnxruntime does, and C++: in a plain
+RuntimeError, or an error of onnxruntime's own.
+"""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, in Python, a library or the system."""
     if isinstance(error, MemoryError) or getattr(error, "errno", None) == ENOMEM:
         return True
-    return isinstance(error, RuntimeError) and any(m in str(error).lower() for m in _NO_MEMORY)
+    of_onnxruntime = type(error).__module__.startswith("onnxruntime.")
+    told = of_onnxruntime or isinstance(error, RuntimeError)
+    return told and any(m in str(error).lower() for m in _NO_MEMORY)
 
 
 _DISK_FULL = ("no space left on device", "disk quota exceeded", "iostream error")

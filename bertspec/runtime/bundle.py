@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, StringConstraints, ValidationError
 
 from bertspec.catalog.long_documents import LongDocuments
-from bertspec.core.errors import BertspecError, InputError, reason
+from bertspec.core.errors import (
+    BertspecError,
+    EnvironmentFault,
+    InputError,
+    is_out_of_memory,
+    reason,
+)
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -143,7 +149,10 @@ def task_of(bundle: Bundle, folder: Path) -> "Task":
 
 @contextmanager
 def loading(path: Path) -> Iterator[None]:
-    """Raise InputError (E451) for a file that is missing, and for whatever a library says of it."""
+    """Raise InputError (E451) for a file that is missing, and for whatever a library says of it.
+
+    Raises EnvironmentFault (E504) where that is that there is too little memory.
+    """
     if not path.exists():
         raise InputError.of("E451", f"{path} is missing", RESTORE)
     try:
@@ -151,4 +160,17 @@ def loading(path: Path) -> Iterator[None]:
     except (BertspecError, ModuleNotFoundError):
         raise
     except Exception as error:  # noqa: BLE001 - their errors share no class
+        if is_out_of_memory(error):
+            raise no_memory(str(path), error) from None
         raise InputError.of("E451", f"{path} cannot be loaded: {reason(error)}", RESTORE) from None
+
+
+def no_memory(
+    what: str,
+    error: Exception,
+    advice: str = "close other programs, or run it on a machine with more memory",
+) -> BertspecError:
+    """E504: there was too little memory for a model."""
+    return EnvironmentFault.of(
+        "E504", f"{what} needs more memory than there is: {reason(error)}", advice
+    )

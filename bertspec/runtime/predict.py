@@ -12,10 +12,18 @@ from bertspec.catalog.base import TOKENIZER
 from bertspec.catalog.batch import Tokens, padded
 from bertspec.catalog.onnx_graphs.session import open_session
 from bertspec.catalog.task import Answer, Task
-from bertspec.core.errors import BertspecError, InputError, reason
+from bertspec.core.errors import BertspecError, InputError, is_out_of_memory, reason
 from bertspec.core.names import did_you_mean
 from bertspec.runtime.at_once import characters, chunks, kind_of, runs
-from bertspec.runtime.bundle import FILE, RESTORE, Bundle, loading, read_bundle, task_of
+from bertspec.runtime.bundle import (
+    FILE,
+    RESTORE,
+    Bundle,
+    loading,
+    no_memory,
+    read_bundle,
+    task_of,
+)
 from bertspec.runtime.seal import Seal
 
 if TYPE_CHECKING:
@@ -41,10 +49,11 @@ class Predictor:
     threads may use it at once.
 
     `export` is the name of one of the folder's ONNX exports, such as `onnx-int8`; by default it is
-    the first one of the spec. onnxruntime computes with `threads`, by default one a core.
+    the first one of the spec. onnxruntime computes with `threads`, by default one for each core
+    that the process may use.
     Raises InputError: E451 for a folder that is none, or has no such export, or whose files are
     broken or do not fit together; E457 for a file that is not as it was exported, or is of another
-    model.
+    model. Raises EnvironmentFault (E504) for too little memory, as `predict` does.
     """
 
     def __init__(self, folder: Path, export: str | None = None, threads: int | None = None) -> None:
@@ -143,6 +152,8 @@ class Predictor:
                 for place, output in zip(places, found, strict=True):
                     kept[place] = output
         except Exception as error:  # noqa: BLE001 - the errors of onnxruntime share no class
+            if is_out_of_memory(error):
+                raise no_memory(str(self._model), error) from None
             raise InputError.of(
                 "E451",
                 f"{self._model} cannot be run with the tokenizer.json and bundle.json beside it: "

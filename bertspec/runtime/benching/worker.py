@@ -10,18 +10,12 @@ from time import perf_counter
 from typing import Any, NoReturn
 
 from bertspec.catalog.tasks import TASKS
-from bertspec.core.errors import (
-    BertspecError,
-    EnvironmentFault,
-    InputError,
-    is_out_of_memory,
-    reason,
-)
+from bertspec.core.errors import BertspecError, InputError, is_out_of_memory, reason
 from bertspec.runtime.benching.formats import Format
 from bertspec.runtime.benching.ids import Vocabulary
 from bertspec.runtime.benching.loading import load
 from bertspec.runtime.benching.memory import peak_memory
-from bertspec.runtime.bundle import RESTORE
+from bertspec.runtime.bundle import RESTORE, no_memory
 from bertspec.runtime.child import tell
 from bertspec.runtime.torch_setup import let_waiting_threads_sleep
 
@@ -79,10 +73,13 @@ def _take(
         _runs(run, inputs, WARM_SECONDS, WARM_RUNS)
         return _runs(run, inputs, seconds, LEAST_RUNS)
     except Exception as error:  # noqa: BLE001 - the errors of runtimes share no class
-        what = f"{format.path} cannot be run with {batch} x {tokens} tokens: {reason(error)}"
+        size = f"with {batch} x {tokens} tokens"
         if is_out_of_memory(error):
-            raise EnvironmentFault.of("E504", what, "lower --batch or --tokens") from None
-        raise InputError.of("E451", what, RESTORE) from None
+            what = f"{format.path} {size}"
+            raise no_memory(what, error, "lower --batch or --tokens") from None
+        raise InputError.of(
+            "E451", f"{format.path} cannot be run {size}: {reason(error)}", RESTORE
+        ) from None
 
 
 def _runs(run: Any, inputs: Any, seconds: float, least: int) -> list[float]:
