@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from bertspec.core.packages import available_cores
+
 SPIN_MICROSECONDS = "1000"
 """How long a thread without work looks for some before it sleeps: from one operator to the next,
 and not from one run to the next, as the default does on the cores that other work waits for.
@@ -16,15 +18,18 @@ that are for processors alone. 128 tokens of MiniLM take a tenth more of a core 
 
 
 def open_session(model: Path | bytes, threads: int | None = None) -> Any:
-    """A session of a file or of its bytes, by default with a thread a core."""
+    """A session of a file or of its bytes, by default with a thread a core that it may use.
+
+    Left to itself onnxruntime counts all cores, and pins its threads to those it may not use.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
     options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_MICROSECONDS)
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or available_cores()
     source = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(
-        source, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
-    )
+        source, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW,
+        enable_fallback=False,  # it would print what went wrong, and try the same again
+    )  # fmt: skip
