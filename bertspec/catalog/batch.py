@@ -170,13 +170,16 @@ def unpadded(outputs: "np.ndarray", inputs: "Mapping[str, np.ndarray]") -> "Sequ
 
 
 def padded(tokens: Tokens, rows: "np.ndarray", pad_id: int) -> "dict[str, np.ndarray]":
-    """The model's inputs for some sequences, padded to the longest: (batch, sequence) int64."""
+    """The model's inputs for some sequences, padded to the longest: (batch, sequence) int64.
+
+    They have a place at least, as no model takes none.
+    """
     import numpy as np
 
     from bertspec.catalog.encoding.ragged import spread
 
     lengths = tokens.lengths[rows]
-    real = np.arange(lengths.max()) < lengths[:, None]
+    real = np.arange(max(1, lengths.max())) < lengths[:, None]
     places = spread(tokens.offsets[rows], lengths)
     ids = np.full(real.shape, pad_id, dtype=np.int64)
     types = np.zeros_like(ids)

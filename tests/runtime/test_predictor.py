@@ -18,6 +18,7 @@ from bertspec.core.errors import InputError
 from bertspec.runtime import at_once
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.seal import Seal
+from tests.model.models import edit_json
 from tests.projects import Project
 
 REPOSITORY = Path(__file__).parents[2]
@@ -84,6 +85,19 @@ def test_the_tokenizer_of_another_model_is_refused(
             (folder / "provenance.json").write_text(statement)
         Seal.of(folder).write()
         bertspec.load(folder)
+
+
+def test_a_text_without_a_token_has_one_answer(built: Project, tmp_path: Path) -> None:
+    """Of a tokenizer that puts no tokens of its own around a text, whatever is beside it."""
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    edit_json(folder / "tokenizer.json", post_processor=None)
+    (folder / "provenance.json").unlink()
+    Seal.of(folder).write()
+    model = bertspec.load(folder)
+    (alone,) = model.predict([""])
+    for texts in (["", ""], ["film", ""], ["a warm and funny film", "film", "", " "]):
+        *_, last = model.predict(texts)
+        assert last["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-6)
 
 
 DEEP: list[Any] = []

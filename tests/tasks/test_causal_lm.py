@@ -1,5 +1,6 @@
 """Causal language models: no later token is seen, and loss and text are those of transformers."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from bertspec.catalog.batch import IGNORED
+from bertspec.catalog.encoding.encoder import Encoder
 from bertspec.catalog.export import Shared, Trained
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.long_documents import Windows
@@ -243,6 +245,14 @@ def test_a_text_that_leaves_no_room_is_named(model: Any, base: Path) -> None:
     assert found.code == "E453"
     assert "24 at most" in found.message
     assert LONG[:20] in found.message
+
+
+def test_a_text_without_a_token_is_named(model: Any, base: Path) -> None:
+    tokenizer = json.loads((base / "tokenizer.json").read_text()) | {"post_processor": None}
+    encoder = Encoder(Tokenizer.from_str(json.dumps(tokenizer)), 24)
+    error, said, other = answers(TASK, model, encoder, ["", "rain", " "])
+    assert [said] == answers(TASK, model, encoder, ["rain"])
+    assert {found.code for e in (error, other) for found in e.diagnostics} == {"E453"}
 
 
 @pytest.mark.parametrize("family", ["distilbert", "albert", "mpnet", "deberta-v2", "modernbert"])

@@ -126,12 +126,12 @@ class CausalLm(LanguageModel):
     def respond(
         self, rows: "pa.Table", encoder: "Encoder", run: RunTokens, decision: Decision
     ) -> Sequence[Answer]:
-        """An error (E453) for a text that has no room for a token more."""
+        """An error (E453) for a text with no room for a token more, or with none to go on from."""
         texts, ids = rows["text"].to_pylist(), encoder.ids(rows["text"])
         before, after = _frame(encoder)
         given = [[*before, *ids.row(row).tolist()] for row in range(len(texts))]
         grown = [list(tokens) for tokens in given]
-        going = [i for i, tokens in enumerate(given) if len(tokens) < encoder.max_length]
+        going = [i for i, tokens in enumerate(given) if 0 < len(tokens) < encoder.max_length]
         for _ in range(self.max_new_tokens):
             if not going:
                 break
@@ -142,8 +142,8 @@ class CausalLm(LanguageModel):
             ]
         return [
             self.answer({"continuation": _continuation(encoder.tokenizer, text, tokens, more)})
-            if len(tokens) < encoder.max_length
-            else _too_long(text, tokens, encoder)
+            if 0 < len(tokens) < encoder.max_length
+            else _not_to_go_on(text, tokens, encoder)
             for text, tokens, more in zip(texts, given, grown, strict=True)
         ]
 
@@ -160,7 +160,11 @@ class CausalLm(LanguageModel):
         return str(answer["continuation"])
 
 
-def _too_long(text: str, tokens: Sequence[int], encoder: "Encoder") -> BertspecError:
+def _not_to_go_on(text: str, tokens: Sequence[int], encoder: "Encoder") -> BertspecError:
+    if not tokens:  # the tokenizer puts none of its own before a text
+        return InputError.of(
+            "E453", f"{shown(text)} has no token that another could follow", "give it a text"
+        )
     return InputError.of(
         "E453",
         f"{shown(text)} has {len(tokens)} tokens, and the model reads {encoder.max_length} at "

@@ -141,14 +141,18 @@ def batches_by_length(
 ) -> "Iterator[np.ndarray]":
     """All units in batches of about equal length, the longest first: least padding.
 
-    A batch has `size` units at most, and `tokens` with its padding, or one unit.
+    A batch has `size` units at most, and `tokens` with its padding, or one unit. Units without a
+    token, of which a model sees padding alone, are together: what it says of them would else depend
+    on how much there is.
     """
     import numpy as np
 
-    order = np.argsort(-lengths, kind="stable")
+    order, filled = np.argsort(-lengths, kind="stable"), int(np.count_nonzero(lengths))
     start = 0
     while start < len(order):
         longest = max(1, int(lengths[order[start]]))
         end = start + min(size, max(1, tokens // longest))
+        if start < filled < end:
+            end = filled
         yield order[start:end]
         start = end
