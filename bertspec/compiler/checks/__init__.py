@@ -15,7 +15,7 @@ from bertspec.compiler.checks import (
     early_stopping_can_stop,
     early_stopping_has_validation,
     events_are_inside,
-    export_bounds_are_looked_at,
+    export_fields_are_looked_at,
     export_is_useful,
     exports_differ,
     family_fits_task,
@@ -108,7 +108,7 @@ RULES: tuple[Rule, ...] = (
     require_is_measured.check,
     require_is_reachable.check,
     exports_differ.check,
-    export_bounds_are_looked_at.check,
+    export_fields_are_looked_at.check,
     export_is_useful.check,
 )
 """Each looks at one spec; the second argument is the project's folder, for files beside it."""
