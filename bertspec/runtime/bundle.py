@@ -90,13 +90,19 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def _invalid(path: Path, wrong: str, error: ValidationError, values: object) -> BertspecError:
-    """E451 for a part of bundle.json, of these `values`, that is not as this bertspec writes it.
+    """E451 for a part of bundle.json, of these `values`, that is not as this bertspec writes it."""
+    broken = InputError.of("E451", f"{path} has no valid {wrong}", RESTORE)
+    return of_newer(path, error, values) or broken
 
-    One that a newer bertspec may have written is the same when it has been fetched again.
+
+def of_newer(path: Path, error: ValidationError, values: object) -> BertspecError | None:
+    """E451 for a file of these `values` that a newer bertspec may have written, else None.
+
+    It is the same when it has been fetched again.
     """
     newer = dict.fromkeys(said for each in error.errors() if (said := _newer(each, values)))
     if not newer:
-        return InputError.of("E451", f"{path} has no valid {wrong}", RESTORE)
+        return None
     named = ", ".join(f"`{said}`" for said in newer)
     what = f"{path} says {named}, as a newer bertspec may: this one does not know it"
     return InputError.of("E451", what, ANOTHER)

@@ -14,7 +14,7 @@ from bertspec.core.digest import file_digest
 from bertspec.core.errors import CheckFailed, InputError
 from bertspec.core.manifest import digest_files
 from bertspec.core.model import Model
-from bertspec.runtime.bundle import RESTORE
+from bertspec.runtime.bundle import RESTORE, of_newer
 
 FILE = "manifest.json"
 
@@ -57,15 +57,20 @@ class Seal:
 
     @classmethod
     def read(cls, folder: Path) -> "Seal":
-        """Raises InputError (E457) where there is none, or none that can be read."""
+        """Raises InputError: E457 where there is none, or none that can be read, E451 for one of a
+        newer bertspec.
+        """
         path = folder / FILE
         try:
-            manifest = _Manifest.model_validate_json(path.read_bytes())
+            values = json.loads(path.read_bytes())
+            manifest = _Manifest.model_validate(values)
         except FileNotFoundError:
             raise InputError.of("E457", f"{folder} has no {FILE}", RESTORE) from None
         except ValidationError as error:
-            wrong = error.errors()[0]["msg"]
-            raise InputError.of("E457", f"{path} cannot be read: {wrong}", RESTORE) from None
+            broken = InputError.of("E457", f"{path} has no valid files", RESTORE)
+            raise of_newer(path, error, values) or broken from None
+        except (ValueError, RecursionError) as error:
+            raise InputError.of("E457", f"{path} cannot be read: {error}", RESTORE) from None
         return cls(folder, manifest.files)
 
     def write(self) -> None:

@@ -49,6 +49,9 @@ def test_a_folder_that_is_no_export_is_an_error(tmp_path: Path) -> None:
         ("model.onnx", lambda text: text[: len(text) // 2], "E457"),
         ("tokenizer.json", lambda text: text.replace(b"film", b"flim"), "E457"),
         ("manifest.json", lambda text: text.replace(b"model.onnx", b"other.onnx"), "E457"),
+        ("manifest.json", lambda text: text[:-5], "E457"),
+        ("manifest.json", lambda text: b"[" * 10**6 + text, "E457"),
+        ("manifest.json", lambda text: text + b"\xff", "E457"),
         ("bundle.json", lambda text: text.replace(b'"version": 2', b'"version": 3'), "E451"),
     ],
 )
@@ -63,6 +66,28 @@ def test_a_model_is_loaded_as_it_was_exported_or_not_at_all(
     with pytest.raises(InputError) as caught:
         bertspec.load(folder)
     assert [d.code for d in caught.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        (lambda found: {**found, "algorithm": "blake3"}, "E451", "says `algorithm`, as a newer"),
+        (lambda found: {"files": [*found["files"]]}, "E457", "has no valid files"),
+        (lambda found: [found], "E457", "has no valid files"),
+    ],
+)
+def test_the_manifest_of_a_newer_bertspec_is_told_as_such(
+    built: Project, tmp_path: Path, change: Callable[[Any], Any], code: str, words: str
+) -> None:
+    """To get it again would not help; of a broken one it would."""
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(change(json.loads(manifest.read_text()))))
+    with pytest.raises(InputError, match=words) as caught:
+        bertspec.load(folder)
+    (found,) = caught.value.diagnostics
+    assert found.code == code
+    assert ("use the bertspec that made it" in found.help) is (code == "E451")
 
 
 @pytest.mark.parametrize("ids_fit", [True, False])
