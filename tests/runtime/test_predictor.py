@@ -7,6 +7,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from bertspec.runtime.predict import Predictor
 from bertspec.runtime.seal import Seal
 from tests.model.models import edit_json
 from tests.projects import Project
+
+ABOUT = ("spec.yaml", "bertspec.lock", "provenance.json", "sbom.cdx.json")
+"""What a model says of itself, and nothing reads to predict."""
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -66,6 +70,30 @@ def test_a_model_is_loaded_as_it_was_exported_or_not_at_all(
     with pytest.raises(InputError) as caught:
         bertspec.load(folder)
     assert [d.code for d in caught.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_loaded"),
+    [
+        ("README.md", b"changed", True),
+        ("model.pt", b"changed", True),
+        ("more.txt", b"another", True),
+        *((name, None, True) for name in ABOUT),
+        *((name, b"changed", False) for name in ABOUT),
+    ],
+)
+def test_what_is_not_checked_when_it_is_loaded_verify_tells(
+    built: Project, tmp_path: Path, name: str, content: bytes | None, is_loaded: bool
+) -> None:
+    """As docs/exports.md says."""
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    (folder / name).unlink(missing_ok=True)
+    if content is not None:
+        (folder / name).write_bytes(content)
+    with nullcontext() if is_loaded else pytest.raises(InputError, match=f"{name} is not as it"):
+        bertspec.load(folder)
+    said = built.bertspec("bundle", "verify", str(folder), code=1)
+    assert said.count("error[") == said.count("error[E457]: ") == said.count(name) == 1
 
 
 @pytest.mark.parametrize(
