@@ -18,7 +18,7 @@ import pytest
 
 from bertspec.runtime import at_once
 from bertspec.runtime.predicting import lines, writers
-from tests.cli.predicting import predict, read_jsonl
+from tests.cli.predicting import READ, predict, read_csv, read_jsonl
 from tests.naughty import NAUGHTY
 from tests.projects import Project
 
@@ -46,20 +46,8 @@ def _write_parquet(rows: Sequence[Record], path: Path) -> None:
     )
 
 
-def _read_csv(path: Path) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    return pq.ParquetFile(path).read().to_pylist()
-
-
 WRITE: Mapping[str, Callable[[Sequence[Record], Path], None]] = {
     "csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet,
-}  # fmt: skip
-READ: Mapping[str, Callable[[Path], list[dict[str, Any]]]] = {
-    "csv": _read_csv, "jsonl": read_jsonl, "parquet": _read_parquet,
 }  # fmt: skip
 
 
@@ -144,7 +132,7 @@ def test_columns_of_parquet_are_carried_with_their_types(built: Project) -> None
     first, second = read_jsonl(built.root / "d-out.jsonl")
     assert [first[name] for name in columns] == ["1970-01-02", "ff", 0.5, {"x": 1}]
     assert [second[name] for name in columns] == [None, "", None, None]
-    first, second = _read_csv(built.root / "d-out.csv")
+    first, second = read_csv(built.root / "d-out.csv")
     assert (first["day"], first["place.x"]) == ("1970-01-02", "1")
     assert (second["day"], second["place.x"]) == ("", "")
 
@@ -344,7 +332,7 @@ def test_no_rows_are_a_file_without_rows(built: Project, output: str) -> None:
 
 def test_texts_may_be_written_to_a_file(built: Project) -> None:
     built.bertspec("predict", "tiny", "one", "two", "--output", "texts.csv")
-    assert [row["text"] for row in _read_csv(built.root / "texts.csv")] == ["one", "two"]
+    assert [row["text"] for row in read_csv(built.root / "texts.csv")] == ["one", "two"]
 
 
 @pytest.mark.parametrize(

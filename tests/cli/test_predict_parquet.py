@@ -54,6 +54,9 @@ def test_a_text_of_parquet_that_is_not_utf_8_is_an_error_of_its_row(
     (first, *_, last) = found
     assert (first["text"], first["tags"], first["raw"]) == ("good", ["a"], "ff")
     assert (last["text"], last["tags"]) == ("last", ["f", None])
+    assert [row["raw"] for row in found] == ["ff"] * len(texts), "what can be read is kept"
+    assert [row["text"] for row in found] == ["good", None, "good", None, None, "last"]
+    assert [row["one"] for row in found] == [["a"], ["b"], None, ["d"], ["e"], ["f"]]
     assert "error[E302]: raw.parquet, row 2: not UTF-8" in predict(built, *wanted, code=2)
     predict(built, "raw.parquet", "u.jsonl", "--keep-going")
     assert read_jsonl(built.root / "u.jsonl")[2]["error"] is None, "the column is not read"

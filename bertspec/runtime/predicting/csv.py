@@ -38,12 +38,18 @@ def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
             return
         if isinstance(header, BertspecError):
             raise at_place(f"{path}, line {lines.number}", header)
+        if (fault := _not_utf8(header)) is not None:
+            raise at_place(f"{path}, line {lines.number}", fault)
         _check_header(header, wanted, str(path))
         for number, record in enumerate(records, start=1):
             if isinstance(record, BertspecError):
-                yield Row(f"{path}, line {lines.number}", {}, fault=record)
+                yield Row(f"{path}, line {lines.number}", fault=record)
             elif len(record) != len(header):
-                yield Row(f"{path}, row {number}", {}, fault=_uneven(record, header))
+                yield Row(f"{path}, row {number}", fault=_uneven(record, header))
+            elif (fault := _not_utf8(record)) is not None:
+                texts = zip(header, record, strict=True)
+                values = {column: text for column, text in texts if not _not_utf8([text])}
+                yield row_of(f"{path}, line {lines.number}", values, wanted, fault)
             else:
                 values = dict(zip(header, record, strict=True))
                 yield row_of(f"{path}, row {number}", values, wanted)
@@ -119,7 +125,7 @@ def _records(
             )
             continue
         if record:
-            yield _utf8(record)
+            yield record
 
 
 def _endless(place: str) -> BertspecError:
@@ -130,13 +136,13 @@ def _endless(place: str) -> BertspecError:
     )
 
 
-def _utf8(record: list[str]) -> list[str] | BertspecError:
+def _not_utf8(texts: Sequence[str]) -> BertspecError | None:
     try:
-        "".join(record).encode()
+        "".join(texts).encode()
     except UnicodeEncodeError as error:
         byte = ord(error.object[error.start]) - 0xDC00
         return not_utf8(f"byte {byte:#04x}")
-    return record
+    return None
 
 
 def _check_header(header: Sequence[str], wanted: Wanted, name: str) -> None:

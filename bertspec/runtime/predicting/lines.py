@@ -63,7 +63,7 @@ def text_rows(stream: IO[bytes], name: str, field: str) -> Iterator[Row]:
     for number, line in numbered(stream):
         place, text = f"{name}, line {number}", decoded(line)
         if isinstance(text, BertspecError):
-            yield Row(place, {}, fault=text)
+            yield Row(place, fault=text)
         else:
             yield Row(place, {field: text.rstrip("\r\n")})
 

@@ -44,9 +44,8 @@ def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
             raw = [f.name for f in table.schema if f.type == raw_types.get(f.name)]
             for record in table.to_pylist():
                 number += 1
-                place = f"{path}, row {number}"
                 fault = _decode(record, raw)
-                yield Row(place, {}, fault=fault) if fault else row_of(place, record, wanted)
+                yield row_of(f"{path}, row {number}", record, wanted, fault)
 
 
 def _raw_types(schema: "pa.Schema") -> "Mapping[str, pa.DataType]":
@@ -88,13 +87,17 @@ def _as_bytes(kind: "pa.DataType") -> "pa.DataType":
 
 
 def _decode(record: dict[str, Any], raw: Collection[str]) -> BertspecError | None:
-    """Make texts of bytes in columns of a record; or else its fault (E302)."""
+    """Make texts of bytes in columns of a record. Of those that are none, which it has no more, the
+    first is its fault (E302).
+    """
+    fault = None
     for column in raw:
         try:
             record[column] = _text(record[column])
         except UnicodeDecodeError as error:
-            return not_utf8(f"column `{column}`, {error}")
-    return None
+            del record[column]
+            fault = fault or not_utf8(f"column `{column}`, {error}")
+    return fault
 
 
 def _text(value: Any) -> Any:

@@ -32,9 +32,10 @@ class Row:
 
     place: str
     """Where it is, for messages: a file, and the number of a row or a line in it."""
-    values: Mapping[str, Any]
-    """Of each field; empty where they cannot be read."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Of each field, but for what cannot be read."""
     carried: Mapping[str, Any] = field(default_factory=dict)
+    """The same of what is carried."""
     fault: BertspecError | None = None
     """Why it cannot be read."""
 
@@ -55,13 +56,16 @@ def text_types(wanted: Wanted) -> "Mapping[str, pa.DataType]":
     return dict.fromkeys(wanted.carried, pa.string())
 
 
-def row_of(place: str, record: Mapping[str, Any], wanted: Wanted) -> Row:
-    """A row with what is wanted of a record; its fault (E309) is a column that is not there."""
-    fault = missing(wanted.columns, record)
-    if fault is not None:
-        return Row(place, {}, fault=fault)
-    values = {name: record[column] for name, column in wanted.fields.items()}
-    return Row(place, values, {name: record[column] for name, column in wanted.carried.items()})
+def row_of(
+    place: str, record: Mapping[str, Any], wanted: Wanted, fault: BertspecError | None = None
+) -> Row:
+    """A row with what a record has of what is wanted. What is carried may not be there.
+
+    Its fault is the one that is given, or a column of a field that is not there (E309).
+    """
+    values = {name: record[column] for name, column in wanted.fields.items() if column in record}
+    carried = {name: record.get(column) for name, column in wanted.carried.items()}
+    return Row(place, values, carried, fault or missing(wanted.fields.values(), record))
 
 
 def missing(columns: Collection[str], known: Collection[str]) -> BertspecError | None:
