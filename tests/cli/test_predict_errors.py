@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bertspec.runtime.seal import Seal
-from tests.cli.predicting import READ, predict
+from tests.cli.predicting import READ, predict, read_jsonl
 from tests.projects import Project
 
 
@@ -60,3 +60,26 @@ def test_what_a_line_of_json_lacks_is_carried_as_null(built: Project) -> None:
     assert [json.loads(line)["idd"] for line in shown.stdout.splitlines()] == [None, None]
     assert "warning[E309]: l.jsonl, all lines: there is no column `idd`" in shown.stderr
     assert "did you mean `id`?" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("begin", "line"),
+    [('3,"never closed\n', 4), ('3,"two\nlines","a ""b"" c\n', 5), ('"3\n', 4), ('3,"', 4)],
+)
+def test_behind_a_quote_that_is_never_closed_no_row_is_lost_without_a_word(
+    built: Project, begin: str, line: int
+) -> None:
+    rows = "".join(f"{n},a film of its own\n" for n in range(4, 40))
+    (built.root / "q.csv").write_text(f'id,text\n1,6" tall\n2,good\n{begin}{rows}')
+    said = predict(built, "q.csv", "q.jsonl", "--keep-going", code=2)
+    assert f"error[E452]: q.csv, line {line}: a quote that is never closed" in said
+    assert not (built.root / "q.jsonl").exists()
+
+
+def test_lines_that_a_wrong_record_takes_up_are_named(built: Project) -> None:
+    (built.root / "w.csv").write_text('text\n"open\nfilm\n"good" one\nlast\n"a "b" c"\n')
+    predict(built, "w.csv", "w.jsonl", "--keep-going")
+    first, last, single = read_jsonl(built.root / "w.jsonl")
+    assert first["error"]["message"] == "lines 2 to 4: ',' expected after '\"'"
+    assert (last["text"], last["error"]) == ("last", None)
+    assert single["error"]["message"] == "',' expected after '\"'"

@@ -163,7 +163,6 @@ lines"
 9,"two lines
 """ + b"long " * 20 + b"""and long"
 10,last
-11,"never closed
 """  # fmt: skip
 
 BAD_TSV = b"text\tid\ngood\t1\nshort\n\xff\t3\n" + b"long " * 20 + b"\t4\nlast\t5\n"
@@ -181,7 +180,7 @@ BAD_TSV = b"text\tid\ngood\t1\nshort\n\xff\t3\n" + b"long " * 20 + b"\t4\nlast\t
         (
             "bad.csv",
             BAD_CSV,
-            [None, "E452", "E452", "E452", "E302", None, None, "E316", "E316", None, "E452"],
+            [None, "E452", "E452", "E452", "E302", None, None, "E316", "E316", None],
         ),
         ("bad.tsv", BAD_TSV, [None, "E452", "E302", "E316", None]),
         ("bad.txt", b"good\n\xff\nlast", [None, "E302", None]),

@@ -16,13 +16,16 @@ _OPTIONS: Mapping[str, dict[str, Any]] = {
 }
 """Options of the csv module by the ending of the file."""
 
+_QUOTES = 'a quote inside a quoted field is written twice (""); each opened one is closed'
+
 
 def read_csv(path: Path, wanted: Wanted) -> Rows:
     """A .csv or .tsv file with a header line. A record that cannot be read is a row with a fault.
 
     Raises InputError, as the rows are read: E302 or E452 for a header that cannot be, E304 for two
     columns of one name, E309 for a column that is not there, E316 for a header that is too long,
-    for a line of which the record may go on, and for a quoted field that does not end.
+    for a line of which the record may go on, and for a quoted field that does not end; E452 for
+    one that is open at the end of the file.
     """
     return Rows(_rows(path, wanted), text_types(wanted))
 
@@ -71,11 +74,18 @@ class _Lines(Iterator[str]):
         """Whether a quote was opened and not closed in a line that is too long."""
         self._has_quotes = has_quotes
         self._is_inside = False
+        self._first = 1
         self._lines = _pieces(file)
 
     def begin(self) -> None:
         """The next line is the first of a record; any other one begins inside a quoted field."""
         self._is_inside = False
+        self._first = self.number + 1
+
+    @property
+    def of_record(self) -> str:
+        """The lines of this record so far, if they are several, for a message."""
+        return f"lines {self._first} to {self.number}: " if self.number > self._first else ""
 
     def __next__(self) -> str:
         line = next(self._lines)
@@ -102,7 +112,8 @@ def _records(
 ) -> Iterator[list[str] | BertspecError]:
     """All records but blank lines; in place of what is none, what is wrong. The reader goes on.
 
-    Raises InputError (E316) where it would go on inside a quoted field, and make up records there.
+    Raises InputError where it would go on inside a quoted field, and make up records there (E316),
+    and for a quote that is open at the end (E452).
     """
     while True:
         lines.begin()
@@ -116,13 +127,14 @@ def _records(
             yield error
             continue
         except csv.Error as error:
+            place = f"{name}, line {lines.opened}"
             if "field limit" in str(error):  # no line is so long
-                raise _endless(f"{name}, line {lines.opened}") from None
-            yield InputError.of(
-                "E452",
-                str(error),
-                'a quote inside a quoted field is written twice (""); each opened one is closed',
-            )
+                raise _endless(place) from None
+            if "unexpected end" in str(error):  # of the file: all rows from there on are in a field
+                raise InputError.of(
+                    "E452", f"{place}: a quote that is never closed", _QUOTES
+                ) from None
+            yield InputError.of("E452", f"{lines.of_record}{error}", _QUOTES)
             continue
         if record:
             yield record
