@@ -27,9 +27,19 @@ and few enough that sequences of about equal length are together."""
 
 
 def chunks(inputs: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
-    """The inputs, as many at a time as are held at once. `size` is what CHARACTERS is of."""
+    """The inputs, as many at a time as are held at once. `size` is what CHARACTERS is of.
+
+    Raises InputError (E453) for one input and for a table, which are no inputs one by one.
+    """
     if isinstance(inputs, (str, bytes, Mapping)):
         raise InputError.of("E453", "one input was given, in place of several", "write `[...]`")
+    if hasattr(inputs, "columns"):  # as tables of pandas, Polars and Arrow have, which give no rows
+        raise InputError.of(
+            "E453",
+            "a table was given, in place of several inputs",
+            'give its rows, `table.to_dict("records")` of pandas, `table.to_dicts()` of Polars or '
+            "`table.to_pylist()` of Arrow; or one column",
+        )
     chunk: list[T] = []
     held = 0
     for value in inputs:

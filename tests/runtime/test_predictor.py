@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import bertspec
@@ -187,6 +188,22 @@ def test_the_first_such_input_is_raised_with_its_number(predictor: Predictor) ->
 def test_one_input_in_place_of_several_is_told(predictor: Predictor, value: Any) -> None:
     with pytest.raises(InputError, match="in place of several"):
         list(predictor.predict(value))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "Table", "RecordBatch"])
+def test_a_table_in_place_of_several_inputs_is_told(predictor: Predictor, kind: str) -> None:
+    """Python would go over the names of its columns. Its rows and its columns are inputs."""
+    table = pa.table({"text": ["a warm film", "we hated it"]})
+    given: Any = {
+        "pandas": table.to_pandas(), "Table": table, "RecordBatch": table.to_batches()[0],
+    }[kind]  # fmt: skip
+    with pytest.raises(InputError, match="a table was given") as caught:
+        list(predictor.predict(given))
+    assert caught.value.diagnostics[0].code == "E453"
+    rows = given.to_dict("records") if kind == "pandas" else given.to_pylist()
+    assert len(list(predictor.predict(rows))) == 2
+    if kind == "pandas":
+        assert list(predictor.predict(given["text"])) == list(predictor.predict(rows))
 
 
 def test_no_more_inputs_are_taken_than_are_held_at_once(
