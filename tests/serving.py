@@ -18,7 +18,7 @@ from bertspec.runtime.serving.limits import Limits
 from bertspec.runtime.serving.service import Service
 from tests.waiting import PATIENCE, wait_for
 
-REFUSED, BROKEN = "refuse this", "break on this"
+REFUSED, BROKEN, PANIC = "refuse this", "break on this", "panic at this"
 
 
 class Held(Predictor):
@@ -34,6 +34,8 @@ class Held(Predictor):
         assert self.go.wait(PATIENCE)
         if {"text": BROKEN} in values:
             raise RuntimeError("a secret of the server")
+        if {"text": PANIC} in values:
+            raise BaseException("a secret of a library")  # noqa: TRY002 - as PyO3 has it
         refusal = InputError.of("E453", "it has no mask", "write one")
         return super().outcomes([refusal if v == {"text": REFUSED} else v for v in values])
 

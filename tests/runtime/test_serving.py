@@ -14,17 +14,20 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 from threading import Barrier
+from time import sleep
 
 import httpx2
 import pytest
 
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.seal import Seal
+from bertspec.runtime.serving.batching import Batcher
 from bertspec.runtime.serving.limits import Limits
 from bertspec.runtime.serving.service import MAX_HEAD
 from tests.projects import Project
 from tests.serving import (
     BROKEN,
+    PANIC,
     REFUSED,
     Held,
     held,
@@ -147,6 +150,39 @@ def test_a_full_queue_refuses_and_takes_no_part(model: Held) -> None:
         assert post(client, {"text": "third"}).status_code == 200
 
 
+def test_inputs_of_clients_that_have_gone_are_not_predicted(model: Held) -> None:
+    """Also where a client goes after the time in which a body is to come."""
+    body = json.dumps([{"text": "gone"}] * 4).encode()
+    head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    with serving(model, max_queue=8, max_wait=0, body_seconds=0.2) as client:
+        with held(client, model), in_flight(client, [{"text": "here"}]) as responses:
+            queued(client, 1)
+            with socket.create_connection(("127.0.0.1", client.base_url.port or 0)) as other:
+                other.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                queued(client, 1 + 4)
+                assert post(client, [{"text": "more"}] * 4).status_code == 503
+                sleep(0.3)
+            queued(client, 1)
+            assert metric(client, "bertspec_requests_total", status="499") == 1
+            with in_flight(client, [[{"text": "more"}] * 4]) as later:
+                queued(client, 1 + 4)
+                model.go.set()
+        assert responses[0].status_code == later[0].status_code == 200
+        assert metric(client, "bertspec_batch_inputs_sum") == 1 + 1 + 4
+
+
+def test_a_queue_whose_clients_have_all_gone_is_no_end() -> None:
+    """They go while the thread waits for further inputs."""
+    answer = {"label": "good"}
+    limits = Limits(max_wait=0.05)
+    with Batcher(lambda inputs: [answer] * len(inputs), limits, lambda _: None) as batcher:
+        batcher.cancel(batcher.submit(["gone"]))
+        assert batcher.waiting() == 0
+        sleep(2 * limits.max_wait)
+        (outcome,) = batcher.submit(["here"])
+        assert outcome.result(PATIENCE) == answer
+
+
 def test_a_large_body_is_refused_with_and_without_a_length(model: Held) -> None:
     body = json.dumps({"text": "x" * 5000}).encode()
     pieces = (body[i : i + 500] for i in range(0, len(body), 500))
@@ -250,13 +286,15 @@ def test_a_body_that_is_not_said_to_be_json_is_refused(
 
 def test_one_wrong_input_spoils_no_other_request(model: Held) -> None:
     with serving(model, max_wait=0) as client:
-        bodies = [{"text": text} for text in ("a", REFUSED, "b", BROKEN, "c")]
+        bodies = [{"text": text} for text in ("a", REFUSED, "b", BROKEN, "c", PANIC)]
         with held(client, model), in_flight(client, bodies) as responses:
             queued(client, len(bodies))
             model.go.set()
-        assert [response.status_code for response in responses] == [200, 422, 200, 500, 200]
-        assert responses[3].json()["errors"][0]["code"] == "E901"
-        assert not any(word in responses[3].text for word in ("secret", "Traceback"))
+        assert [response.status_code for response in responses] == [200, 422, 200, 500, 200, 500]
+        for failed in (responses[3], responses[5]):
+            assert failed.json()["errors"][0]["code"] == "E901"
+            assert not any(word in failed.text for word in ("secret", "Traceback"))
+        assert post(client, {"text": "a"}).status_code == 200
 
 
 def test_unknown_paths_and_methods_are_told_in_json(client: httpx2.Client) -> None:

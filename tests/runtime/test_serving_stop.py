@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,12 @@ import httpx2
 import pytest
 
 from bertspec.runtime.predict import Predictor
+from bertspec.runtime.serving import service as service_module
 from bertspec.runtime.serving.limits import Limits
+from bertspec.runtime.serving.metrics import Metrics
 from bertspec.runtime.serving.service import Service
 from tests.projects import Project
-from tests.serving import client_of, in_flight, metric, queued, serving
+from tests.serving import client_of, in_flight, metric, post, queued, serving
 from tests.waiting import PATIENCE, wait_for
 
 TEXTS = ["a warm and funny film", "we hated it", "", "a dull cast"]
@@ -30,10 +33,10 @@ WHOLE = (
 
 @contextmanager
 def process_of(project: Project) -> Iterator[tuple["subprocess.Popen[str]", httpx2.Client]]:
-    """A server as a user has it, whose inputs wait for an hour for others."""
+    """A server as a user has it, whose inputs wait for a minute for others."""
     program = [str(Path(sys.executable).parent / "bertspec"), "serve", "tiny", "--port", "0"]
     with subprocess.Popen(
-        [*program, "--max-wait-ms", "3600000"], cwd=project.root, text=True,
+        [*program, "--max-wait-ms", "60000"], cwd=project.root, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         try:
@@ -72,13 +75,14 @@ def test_a_signal_loses_no_accepted_request(built: Project, number: signal.Signa
 
 
 def test_a_second_interrupt_does_not_wait(built: Project) -> None:
-    with process_of(built) as (process, client), half_sent(client):
+    with process_of(built) as (process, client), half_sent(client) as connection:
         process.send_signal(signal.SIGINT)
         wait_for(lambda: not accepts(client))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
         assert said.strip() == "interrupted; requests that waited have no answer"
+        assert connection.recv(1000).startswith(b"HTTP/1.1 500")
 
 
 def accepts(client: httpx2.Client) -> bool:
@@ -87,6 +91,30 @@ def accepts(client: httpx2.Client) -> bool:
     except httpx2.ConnectError:
         return False
     return True
+
+
+@pytest.mark.parametrize("error", [OverflowError, SystemExit])
+def test_a_server_whose_thread_dies_ends_with_what_it_died_of(
+    built: Project, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    class Dying(Metrics):
+        def __init__(self) -> None:
+            super().__init__()
+            monkeypatch.setattr(self.batches, "observe", self._die)
+
+        def _die(self, _: int) -> None:
+            raise error("nobody counts")
+
+    monkeypatch.setattr(service_module, "Metrics", Dying)
+    predictor = Predictor(built.root / "models/tiny/export")
+    service = Service("tiny", predictor, "127.0.0.1", 0, Limits())
+    with ThreadPoolExecutor(1) as pool, client_of(service.url) as client:
+        served = pool.submit(service.run)
+        assert post(client, {"text": "a warm film"}).status_code == 500
+        with pytest.raises(error, match="nobody counts"):
+            served.result(PATIENCE)
+        with pytest.raises(httpx2.ConnectError):
+            client.get("/health")
 
 
 def test_who_waits_to_be_accepted_is_answered(built: Project) -> None:

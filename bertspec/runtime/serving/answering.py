@@ -18,7 +18,7 @@ def answer_each(predictor: Predictor, inputs: Sequence[Input]) -> list[Outcome]:
     """
     try:
         return list(predictor.outcomes(inputs))
-    except Exception:
+    except BaseException:  # a panic of a library in Rust is no Exception
         if len(inputs) > 1:
             half = len(inputs) // 2
             return answer_each(predictor, inputs[:half]) + answer_each(predictor, inputs[half:])

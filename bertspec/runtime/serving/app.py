@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
@@ -17,7 +18,7 @@ from bertspec.catalog.task import Task
 from bertspec.core.errors import BertspecError
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.serving.answering import failed
-from bertspec.runtime.serving.batching import Batcher, QueueFullError
+from bertspec.runtime.serving.batching import Batcher, EndedError, Outcome, QueueFullError
 from bertspec.runtime.serving.guard import MEASURED, Guard
 from bertspec.runtime.serving.limits import Limits
 from bertspec.runtime.serving.metrics import Metrics
@@ -26,6 +27,9 @@ from bertspec.runtime.serving.problems import Problem, Problems, problems_of, re
 
 _RETRY_SECONDS = 1
 """After how long a client that was refused is to try again."""
+
+_GONE = 499
+"""The client has closed the connection, as nginx has it. Nobody sees it but in the metrics."""
 
 _STATUS_CODES = {400: "E453", 413: "E454"}
 """Codes of what FastAPI and the guard refuse."""
@@ -43,7 +47,7 @@ def make_app(
     _handle_errors(app, metrics, predictor.fields)
     page, policy = read_page()
 
-    async def predict(body: Any) -> Response:
+    async def predict(request: Request, body: Any) -> Response:
         """Answer one input with an object, or a list of inputs with a list, in their order.
 
         What is wrong with any input is told, and none is answered then.
@@ -51,6 +55,7 @@ def make_app(
         inputs: list[BaseModel] = body if isinstance(body, list) else [body]
         try:
             futures = batcher.submit([value.model_dump() for value in inputs])
+            outcomes = await _outcomes(request, batcher, futures)
         except QueueFullError:
             full = Problem(
                 code="E455",
@@ -58,7 +63,10 @@ def make_app(
                 help=f"try again in {_RETRY_SECONDS} s, or with fewer inputs",
             )
             return refusal(metrics, 503, [full], {"Retry-After": str(_RETRY_SECONDS)})
-        outcomes = await asyncio.gather(*map(asyncio.wrap_future, futures))
+        except EndedError:
+            return refusal(metrics, 500, [Problem.of(failed())])
+        if outcomes is None:
+            return Response(status_code=_GONE)
         problems = [
             Problem.of(outcome, number if isinstance(body, list) else None)
             for number, outcome in enumerate(outcomes)
@@ -93,6 +101,27 @@ def make_app(
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
 
     return app
+
+
+async def _outcomes(
+    request: Request, batcher: Batcher, futures: "Sequence[Future[Outcome]]"
+) -> list[Outcome] | None:
+    """What becomes of inputs. None where the client has gone, for whom no more are predicted."""
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        batcher.cancel(futures)
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await asyncio.gather(*map(asyncio.wrap_future, futures))
+    except asyncio.CancelledError:
+        if watching.done() and not watching.cancelled():
+            return None
+        raise
+    finally:
+        watching.cancel()
 
 
 def _body(task: Task, fields: Sequence[str], most: int) -> Any:

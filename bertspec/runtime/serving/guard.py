@@ -30,16 +30,17 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        size, status, began = 0, 500, monotonic()
+        size, whole, status, began = 0, False, 500, monotonic()
 
         def hold(size: int) -> None:
             if size > self._limits.max_body:
                 raise HTTPException(413, f"the body has more than {self._limits.max_body} bytes")
 
         async def counted() -> Message:
-            nonlocal size
+            nonlocal size, whole
             hold(int(Headers(scope=scope).get("content-length", 0)))
-            left = began + self._limits.body_seconds - monotonic()
+            # Behind the body comes, at any time, that the client has gone.
+            left = None if whole else began + self._limits.body_seconds - monotonic()
             try:
                 message = await asyncio.wait_for(receive(), left)
             except TimeoutError:
@@ -47,6 +48,7 @@ class Guard:
                 raise HTTPException(408, f"the body did not come within {most:g} s") from None
             size += len(message.get("body", b""))  # it may come in pieces without a length
             hold(size)
+            whole = not message.get("more_body", False)
             return message
 
         async def noted(message: Message) -> None:

@@ -39,7 +39,9 @@ class Service:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         metrics = Metrics()
-        self._batcher = Batcher(partial(answer_each, predictor), limits, metrics.batches.observe)
+        self._batcher = Batcher(
+            partial(answer_each, predictor), limits, metrics.batches.observe, ended=self.stop
+        )
         metrics.queue.set_function(self._batcher.waiting)
         app = make_app(name, predictor, self._batcher, metrics, limits)
         # httptools, which uvicorn takes where it is installed, reads headers without end.
@@ -53,7 +55,8 @@ class Service:
         """Serve until `stop`, or SIGINT or SIGTERM in the main thread.
 
         Then no connection is accepted, and every request over those that were is answered before it
-        returns. A second SIGINT does not wait, and ends as Interrupted.
+        returns. A second SIGINT does not wait, and ends as Interrupted. Where the thread that
+        predicts dies, the server stops, and what it died of is raised.
         """
         with self._batcher:
             self._server.run(sockets=[self._socket])
