@@ -5,18 +5,24 @@ from pathlib import Path
 import click
 
 from bertspec.cli.completing import exported_models
+from bertspec.cli.ranges import THREADS, FiniteRange
+
+_MOST = 65_536
+"""Rows, and tokens of a row; with many more no machine has the memory."""
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def _numbers(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int]:
-    """Whole numbers above 0 with commas between them."""
+    """Whole numbers above 0, and not above _MOST, with commas between them."""
     if text is None:
         return []
     try:
         found = [int(part) for part in text.split(",")]
     except ValueError:
         found = [0]
-    if any(number < 1 for number in found):
-        raise click.BadParameter("write whole numbers above 0, such as 1,16")
+    if not all(1 <= number <= _MOST for number in found):
+        raise click.BadParameter(f"write whole numbers above 0, {_MOST} at most, such as 1,16")
     return list(dict.fromkeys(found))
 
 
@@ -37,25 +43,23 @@ def _svg(_context: click.Context, _option: click.Parameter, path: Path | None) -
     help="Tokens of each row; by default 128, or as many as the model reads.",
 )  # fmt: skip
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of each runtime; by default one a core.",
+    "--threads", type=THREADS, help="Threads of each runtime; by default one a core.",
 )  # fmt: skip
 @click.option(
     "--rounds", type=click.IntRange(min=1), default=5, show_default=True,
     help="How often each format has its turn at each size.",
 )  # fmt: skip
 @click.option(
-    "--seconds", type=click.FloatRange(min=0), default=1.0, show_default=True,
+    "--seconds", type=FiniteRange(0, 3600), default=1.0, show_default=True,
     help="How long a turn is; it has three runs at least.",
 )  # fmt: skip
 @click.option(
     "--format", "fmt", type=click.Choice(["text", "json"]), default="text",
     help="Tables to read, or one JSON object.",
 )  # fmt: skip
+@click.option("--output", type=_FILE, help="Write the JSON object to a file, too.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Write the JSON object to a file, too."
-)
-@click.option(
-    "--plot", "picture", type=click.Path(path_type=Path), callback=_svg,
+    "--plot", "picture", type=_FILE, callback=_svg,
     help="Draw latencies into a file .svg.",
 )  # fmt: skip
 def command(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bertspec.cli.completing import evaluated_models
+from bertspec.cli.ranges import FiniteRange
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     help="With `--require no-worse`: a loss of the metric that does not matter. Then the interval "
     "must rule out a larger one, and not only fail to show one.",
 )
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     help="How often the rows are drawn again.",
 )  # fmt: skip
 @click.option(
-    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95,
+    "--level", type=FiniteRange(0, 1, min_open=True, max_open=True), default=0.95,
     show_default=True, help="Share of the resamples inside an interval.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the draws.")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from bertspec.cli.ranges import THREADS
+
 if TYPE_CHECKING:
     from bertspec.pipeline.lock import Lock
     from bertspec.runtime.locking import Open
@@ -17,7 +19,7 @@ _ALL = "*"
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=THREADS,
     help="Threads of the stages that compute; by default the lock's, else this machine's cores.",
 )
 @click.option(

@@ -3,6 +3,7 @@
 import click
 
 from bertspec.cli.completing import exported_models
+from bertspec.cli.ranges import THREADS, FiniteRange
 from bertspec.runtime.serving.limits import Limits
 
 PACKAGES = ("fastapi", "fastapi_offline", "numpy", "prometheus_client", "uvicorn")
@@ -21,7 +22,7 @@ PACKAGES = ("fastapi", "fastapi_offline", "numpy", "prometheus_client", "uvicorn
     help="Inputs that are predicted together.",
 )  # fmt: skip
 @click.option(
-    "--max-wait-ms", type=click.FloatRange(min=0), default=1000 * Limits.max_wait,
+    "--max-wait-ms", type=FiniteRange(0, 60_000), default=1000 * Limits.max_wait,
     show_default=True, help="Milliseconds that an input waits for others.",
 )  # fmt: skip
 @click.option(
@@ -38,7 +39,7 @@ PACKAGES = ("fastapi", "fastapi_offline", "numpy", "prometheus_client", "uvicorn
     "spec.",
 )  # fmt: skip
 @click.option(
-    "--threads", type=click.IntRange(min=1),
+    "--threads", type=THREADS,
     help="Threads that the model computes with; by default one a core.",
 )  # fmt: skip
 def command(

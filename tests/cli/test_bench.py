@@ -268,7 +268,12 @@ def test_a_model_that_cannot_be_run_is_told(built: Project, onnx: Path, tmp_path
         (("tiny", "--batch", "1,0"), ["--batch", "whole numbers above 0"]),
         (("tiny", "--batch", ""), ["--batch", "whole numbers above 0"]),
         (("tiny", "--tokens", "many"), ["--tokens", "whole numbers above 0"]),
+        (("tiny", "--batch", "99999999999999999999"), ["--batch", "65536 at most"]),
         (("tiny", "--rounds", "0"), ["--rounds"]),
+        (("tiny", "--seconds", "nan"), ["--seconds", "no finite number"]),
+        (("tiny", "--seconds", "inf"), ["--seconds", "0<=x<=3600"]),
+        (("tiny", "--threads", "1025"), ["--threads", "1<=x<=1024"]),
+        (("tiny", "--output", "models"), ["--output", "is a directory"]),
         (("tiny", "--plot", "a.png"), ["--plot", ".svg"]),
     ],
 )

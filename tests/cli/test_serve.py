@@ -110,6 +110,10 @@ def test_without_numpy_the_extra_is_named(
         (("--export", "onnx-int4"), ["E451", "no ONNX export `onnx-int4`", f"mean `{OTHER}`?"]),
         (("--export", "torchscript"), ["E451", "the export `torchscript` is model.pt"]),
         (("--threads", "0"), ["--threads"]),
+        (("--threads", "1025"), ["--threads", "1<=x<=1024"]),
+        (("--max-wait-ms", "inf"), ["--max-wait-ms", "0<=x<=60000"]),
+        (("--max-wait-ms", "1e14"), ["--max-wait-ms", "0<=x<=60000"]),
+        (("--max-wait-ms", "nan"), ["--max-wait-ms", "no finite number"]),
     ],
 )
 def test_what_is_wrong_with_them_is_told(
