@@ -106,7 +106,7 @@ def verify(model: str, key: Path | None, signature: Path | None, fmt: str) -> No
     else:
         found.append(check_signature(folder, signature or signature_of(folder), public))
     if fmt == "json":
-        told = {"model": str(folder), "checks": [_as_json(check) for check in found]}
+        told = {"model": str(folder), "checks": [check.as_json() for check in found]}
         click.echo(json_text(told).encode("utf-8"))  # in any locale
     else:
         for check in found:
@@ -118,11 +118,6 @@ def _as_text(check: "Check") -> str:
     if check.holds is None:
         return f"not checked: {check.said}"
     return f"holds: {check.said}" if check.holds else "does not hold"
-
-
-def _as_json(check: "Check") -> dict[str, object]:
-    said = [problem.message for problem in check.problems] or [check.said]
-    return {"name": check.name, "holds": check.holds, "said": said}
 
 
 def _password(key: Path) -> str:

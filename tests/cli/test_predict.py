@@ -372,8 +372,32 @@ def test_a_model_without_its_manifest_is_refused(
     (folder / "manifest.json").unlink()
     if text is not None:
         (folder / "manifest.json").write_text(text)
-    for command in (["predict", str(folder), "x"], ["bundle", "verify", str(folder)]):
-        assert "error[E457]" in built.call(*command, code=2).stderr
+    assert "error[E457]" in built.call("predict", str(folder), "x", code=2).stderr
+    assert "error[E457]" in built.call("bundle", "verify", str(folder), code=1).stderr
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "bundle.json", "provenance.json", "model.onnx"])
+@pytest.mark.parametrize("damage", [Path.unlink, Path.touch, lambda path: path.write_text("")])
+def test_what_holds_of_a_bundle_is_told_in_json(
+    built: Project, tmp_path: Path, name: str, damage: Callable[[Path], object]
+) -> None:
+    folder = shutil.copytree(built.root / "models/tiny/export", tmp_path / "export")
+    damage(folder / name)
+    good = damage is Path.touch
+    said = built.call("bundle", "verify", str(folder), "--format", "json", code=0 if good else 1)
+    told = json.loads(said.stdout)
+    assert told["folder"] == str(folder)
+    assert (len(told["files"]) == 9) is (good or name != "manifest.json")
+    assert told["checks"][0]["name"] == "files"
+    assert told["checks"][0]["holds"] is good
+    assert good or name in told["checks"][0]["said"][0]
+    assert ("error[E457]" in said.stderr) is not good
+
+
+def test_a_folder_that_is_no_exported_model_is_wrong_input(built: Project, tmp_path: Path) -> None:
+    said = built.call("bundle", "verify", str(tmp_path), code=2).stderr
+    assert "error[E451]" in said
+    assert "is no exported model" in said
 
 
 def test_every_file_of_a_bundle_is_verified(built: Project, tmp_path: Path) -> None:

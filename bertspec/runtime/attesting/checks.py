@@ -36,6 +36,10 @@ class Check:
         """None where it was not looked at."""
         return not self.problems if self.done else None
 
+    def as_json(self) -> dict[str, object]:
+        said = [problem.message for problem in self.problems] or [self.said]
+        return {"name": self.name, "holds": self.holds, "said": said}
+
 
 def checks(folder: Path) -> list[Check]:
     """Everything that can be told without a key, in order: files, statement, sbom, materials.
