@@ -44,11 +44,26 @@ MASKS = {
         beside = Unsqueeze (segments, axes)
         both = Or (seen, beside)
         hidden = Where (both, zero, masked)""",
+    "a token": """
+        hides = Equal (input_ids, token)
+        shows = Not (hides)
+        beside = Unsqueeze (shows, axes)
+        both = And (seen, beside)
+        hidden = Where (both, zero, masked)""",
+    "as many as tokens": """
+        shape = Shape (input_ids)
+        rows = Expand (yes, shape)
+        beside = Unsqueeze (rows, axes)
+        both = And (seen, beside)
+        hidden = Where (both, zero, masked)""",
     "learned places": f"""
         {PADDING.replace("hidden", "padding")}
         hidden = Add (padding, learned)""",
 }
 """How what is added to scores comes from `seen`, which is (batch, 1, sequence, sequence)."""
+PADDING_ALONE = ("padding", "as many as tokens")
+TOKEN = 57
+"""That the mask of that name hides."""
 
 
 def _graph(mask: str | None, scale: float, query: str = "x", layers: int = 1) -> onnx.ModelProto:
@@ -72,13 +87,13 @@ def _graph(mask: str | None, scale: float, query: str = "x", layers: int = 1) ->
     model: onnx.ModelProto = onnx.parser.parse_model(f"""
         <ir_version: 10, opset_import: ["": 18, "com.microsoft": 1]>
         graph (float[b, s, {WIDTH}] x, float[b, s, {WIDTH}] y, int64[b, s] attention_mask,
-               int64[b, s] token_type_ids)
+               int64[b, s] token_type_ids, int64[b, s] input_ids)
         => (float[b, s, {WIDTH}] x{layers}) {{ {body} }}""")
     numbers = {
         "zero": np.float32(0), "masked": np.float32(MASKED),
         "learned": np.zeros((1, 1, 1, 1), np.float32),
         "first": np.int64(0), "one": np.int64(1), "window": np.int64(WINDOWS.get(mask or "", 0)),
-        "axes": np.array([1, 2]), "yes": np.array(True),
+        "token": np.int64(TOKEN), "axes": np.array([1, 2]), "yes": np.array(True),
     }  # fmt: skip
     read = {name for node in model.graph.node for name in node.input}
     for name, numbers_of_it in (numbers | WEIGHTS).items():
@@ -92,7 +107,9 @@ def _given(length: int) -> dict[str, np.ndarray]:
     lengths = np.array([length, max(length - 2, 1), 1])
     mask = (np.arange(length) < lengths[:, None]).astype(np.int64)
     x, y = rng.normal(size=(2, 3, length, WIDTH)).astype(np.float32)
-    return {"x": x, "y": y, "attention_mask": mask, "token_type_ids": mask[::-1].copy()}
+    ids = np.where(np.arange(length) % 4 == 1, TOKEN, np.full_like(mask, 5))
+    segments = mask[::-1].copy()
+    return {"x": x, "y": y, "attention_mask": mask, "token_type_ids": segments, "input_ids": ids}
 
 
 def _expected(given: dict[str, Any], mask: str | None, scale: float, query: str) -> np.ndarray:
@@ -111,6 +128,8 @@ def _expected(given: dict[str, Any], mask: str | None, scale: float, query: str)
         seen = seen & ((places - places[:, None]).abs() < WINDOWS[mask])
     if mask == "segments":
         seen = seen | (x["token_type_ids"][:, None, None, :] > 0)
+    if mask == "a token":
+        seen = seen & (x["input_ids"] != TOKEN)[:, None, None, :]
     bias = None if mask is None else torch.where(seen, 0.0, MASKED)
     found = scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
     return found.transpose(1, 2).flatten(2).numpy()
@@ -119,10 +138,14 @@ def _expected(given: dict[str, Any], mask: str | None, scale: float, query: str)
 USUAL = (WIDTH // HEADS) ** -0.5
 CASES: dict[str, tuple[str | None, float, str, str]] = {
     "no mask": (None, USUAL, "x", "Attention"),
-    "padding": ("padding", USUAL, "x", "Attention"),
+    **{mask: (mask, USUAL, "x", "Attention") for mask in PADDING_ALONE},
     "another scale": ("padding", 0.3, "x", "MultiHeadAttention"),
     "two values": ("padding", USUAL, "y", "MultiHeadAttention"),
-    **{mask: (mask, USUAL, "x", "MultiHeadAttention") for mask in MASKS if mask != "padding"},
+    **{
+        mask: (mask, USUAL, "x", "MultiHeadAttention")
+        for mask in MASKS
+        if mask not in PADDING_ALONE
+    },
 }
 
 
@@ -136,7 +159,7 @@ def test_it_is_what_torch_computes(case: str, length: int) -> None:
     found = Counter(node.op_type for node in model.graph.node)
     assert found[kind] == 1
     assert found["MatMul"] == (0 if kind == "Attention" else 3)
-    assert found["Where"] == (mask not in (None, "padding")), "else the mask is read as it is"
+    assert found["Where"] == (mask not in (None, *PADDING_ALONE)), "else the mask is read as it is"
     given = _given(length)
     (got,) = open_session(model.SerializeToString(), 1).run(["x1"], given)
     np.testing.assert_allclose(got, _expected(given, mask, scale, query), atol=2e-5)

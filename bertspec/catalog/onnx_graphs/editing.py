@@ -37,7 +37,7 @@ class Editor:
         self._producers = {name: node for node in self.nodes for name in node.output}
         self._users: dict[str, list[onnx.NodeProto]] = {}
         for node in self.nodes:
-            for name in [*node.input, *(_read_by(node) - set(node.input))]:
+            for name in [*node.input, *(read_by(node) - set(node.input))]:
                 self._users.setdefault(name, []).append(node)
         self._outputs = {output.name for output in self._graph.output}
         self.weights = {w.name: tuple(w.dims) for w in self._graph.initializer}
@@ -181,12 +181,13 @@ def _needed(
     read, kept = set(wanted), []
     for node in reversed(nodes):
         if not read.isdisjoint(node.output):
-            read |= _read_by(node)
+            read |= read_by(node)
             kept.append(node)
     return kept[::-1], read
 
 
-def _read_by(node: "onnx.NodeProto") -> set[str]:
+def read_by(node: "onnx.NodeProto") -> set[str]:
+    """The values that a node reads, in its branches, too."""
     return {name for each in _with_branches([node]) for name in each.input}
 
 
