@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.onnx_graphs.editing import ORT, Editor
+from bertspec.catalog.onnx_graphs.standard import MASKED
 from bertspec.catalog.onnx_graphs.translations import MARKERS
 
 if TYPE_CHECKING:
@@ -11,9 +12,6 @@ if TYPE_CHECKING:
 
 _HEADS_APART = (0, 2, 1, 3)
 """(batch, sequence, head, size) to (batch, head, sequence, size), and back."""
-
-MASKED = -1e30
-"""Added to the score of what is masked. Infinity would make a row of nothing else not a number."""
 
 
 def fuse_attention(model: "onnx.ModelProto") -> None:
@@ -26,8 +24,8 @@ def fuse_attention(model: "onnx.ModelProto") -> None:
         inputs = [*together, "", "", _bias(editor, node, options)]
         moved = editor.only_user(node.output[0], "Transpose", perm=_HEADS_APART)
         flat = editor.only_user(moved.output[0], "Reshape") if moved else None
-        if flat and editor.dimensions(flat.input[1]) != 3:  # noqa: PLR2004
-            flat = None  # not (batch, sequence, width)
+        if flat and moved and not _is_whole(editor, flat.output[0], moved.output[0], width):
+            flat = None
         result = flat.output[0] if flat else f"{node.output[0]}_together"
         editor.make(
             "MultiHeadAttention",
@@ -54,8 +52,7 @@ def _together(editor: Editor, node: "onnx.NodeProto", name: str, width: int) -> 
     """What a query, key or value was before its heads were set apart; or put together again."""
     apart = editor.producer(name, "Transpose", perm=_HEADS_APART)
     reshaped = editor.producer(apart.input[0], "Reshape") if apart else None
-    layer = editor.linear(reshaped.input[0]) if reshaped else None
-    if reshaped and layer and editor.weights[layer.matrix][1:] == (width,):
+    if reshaped and _is_whole(editor, reshaped.input[0], reshaped.output[0], width):
         return reshaped.input[0]
     together = f"{name}_together"
     if not editor.has(together):
@@ -63,6 +60,11 @@ def _together(editor: Editor, node: "onnx.NodeProto", name: str, width: int) -> 
         editor.make("Transpose", [name], moved, node, perm=_HEADS_APART)
         editor.make("Reshape", [moved, editor.constant([0, 0, width])], together, node)
     return together
+
+
+def _is_whole(editor: Editor, name: str, parts: str, width: int) -> bool:
+    """Whether a value is (batch, sequence, width), those of another one with its heads apart."""
+    return editor.shape(name) == (*editor.shape(parts)[:2], width)
 
 
 def _bias(editor: Editor, node: "onnx.NodeProto", options: Mapping[str, Any]) -> str:

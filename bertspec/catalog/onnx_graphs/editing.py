@@ -42,6 +42,8 @@ class Editor:
         self._outputs = {output.name for output in self._graph.output}
         self.weights = {w.name: tuple(w.dims) for w in self._graph.initializer}
         """Their shapes by their names."""
+        values = [*self._graph.input, *self._graph.value_info, *self._graph.output]
+        self._types = {value.name: value.type.tensor_type for value in values}
 
     def has(self, name: str) -> bool:
         return name in self._producers
@@ -68,14 +70,23 @@ class Editor:
         for product, bias in ways:
             multiplied = self.producer(product, "MatMul")
             matrix = multiplied.input[1] if multiplied else ""
-            if multiplied and matrix in self.weights and bias in ("", *self.weights):
+            shape = self.weights.get(matrix, ())
+            if multiplied and shape and (not bias or self.weights.get(bias) == shape[1:]):
                 return Linear(multiplied.input[0], matrix, bias)
         return None
 
-    def dimensions(self, shape: str) -> int | None:
-        """How many a shape has, where it is put together of single ones, or a constant."""
-        parts = self.producer(shape, "Concat")
-        return len(parts.input) if parts else next(iter(self.weights.get(shape, ())), None)
+    def unshaped(self, name: str) -> str:
+        """The value of which this one is the numbers in another shape."""
+        for kind in ("Reshape", "Unsqueeze", "Squeeze"):
+            if node := self.producer(name, kind):
+                return self.unshaped(node.input[0])
+        return name
+
+    def shape(self, name: str) -> tuple[int | str, ...]:
+        """The sizes of a value, those that are free by name; none where one is not known."""
+        dimensions = self._types[name].shape.dim if name in self._types else []
+        sizes = tuple(size.dim_param or size.dim_value for size in dimensions)
+        return sizes if all(sizes) else ()
 
     def _fitting(
         self, node: "onnx.NodeProto | None", kind: str, attributes: Mapping[str, Any]
@@ -156,11 +167,10 @@ class Editor:
         kept = [type(node).FromString(node.SerializeToString()) for node in needed]
         self._graph.ClearField("node")
         self._graph.node.extend(kept)
-        weights = self._graph.initializer  # not copied: they may be large
-        for place in reversed(range(len(weights))):
-            if weights[place].name not in read:
-                del weights[place]
-        self._graph.ClearField("value_info")
+        for named in (self._graph.initializer, self._graph.value_info):
+            for place in reversed(range(len(named))):  # not copied: weights may be large
+                if named[place].name not in read:
+                    del named[place]
         keep_used_opsets(self._model)
 
 

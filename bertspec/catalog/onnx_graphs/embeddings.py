@@ -8,11 +8,19 @@ if TYPE_CHECKING:
     import onnx
 
 
+_KINDS = {"input_ids": "word", "token_type_ids": "segment"}
+"""What is embedded by an input of the model; by anything else it is a position."""
+
+
 def fuse_embeddings(model: "onnx.ModelProto") -> None:
-    """Where a sum of embeddings by token, place and (in some families) segment is normalised."""
+    """Where a sum of embeddings by token, place and (in some families) segment is normalised.
+
+    The operator takes ids that are (batch, sequence), or (1, sequence) for positions.
+    """
     editor = Editor(model)
     for node in editor.nodes:
-        if node.op_type == "LayerNormalization" and len(node.input) == 3:  # noqa: PLR2004
+        of_rows = editor.producer(node.output[0], "LayerNormalization", axis=-1)
+        if of_rows and len(node.input) == 3:  # noqa: PLR2004
             _fuse(editor, node)
     editor.finish()
 
@@ -20,19 +28,21 @@ def fuse_embeddings(model: "onnx.ModelProto") -> None:
 def _fuse(editor: Editor, norm: "onnx.NodeProto") -> None:
     tables: dict[str, tuple[str, str]] = {}
     for name in _summands(editor, norm.input[0]):
-        gather = editor.producer(name, "Gather")
+        gather = editor.producer(name, "Gather", axis=0)
         if gather is None or gather.input[0] not in editor.weights:
             return
         table, ids = gather.input
-        kind = {"input_ids": "word", "token_type_ids": "segment"}.get(ids, "position")
-        if kind in tables:
+        kind = _KINDS.get(editor.unshaped(ids), "position")
+        rows_and_columns = editor.shape(ids)
+        if kind in tables or len(rows_and_columns) != 2 or rows_and_columns[1] == 1:  # noqa: PLR2004
             return
         tables[kind] = table, ids
     if not {"word", "position"} <= set(tables):
         return
     casted = {kind: f"{ids}_int32" for kind, (_, ids) in tables.items()}
     for kind, (_, ids) in tables.items():
-        editor.make("Cast", [ids], casted[kind], norm, to=INT32)
+        if not editor.has(casted[kind]):
+            editor.make("Cast", [ids], casted[kind], norm, to=INT32)
     segment = "segment" in tables
     inputs = [
         casted["word"],

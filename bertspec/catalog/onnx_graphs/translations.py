@@ -4,6 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bertspec.catalog.onnx_graphs.editing import ORT
+from bertspec.catalog.onnx_graphs.standard import (
+    Translations,
+    is_bool,
+    of_torch,
+    operators,
+    standard_attention,
+)
 
 if TYPE_CHECKING:
     from onnxscript.values import Op
@@ -11,7 +18,8 @@ if TYPE_CHECKING:
 MARKERS = "bertspec"
 """Domain of an operator that stands for torch's attention until `fuse_attention`."""
 
-Translations = Mapping[Callable[..., Any], Callable[..., Any]]
+_DIMENSIONS = 4
+"""Of queries, keys and values: (batch, head, sequence, size)."""
 
 
 def translations() -> Translations:
@@ -35,15 +43,17 @@ def _attention() -> Callable[..., Any]:
     def write(
         query: Any, key: Any, value: Any, mask: Any, *, scale: float, causal: bool, shared: bool
     ) -> Any:
-        if shared:
-            raise ValueError("attention whose heads share keys is not one operator")
+        if shared or not _is_one_operator(query, key, value, mask, causal=causal):
+            return standard_attention(
+                query, key, value, mask, scale=scale, causal=causal, shared=shared
+            )
         return marker(
             query,
             key,
             value,
-            mask,
-            num_heads=int(query.shape[1]),
-            size=int(query.shape[3]),
+            _with_a_row_for_each_query(mask, query),
+            num_heads=query.shape[1],
+            size=query.shape[3],
             scale=scale,
             unidirectional=int(causal),
             mask_is_bool=int(is_bool(mask)),
@@ -52,36 +62,27 @@ def _attention() -> Callable[..., Any]:
     return of_torch(write)
 
 
-def of_torch(write: Callable[..., Any]) -> Callable[..., Any]:
-    """Torch's attention, as `write` writes it.
-
-    That is given query, key, value, mask or None, the `scale` of scores, whether it is `causal`,
-    and whether heads of queries have `shared` keys.
-    """
-
-    def attention(
-        query: Any,
-        key: Any,
-        value: Any,
-        attn_mask: Any = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,  # noqa: FBT001, FBT002 - torch's signature
-        scale: float | None = None,
-        enable_gqa: bool = False,  # noqa: FBT001, FBT002
-    ) -> Any:
-        if dropout_p:
-            raise ValueError("a model that is exported has no dropout")
-        factor = int(query.shape[-1]) ** -0.5 if scale is None else scale
-        return write(
-            query, key, value, attn_mask, scale=factor, causal=is_causal, shared=enable_gqa
-        )
-
-    return attention
+def _is_one_operator(query: Any, key: Any, value: Any, mask: Any, *, causal: bool) -> bool:
+    """Whether onnxruntime's takes them: it repeats no batch, head or row, as torch does."""
+    forms = {(*each.shape[:-2], each.shape[-1]) for each in (query, key, value)}
+    numbers = [isinstance(size, int) for size in query.shape[1::2]]
+    if len(forms) != 1 or len(query.shape) != _DIMENSIONS or not all(numbers):
+        return False
+    rows, columns = query.shape[2], key.shape[2]
+    if mask is None:
+        return rows == columns or not causal
+    if len(mask.shape) != len(query.shape) or mask.shape[3] != columns:
+        return False
+    return rows in (columns, mask.shape[2])
 
 
-def is_bool(mask: Any) -> bool:
-    """Whether a mask says what is seen, and is not added to scores."""
-    return mask is not None and mask.dtype.name == "BOOL"
+def _with_a_row_for_each_query(mask: Any, query: Any) -> Any:
+    """A mask that is the same for all queries, (batch, 1, 1, sequence), repeated for each."""
+    if mask is None or mask.shape[2] == query.shape[2]:
+        return mask
+    op = operators()
+    one, length = op.Constant(value_ints=[1]), op.Shape(mask, start=3)
+    return op.Expand(mask, op.Concat(one, one, length, one, axis=0))
 
 
 def _gelu() -> Callable[..., Any]:
