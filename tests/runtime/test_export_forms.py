@@ -14,12 +14,14 @@ import pytest
 import torch
 from onnx.numpy_helper import from_array, to_array
 from onnxruntime import InferenceSession
+from transformers import MPNetConfig, MPNetForSequenceClassification
 
 from bertspec.catalog.batch import Tokens
 from bertspec.catalog.export import INPUTS, Shared
 from bertspec.catalog.exports.onnx import Onnx
 from bertspec.catalog.onnx_graphs.canonical import canonical
 from bertspec.catalog.onnx_graphs.editing import Editor
+from bertspec.catalog.onnx_graphs.session import open_session
 from bertspec.core.digest import file_digest
 from bertspec.core.errors import CheckFailed
 from bertspec.runtime.calibration import training_batches
@@ -110,6 +112,26 @@ def test_no_form_tells_of_the_tools_and_the_machine(written: Path) -> None:
         assert not model.metadata_props
         versions = [(o.domain, o.version) for o in model.opset_import]
         assert versions == [("", 18), ("com.microsoft", 1)][: 2 if "fused" in name else 1]
+
+
+def test_in_16_bits_each_distance_is_in_the_same_bucket(tmp_path: Path) -> None:
+    """MPNet's are logarithms of distances, cut to whole numbers."""
+    config = MPNetConfig(
+        vocab_size=120, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, num_labels=2,
+    )  # fmt: skip
+    module, shared = exported_module(MPNetForSequenceClassification(config), TASK).eval(), Shared()
+    found = []
+    for name in ("onnx", "onnx-fp16"):
+        ONNX_FORMS[name].write(module, tmp_path / name, shared)
+        model = onnx.load(tmp_path / name)
+        table = "model.mpnet.encoder.relative_attention_bias.weight"
+        (buckets,) = (n.input[1] for n in model.graph.node if n.input[:1] == [table])
+        model.graph.output.append(onnx.ValueInfoProto(name=buckets))
+        session = open_session(model.SerializeToString(), 1)
+        found.append(session.run([buckets], made_inputs(1, 130))[0])
+    assert len(np.unique(found[0])) > 25
+    np.testing.assert_array_equal(found[1], found[0])
 
 
 def test_what_a_branch_reads_stays() -> None:

@@ -12,8 +12,8 @@ ORT = "com.microsoft"
 """The domain of onnxruntime's own operators."""
 
 
-INT32 = 6
-"""onnx.TensorProto.INT32: these operators take no other ids and masks."""
+FLOAT, INT32, INT64 = 1, 6, 7
+"""Of onnx.TensorProto. Operators of onnxruntime's own take no other ids and masks than INT32."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,10 @@ class Editor:
                 return Linear(multiplied.input[0], matrix, bias)
         return None
 
+    def is_float(self, name: str) -> bool:
+        """Whether a value is known to be of 32-bit floats."""
+        return name in self._types and self._types[name].elem_type == FLOAT
+
     def unshaped(self, name: str) -> str:
         """The value of which this one is the numbers in another shape."""
         for kind in ("Reshape", "Unsqueeze", "Squeeze"):
@@ -135,18 +139,18 @@ class Editor:
             self.weights[name] = values.shape
         return name
 
-    def part(self, name: str) -> "onnx.ModelProto":
-        """A model of what makes one value, 32-bit floats, from inputs of this one."""
-        import onnx
-        from onnx.helper import make_graph, make_model, make_tensor_value_info
+    def part(self, *names: str) -> "onnx.ModelProto":
+        """A model of what makes these values from inputs of this one."""
+        from onnx import ValueInfoProto
+        from onnx.helper import make_graph, make_model
 
-        nodes, read = _needed(self.nodes, {name})
+        nodes, read = _needed(self.nodes, set(names))
         inputs, weights = (
             [value for value in values if value.name in read]
             for values in (self._graph.input, self._graph.initializer)
         )
-        output = make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        graph = make_graph(nodes, name, inputs, [output], weights)
+        outputs = [ValueInfoProto(name=name) for name in names]
+        graph = make_graph(nodes, "part", inputs, outputs, weights)
         about = self._model
         return make_model(
             graph, opset_imports=about.opset_import, functions=about.functions,
