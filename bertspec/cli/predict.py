@@ -188,27 +188,38 @@ def _given(texts: Sequence[str], fields: Sequence[str]) -> Iterator["Row"]:
 
 def _columns(given: Sequence[str], fields: Sequence[str]) -> dict[str, str]:
     """The file's column of each field. Raises InputError (E453) for a field that is not there."""
-    columns = dict(zip(fields, fields, strict=True))
+    columns: dict[str, str] = {}
     for name in given:
         field, equals, column = name.partition("=")
         if not equals and len(fields) == 1:
             field, column = fields[0], name
-        if field not in columns or not column:
+        if field not in fields or not column:
             raise InputError.of(
                 "E453",
                 f"--column {name} names no field of the model, which takes {', '.join(fields)}",
                 did_you_mean(field, fields),
             )
+        if field in columns:
+            raise click.UsageError(
+                f"--column says twice what `{field}` is: `{columns[field]}` and `{column}`"
+            )
         columns[field] = column
-    return columns
+    return {field: columns.get(field, field) for field in fields}
 
 
 def _carried(given: Sequence[str]) -> dict[str, str]:
     """The file's column of each name in the output."""
     columns: dict[str, str] = {}
     for text in given:
-        name, _, column = text.partition("=")
-        columns[name] = column or name
+        name, equals, column = text.partition("=")
+        if not name or (equals and not column):
+            raise click.UsageError(f"--carry {text} is neither COLUMN nor NAME=COLUMN")
+        column = column or name
+        if name in columns:
+            raise click.UsageError(
+                f"--carry gives the name `{name}` twice: to `{columns[name]}` and to `{column}`"
+            )
+        columns[name] = column
     return columns
 
 
