@@ -38,7 +38,7 @@ from tests.serving import (
     same,
     serving,
 )
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_for
 
 TEXTS = ["a warm and funny film", "we hated it", "", "x" * 3000, "naïve 😀 <b>&\x00", "a dull cast"]
 JSON = {"Content-Type": "application/json"}
@@ -197,6 +197,22 @@ def test_a_large_body_is_refused_with_and_without_a_length(model: Held) -> None:
             assert client.post("/predict", content=content, headers=JSON).status_code == status
 
 
+def test_a_body_that_is_said_to_be_large_is_refused_before_it_is_read(model: Held) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    with serving(model, max_body=1000, body_seconds=3) as client:
+        address = ("127.0.0.1", client.base_url.port or 0)
+        with socket.create_connection(address, PATIENCE) as other:
+            other.sendall(head + b"Content-Length: 1001\r\n\r\n")
+            assert other.recv(1000).startswith(b"HTTP/1.1 413")
+
+
+def test_every_response_has_the_headers_that_protect_it(client: httpx2.Client) -> None:
+    refused = client.post("/predict", content=b"{", headers=JSON)
+    for response in (client.get("/"), client.get("/nothing"), refused, client.get("/metrics")):
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+
+
 def test_a_head_that_does_not_come_whole_is_refused_at_its_size(client: httpx2.Client) -> None:
     """Beside one that is a little smaller and then ends, and what is no HTTP at all."""
     begin, end = b"GET /health HTTP/1.1\r\nHost: a\r\nX-Large: ", b"\r\n\r\n"
@@ -212,6 +228,45 @@ def test_a_head_that_does_not_come_whole_is_refused_at_its_size(client: httpx2.C
             said = b"".join(iter(partial(other.recv, 1000), b""))
             assert said.startswith(b"HTTP/1.1 400")
             assert b"content-type: text/plain" in said.lower()
+
+
+def _errors(client: httpx2.Client) -> list[str]:
+    """The lines of /metrics that count errors."""
+    lines = client.get("/metrics").text.splitlines()
+    return [line for line in lines if line.startswith("bertspec_errors_total")]
+
+
+def test_who_leaves_in_the_middle_of_a_body_is_told_no_error(model: Held) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    with serving(model) as client:
+        address = ("127.0.0.1", client.base_url.port or 0)
+        with socket.create_connection(address, PATIENCE) as other:
+            other.sendall(head + b'Content-Length: 20\r\n\r\n{"text"')
+            client.get("/health")  # it reads in the order in which they come
+        wait_for(lambda: metric(client, "bertspec_requests_total", status="499") == 1)
+        assert metric(client, "bertspec_requests_total", status="400") == 0
+        assert _errors(client) == []
+
+
+def test_errors_of_other_paths_are_not_counted(model: Held) -> None:
+    with serving(model) as client:
+        assert client.get("/nothing").status_code == 404
+        assert client.post("/health").status_code == 405
+        assert _errors(client) == []
+        assert client.get("/predict").status_code == 405
+        assert metric(client, "bertspec_errors_total", code="405") == 1
+
+
+def test_a_websocket_that_is_asked_for_is_no_matter_for_the_log(
+    model: Held, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }  # fmt: skip
+    with serving(model) as client:
+        assert client.get("/health", headers=asked).json()["status"] == "ok"
+    assert capfd.readouterr().err == ""
 
 
 def test_twenty_errors_are_told_at_most(model: Held) -> None:

@@ -19,7 +19,7 @@ from bertspec.core.errors import BertspecError
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.serving.answering import failed
 from bertspec.runtime.serving.batching import Batcher, EndedError, Outcome, QueueFullError
-from bertspec.runtime.serving.guard import MEASURED, Guard
+from bertspec.runtime.serving.guard import CLIENT_LEFT, MEASURED, Guard
 from bertspec.runtime.serving.limits import Limits
 from bertspec.runtime.serving.metrics import Metrics
 from bertspec.runtime.serving.page import read_page
@@ -27,9 +27,6 @@ from bertspec.runtime.serving.problems import Problem, Problems, problems_of, re
 
 _RETRY_SECONDS = 1
 """After how long a client that was refused is to try again."""
-
-_GONE = 499
-"""The client has closed the connection, as nginx has it. Nobody sees it but in the metrics."""
 
 _STATUS_CODES = {400: "E453", 413: "E454"}
 """Codes of what FastAPI and the guard refuse."""
@@ -62,11 +59,11 @@ def make_app(
                 message=f"{limits.max_queue} inputs wait at most",
                 help=f"try again in {_RETRY_SECONDS} s, or with fewer inputs",
             )
-            return refusal(metrics, 503, [full], {"Retry-After": str(_RETRY_SECONDS)})
+            return refusal(metrics, request, 503, [full], {"Retry-After": str(_RETRY_SECONDS)})
         except EndedError:
-            return refusal(metrics, 500, [Problem.of(failed())])
+            return refusal(metrics, request, 500, [Problem.of(failed())])
         if outcomes is None:
-            return Response(status_code=_GONE)
+            return Response(status_code=CLIENT_LEFT)
         problems = [
             Problem.of(outcome, number if isinstance(body, list) else None)
             for number, outcome in enumerate(outcomes)
@@ -74,7 +71,7 @@ def make_app(
         ]
         if problems:
             is_input = all(problem.code == "E453" for problem in problems)
-            return refusal(metrics, 422 if is_input else 500, problems)
+            return refusal(metrics, request, 422 if is_input else 500, problems)
         return JSONResponse(outcomes if isinstance(body, list) else outcomes[0])
 
     # The type is made at run time, which an annotation in the source cannot say.
@@ -138,15 +135,15 @@ def _body(task: Task, fields: Sequence[str], most: int) -> Any:
 
 def _handle_errors(app: FastAPI, metrics: Metrics, fields: Sequence[str]) -> None:
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return refusal(metrics, 422, problems_of(error, fields))
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return refusal(metrics, request, 422, problems_of(error, fields))
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
         status = error.status_code
         problem = Problem(code=_STATUS_CODES.get(status), message=str(error.detail))
-        return refusal(metrics, status, [problem], error.headers)
+        return refusal(metrics, request, status, [problem], error.headers)
 
     @app.exception_handler(Exception)
-    async def defect(*_: object) -> JSONResponse:
-        return refusal(metrics, 500, [Problem.of(failed())])
+    async def defect(request: Request, _: Exception) -> JSONResponse:
+        return refusal(metrics, request, 500, [Problem.of(failed())])

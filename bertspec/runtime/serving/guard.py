@@ -14,11 +14,17 @@ from bertspec.runtime.serving.metrics import Metrics
 MEASURED = "/predict"
 """The path of the requests that the metrics are about."""
 
+LEFT = "left"
+"""In the state of a request whose client has gone before it had an answer."""
+
+CLIENT_LEFT = 499
+"""Its status in the metrics, as nginx has it; nobody gets a response."""
+
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 class Guard:
-    """ASGI middleware."""
+    """ASGI middleware of a server that takes HTTP alone."""
 
     def __init__(self, app: ASGIApp, batcher: Batcher, metrics: Metrics, limits: Limits) -> None:
         self._app = app
@@ -27,29 +33,7 @@ class Guard:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        size, whole, status, began = 0, False, 500, monotonic()
-
-        def hold(size: int) -> None:
-            if size > self._limits.max_body:
-                raise HTTPException(413, f"the body has more than {self._limits.max_body} bytes")
-
-        async def counted() -> Message:
-            nonlocal size, whole
-            hold(int(Headers(scope=scope).get("content-length", 0)))
-            # Behind the body comes, at any time, that the client has gone.
-            left = None if whole else began + self._limits.body_seconds - monotonic()
-            try:
-                message = await asyncio.wait_for(receive(), left)
-            except TimeoutError:
-                most = self._limits.body_seconds
-                raise HTTPException(408, f"the body did not come within {most:g} s") from None
-            size += len(message.get("body", b""))  # it may come in pieces without a length
-            hold(size)
-            whole = not message.get("more_body", False)
-            return message
+        status, began, state = 500, monotonic(), scope.setdefault("state", {})
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -62,8 +46,36 @@ class Guard:
             await send(message)
 
         try:
-            await self._app(scope, counted, noted)
+            await self._app(scope, self._limited(scope, receive), noted)
         finally:
             if scope["path"] == MEASURED:
-                self._metrics.requests.labels(str(status)).inc()
+                self._metrics.requests.labels(str(CLIENT_LEFT if LEFT in state else status)).inc()
                 self._metrics.seconds.observe(monotonic() - began)
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """`receive` that raises HTTPException for a body which is too large (413) or slow (408)."""
+        said = int(Headers(scope=scope).get("content-length", 0))
+        size, whole, end = 0, False, monotonic() + self._limits.body_seconds
+
+        def hold(size: int) -> None:
+            if size > self._limits.max_body:
+                raise HTTPException(413, f"the body has more than {self._limits.max_body} bytes")
+
+        async def limited() -> Message:
+            nonlocal size, whole
+            hold(said)  # before any of it is read
+            # Behind the body comes, at any time, that the client has gone.
+            left = None if whole else end - monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), left)
+            except TimeoutError:
+                most = self._limits.body_seconds
+                raise HTTPException(408, f"the body did not come within {most:g} s") from None
+            if message["type"] == "http.disconnect":
+                scope["state"][LEFT] = True
+            size += len(message.get("body", b""))  # it may come in pieces without a length
+            hold(size)
+            whole = not message.get("more_body", False)
+            return message
+
+        return limited

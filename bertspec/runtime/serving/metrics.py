@@ -13,7 +13,7 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self.errors = Counter(
-            "bertspec_errors", "Errors in responses by their code.", ["code"],
+            "bertspec_errors", "Errors in responses of /predict by their code.", ["code"],
             registry=self.registry,
         )  # fmt: skip
         self.seconds = Histogram(

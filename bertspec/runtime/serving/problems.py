@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from bertspec.core.errors import BertspecError
 from bertspec.core.terminal import printable
+from bertspec.runtime.serving.guard import LEFT, MEASURED
 from bertspec.runtime.serving.metrics import Metrics
 
 _SHOWN = 20
@@ -40,13 +42,15 @@ class Problems(BaseModel):
 
 def refusal(
     metrics: Metrics,
+    request: Request,
     status: int,
     problems: Sequence[Problem],
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """A response that tells of them."""
-    for problem in problems:
-        metrics.errors.labels(problem.code or str(status)).inc()
+    """A response that tells of them; they are counted where there is somebody to be told."""
+    if request.scope["path"] == MEASURED and LEFT not in request.scope["state"]:
+        for problem in problems:
+            metrics.errors.labels(problem.code or str(status)).inc()
     body = Problems(errors=list(problems[:_SHOWN])).model_dump()
     return JSONResponse(body, status, dict(headers or {}))
 

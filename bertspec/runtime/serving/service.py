@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bertspec.core.errors import Interrupted
 from bertspec.runtime.predict import Predictor
@@ -44,9 +45,8 @@ class Service:
         )
         metrics.queue.set_function(self._batcher.waiting)
         app = make_app(name, predictor, self._batcher, metrics, limits)
-        # httptools, which uvicorn takes where it is installed, reads headers without end.
         config = uvicorn.Config(
-            app, http="h11", h11_max_incomplete_event_size=MAX_HEAD, lifespan="off",
+            app, http=_Http, ws="none", h11_max_incomplete_event_size=MAX_HEAD, lifespan="off",
             log_level="warning", access_log=False, server_header=False,
         )  # fmt: skip
         self._server = _Server(config, self._batcher)
@@ -72,6 +72,13 @@ class Service:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.stop())
         self.run()
+
+
+class _Http(H11Protocol):
+    """httptools, which uvicorn takes where it is installed, reads headers without end."""
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """A request to go on as a WebSocket is answered as any other, and no matter for the log."""
 
 
 class _Server(uvicorn.Server):
