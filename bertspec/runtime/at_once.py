@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NEVER_OF_TEXTS = (bytes, bytearray, memoryview, range)
+"""Sequences that hold no texts, also where they are empty."""
+
 CHUNK = 1024
 """Inputs held at once: enough to sort by length, few enough for any number of inputs."""
 
@@ -71,5 +74,6 @@ def kind_of(value: object) -> str:
     """`text`, `list` for one of texts, or `other`."""
     if isinstance(value, str):
         return "text"
-    is_list = isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
-    return "list" if is_list else "other"
+    if not isinstance(value, Sequence) or isinstance(value, _NEVER_OF_TEXTS):
+        return "other"
+    return "list" if all(isinstance(item, str) for item in value) else "other"
