@@ -19,7 +19,8 @@ PACKAGES = ("fastapi", "fastapi_offline", "numpy", "prometheus_client", "uvicorn
 )  # fmt: skip
 @click.option(
     "--max-batch", type=click.IntRange(min=1), default=Limits.max_batch, show_default=True,
-    help="Inputs that are predicted together.",
+    help="Inputs that are taken from the queue together; the model sees up to 512 tokens of them "
+    "at once.",
 )  # fmt: skip
 @click.option(
     "--max-wait-ms", type=FiniteRange(0, 60_000), default=1000 * Limits.max_wait,

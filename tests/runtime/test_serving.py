@@ -19,6 +19,7 @@ from time import sleep
 import httpx2
 import pytest
 
+from bertspec.runtime.at_once import TOKENS_AT_ONCE
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.seal import Seal
 from bertspec.runtime.serving.batching import Batcher
@@ -281,6 +282,7 @@ def test_the_page_has_the_limits_that_hold() -> None:
     for words in (
         f"`--max-batch` ({Limits.max_batch})",
         f"`--max-wait-ms` ({1000 * Limits.max_wait:g})",
+        f"as many at once as have {TOKENS_AT_ONCE} tokens",
         f"`--max-queue`, by default {Limits.max_queue} ",
         f"`--max-body` bytes, {Limits.max_body / 2**20:g} MiB by default",
         f"did not come within {Limits.body_seconds:g} seconds",

@@ -8,7 +8,7 @@ class Limits:
     """Options of `bertspec serve`, but for the last."""
 
     max_batch: int = 32
-    """Inputs that the model sees at once."""
+    """Inputs that are taken from the queue together; the model sees them in one run or several."""
     max_wait: float = 0.005
     """Seconds that an input waits for others."""
     max_queue: int = 1024
