@@ -358,6 +358,20 @@ def test_a_text_without_a_mask_is_named(base: Path) -> None:
         assert text[:12] in found.message
 
 
+def test_a_mask_that_the_model_does_not_read_is_told(base: Path) -> None:
+    """In place of fewer fills than masks."""
+    encoder, model = make_encoder(base, 16), TASK.build_model(base, None).eval()
+    texts = ["[MASK] " * 30, f"a [MASK] and {LONG}", f"a [MASK] {LONG} [MASK]", f"{LONG} [MASK]"]
+    many, one, two, none = answers(TASK, model, encoder, texts)
+    assert "has 30 of [MASK], and the model reads 14 of them" in str(many)
+    assert len(one["fills"]) == 1
+    assert "has 2 of [MASK], and the model reads 1 of them" in str(two)
+    assert "has 1 of [MASK], and the model reads 0 of them" in str(none)
+    assert {error.diagnostics[0].code for error in (many, two, none)} == {"E453"}
+    windows = make_encoder(base, 16, Windows(type="windows", stride=4))
+    assert [len(a["fills"]) for a in answers(TASK, model, windows, texts)] == [30, 1, 2, 1]
+
+
 def test_a_tokenizer_without_a_mask_is_an_error(tmp_path: Path, base: Path) -> None:
     text = (base / "tokenizer.json").read_text(encoding="utf-8").replace("[MASK]", "[HIDE]")
     (tmp_path / "tokenizer.json").write_text(text, encoding="utf-8")

@@ -179,7 +179,7 @@ class MaskedLm(LanguageModel):
     def respond(
         self, rows: "pa.Table", encoder: "Encoder", run: RunTokens, decision: Decision
     ) -> Sequence[Answer]:
-        """An error (E453) for a text without a mask in what the model reads of it."""
+        """An error (E453) for a text without a mask, or with one that the model does not read."""
         import pyarrow as pa
         from pyarrow import compute as pc
 
@@ -195,11 +195,26 @@ class MaskedLm(LanguageModel):
             for best in found[own][ids[own] == tokenizer.token_to_id(mask)]:
                 said = [(_spelled(tokenizer, int(i)), float(score)) for i, score in best]
                 fills[tokens.examples[row]].append(said)
-        texts = rows["text"].to_pylist()
+        masks = self._masks_of_cut(spelled["text"], tokens, encoder)
         return [
-            self.answer({"fills": each}) if each else _unmasked(text)
-            for text, each in zip(texts, fills, strict=True)
+            self.answer({"fills": each})
+            if each and len(each) == masks.get(row, len(each))
+            else _unfilled(text, masks.get(row, 0), len(each))
+            for row, (text, each) in enumerate(zip(rows["text"].to_pylist(), fills, strict=True))
         ]
+
+    def _masks_of_cut(
+        self, texts: "pa.ChunkedArray", tokens: Tokens, encoder: "Encoder"
+    ) -> Mapping[int, int]:
+        """How many masks each text has of which the model does not read all, by its row."""
+        from bertspec.catalog.encoding.several import numbers
+
+        cut = tokens.examples[tokens.numbers("lost") > 0]
+        if not len(cut):
+            return {}
+        ids, _ = self._words(texts.take(numbers(cut)), encoder)
+        mask = encoder.tokenizer.token_to_id(_mask_token(encoder.tokenizer))
+        return dict(zip(cut.tolist(), ids.count(mask).tolist(), strict=True))
 
     def answer(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """For each mask, in order, the likeliest tokens."""
@@ -223,11 +238,16 @@ class MaskedLm(LanguageModel):
         )
 
 
-def _unmasked(text: str) -> BertspecError:
+def _unfilled(text: str, masks: int, read: int) -> BertspecError:
+    """Of a text with so many masks, of which the model reads so many."""
+    if not masks:
+        return InputError.of(
+            "E453", f"{shown(text)} has no {MASKS[0]}", f"write {MASKS[0]} where a word is wanted"
+        )
     return InputError.of(
         "E453",
-        f"{shown(text)} has no {MASKS[0]} in what the model reads of it",
-        f"write {MASKS[0]} where a word is wanted",
+        f"{shown(text)} has {masks} of {MASKS[0]}, and the model reads {read} of them",
+        "give a shorter text; it reads the first `tokenization.max_length` tokens",
     )
 
 
