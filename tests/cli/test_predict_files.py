@@ -289,7 +289,13 @@ def test_in_a_quoted_field_that_does_not_end_no_text_is_made_up(
         (("a text", "--output", "o.xlsx"), ["E456", "o.xlsx", ".parquet"]),
         (("a text", "--output", "folder.csv"), ["E456", "folder.csv is a folder"]),
         (("--input", "n.csv", "--output", "o.csv", "--carry", "label"),
-         ["E456", "two columns `label`", "--carry NAME=label"]),
+         ["E456", "two columns `label`", "--carry NAME=COLUMN"]),
+        (("--input", "n.csv", "--output", "o.csv", "--carry", "probabilities.good=label"),
+         ["E456", "two columns `probabilities.good`", "--carry NAME=COLUMN"]),
+        (("--input", "n.csv", "--output", "o.csv", "--carry", "error.code=label", "--keep-going"),
+         ["E456", "two columns `error.code`"]),
+        (("--input", "n.parquet", "--output", "o.csv", "--carry", "a", "--carry", "a.b"),
+         ["E456", "two columns `a.b`"]),
         (("--input", "n.csv", "--output", "o.csv", "--carry", "lable"),
          ["E309", "n.csv", "mean `label`?"]),
         (("--input", "t.csv", "--output", "o.csv"), ["E304", "t.csv", "`text`"]),
@@ -316,6 +322,7 @@ def test_what_cannot_be_written_is_told(
     }.items():  # fmt: skip
         (built.root / name).write_bytes(content.encode("utf-8", "surrogateescape"))
     (built.root / "folder.csv").mkdir(exist_ok=True)
+    _write_parquet([{"text": "a", "a": {"b": 1}, "a.b": 2}], built.root / "n.parquet")
     said = built.bertspec("predict", "tiny", *arguments, code=2)
     assert all(word in said for word in words), said
     assert not (built.root / "o.csv").exists()
@@ -327,6 +334,10 @@ def test_what_has_the_name_of_a_column_gets_another(built: Project) -> None:
     (row,) = read_jsonl(built.root / "gold-out.jsonl")
     assert list(row) == ["text", "gold", "label", "probabilities"]
     assert row["gold"] == "good"
+    named = ("gold.csv", "gold-out.jsonl", "--carry", "probabilities.good=label")
+    predict(built, *named)  # objects stay objects
+    (row,) = read_jsonl(built.root / "gold-out.jsonl")
+    assert (row["probabilities.good"], len(row["probabilities"])) == ("good", 2)
 
 
 @pytest.mark.parametrize("output", READ)

@@ -1,14 +1,14 @@
 """What a row of predictions has, in order: the model's fields, what is carried, and the answer."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from bertspec.catalog.task import Answer
-from bertspec.core.errors import BertspecError, InputError
+from bertspec.core.errors import BertspecError
 from bertspec.runtime.at_once import kind_of
+from bertspec.runtime.predicting.writers import require_different
 
 if TYPE_CHECKING:
     from bertspec.catalog.task import Task
@@ -42,13 +42,7 @@ class Layout:
         if keep_going:
             groups.append({ERROR: pa.struct([("code", text), ("message", text)])})
         self.columns = {name: kind for group in groups for name, kind in group.items()}
-        names = Counter(name for group in groups for name in group)
-        if twice := [name for name, count in names.items() if count > 1]:
-            raise InputError.of(
-                "E456",
-                f"there would be two columns `{twice[0]}`",
-                f"give what is carried another name: --carry NAME={twice[0]}",
-            )
+        require_different([name for group in groups for name in group])
 
     def record(self, row: "Row", answer: Answer) -> dict[str, Any]:
         """A row as it is written; None is what it has not."""

@@ -1,6 +1,7 @@
 """The table of files that predictions are written to, by the ending of their names."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -57,14 +58,17 @@ class JsonlWriter(Writer):
 class CsvWriter(Writer):
     """A column for each value, and of an object one for each of its values, as `object.value`.
 
-    Lists are JSON, and what is not there is empty.
+    Lists are JSON, and what is not there is empty. Raises InputError (E456) for two columns of one
+    name.
     """
 
     def __init__(self, file: IO[bytes], columns: "Mapping[str, pa.DataType]") -> None:
         super().__init__(file, columns)
         self._parts = {name: _parts(kind) for name, kind in columns.items()}
-        header = ([f"{n}.{p}" for p in parts] or [n] for n, parts in self._parts.items())
-        self._write([cell(name) for names in header for name in names])
+        spread = ([f"{n}.{p}" for p in parts] or [n] for n, parts in self._parts.items())
+        header = [cell(name) for names in spread for name in names]
+        require_different(header)
+        self._write(header)
 
     def write(self, row: Mapping[str, Any]) -> None:
         cells: list[str] = []
@@ -147,6 +151,16 @@ def require_writer(path: Path) -> None:
         kinds = ", ".join(WRITERS)
         what = "is a folder" if path.is_dir() else "cannot be written"
         raise InputError.of("E456", f"{path} {what}", f"name a file of one of: {kinds}")
+
+
+def require_different(names: Sequence[str]) -> None:
+    """Raise InputError (E456) for two columns of one name."""
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError.of(
+            "E456",
+            f"there would be two columns `{twice[0]}`",
+            "give what is carried another name: --carry NAME=COLUMN",
+        )
 
 
 def _quoted(text: str) -> str:
