@@ -9,6 +9,7 @@ from bertspec.catalog.sources.parquet import batches_of, opened
 from bertspec.core.errors import BertspecError, InputError, at_place
 from bertspec.runtime.predicting.lines import not_utf8
 from bertspec.runtime.predicting.row import Row, Rows, Wanted, missing, row_of
+from bertspec.runtime.predicting.values import python_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,8 +43,9 @@ def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
         raw_types = _raw_types(file.schema_arrow)
         for table in parts(map(_readable, batches_of(file, wanted.columns)), str(path)):
             raw = [f.name for f in table.schema if f.type == raw_types.get(f.name)]
-            for record in table.to_pylist():
+            for values in zip(*map(python_of, table.columns), strict=True):
                 number += 1
+                record = dict(zip(table.column_names, values, strict=True))
                 fault = _decode(record, raw)
                 yield row_of(f"{path}, row {number}", record, wanted, fault)
 
