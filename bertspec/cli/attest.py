@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bertspec.cli.completing import exported_models
+
 if TYPE_CHECKING:
     from bertspec.runtime.attesting.checks import Check
 
@@ -24,7 +26,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("model")
+@click.argument("model", shell_complete=exported_models)
 @click.option("--key", type=_FILE, required=True, help="The private key, PEM.")
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path),
@@ -59,7 +61,7 @@ def sign(model: str, key: Path, output: Path | None) -> None:
 
 
 @command.command()
-@click.argument("model")
+@click.argument("model", shell_complete=exported_models)
 @click.option("--key", type=_FILE, help="The public key that must have signed it, PEM.")
 @click.option(
     "--signature", type=_FILE,

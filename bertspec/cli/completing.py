@@ -32,6 +32,21 @@ def _exported() -> Iterable[str]:
     return (path.parent.name for path in Path().glob(export("*")))
 
 
+def onnx_exports(ctx: click.Context, _option: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Of the model that the command names before."""
+    from bertspec.cli.predict import export_folder
+    from bertspec.core.errors import InputError
+    from bertspec.runtime.bundle import read_bundle
+
+    # Behind an option without its value, click has not read the arguments before it.
+    model = ctx.params.get("model") or "".join(ctx.args[:1])
+    try:
+        names = read_bundle(export_folder(model)).runnable()
+    except (InputError, OSError):
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
 def _stages() -> Iterable[str]:
     from bertspec.core.errors import InputError
     from bertspec.runtime.stage import read_params, records_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bertspec.cli.completing import exported_models
+from bertspec.cli.completing import exported_models, onnx_exports
 from bertspec.core.errors import BertspecError, InputError
 from bertspec.core.names import did_you_mean
 from bertspec.core.terminal import one_line
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     "--export",
     "export",
     metavar="NAME",
+    shell_complete=onnx_exports,
     help="Which of several ONNX exports to run, such as onnx-int8; by default the first of the "
     "spec.",
 )

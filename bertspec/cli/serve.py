@@ -2,7 +2,7 @@
 
 import click
 
-from bertspec.cli.completing import exported_models
+from bertspec.cli.completing import exported_models, onnx_exports
 from bertspec.cli.ranges import THREADS, FiniteRange
 from bertspec.runtime.serving.limits import Limits
 
@@ -35,7 +35,7 @@ PACKAGES = ("fastapi", "fastapi_offline", "numpy", "prometheus_client", "uvicorn
     help="Bytes of a request; a larger one is refused with status 413.",
 )  # fmt: skip
 @click.option(
-    "--export", metavar="NAME",
+    "--export", metavar="NAME", shell_complete=onnx_exports,
     help="Which of several ONNX exports to serve, such as onnx-int8; by default the first of the "
     "spec.",
 )  # fmt: skip

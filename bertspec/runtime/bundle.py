@@ -55,6 +55,10 @@ class Bundle(Model):
     default: str = Field(default=ONNX, json_schema_extra={"since": 2})
     """Which of them predict runs when none is named: the first ONNX one of the spec."""
 
+    def runnable(self) -> list[str]:
+        """Names of the exports that predict can run."""
+        return [name for name, file in self.models.items() if file.endswith(".onnx")]
+
     def write(self, folder: Path) -> None:
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
         (folder / FILE).write_text(text + "\n", encoding="utf-8")

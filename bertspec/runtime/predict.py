@@ -165,7 +165,7 @@ class Predictor:
 
 def _file(bundle: Bundle, folder: Path, name: str) -> str:
     """The file of the named export."""
-    runnable = [name for name, file in bundle.models.items() if file.endswith(".onnx")]
+    runnable = bundle.runnable()
     if not runnable:
         raise InputError.of(
             "E451",
