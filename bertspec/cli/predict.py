@@ -241,14 +241,17 @@ def import_numpy() -> None:
 def export_folder(model: str) -> Path:
     """The export folder of a built spec, or the folder itself; a path is never a name."""
     from bertspec.pipeline.layout import export
+    from bertspec.spec.load import spec_named
 
     named = [Path(export(model))] if Path(model).name == model else []
     for folder in (*named, Path(model)):
         if folder.is_dir():
             return folder
     built = [path.parent.name for path in Path().glob(export("*"))]
-    raise InputError.of(
-        "E451",
-        f"there is no exported model `{model}`",
-        did_you_mean(model, built) if built else "build one with `dvc repro`, or name its folder",
-    )
+    if named and (spec := spec_named(model, Path("specs"))) is not None:
+        advice = f"{spec} is there, and must be built: `dvc repro`"
+    elif built:
+        advice = did_you_mean(model, built)
+    else:
+        advice = "build one with `dvc repro`, or name its folder"
+    raise InputError.of("E451", f"there is no exported model `{model}`", advice)

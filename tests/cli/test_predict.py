@@ -112,6 +112,13 @@ def test_predict_tells_what_is_wrong(
     assert all(word in said for word in words), said
 
 
+def test_a_spec_that_has_not_been_built_is_named(project: Project) -> None:
+    (project.root / "models/other/export").mkdir(parents=True)
+    said = project.bertspec("predict", "tiny", "x", code=2)
+    assert "error[E451]: there is no exported model `tiny`" in said
+    assert "specs/tiny.json is there, and must be built: `dvc repro`" in said
+
+
 def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
 
