@@ -165,6 +165,16 @@ def test_a_broken_rule_is_told_at_its_place(
     assert found[0].help
 
 
+def test_an_export_of_before_is_told_where_the_spec_has_none(project: Project) -> None:
+    project.write_spec(_with({"export": []}))
+    assert load_checked([Path("specs")], project.root).diagnostics == ()
+    (project.root / "models/tiny/export").mkdir(parents=True)
+    (found,) = load_checked([Path("specs")], project.root).diagnostics
+    assert (found.code, found.severity) == ("E124", Severity.WARNING)
+    assert "runs models/tiny/export, which is no longer built" in found.message
+    assert str(found.position) == "specs/tiny.json:63:13"
+
+
 def test_a_good_spec_breaks_no_rule(project: Project) -> None:
     assert load_checked([Path("specs")], project.root).diagnostics == ()
 
