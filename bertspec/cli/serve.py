@@ -10,9 +10,17 @@ PACKAGES = ("fastapi", "fastapi_offline", "numpy", "prometheus_client", "uvicorn
 """Those of the extra `serve` that are imported first."""
 
 
+def _host(_context: click.Context, _option: click.Parameter, host: str) -> str:
+    if not host:  # which is every address of the machine
+        raise click.BadParameter("name an address, such as 127.0.0.1")
+    return host
+
+
 @click.command()
 @click.argument("model", shell_complete=exported_models)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, callback=_host, help="Address to listen at."
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
     help="Port to listen at; 0 for any that is free.",
@@ -77,7 +85,11 @@ def command(
     from bertspec.runtime.predict import Predictor
 
     limits = Limits(max_batch, max_wait_ms / 1000, max_queue, max_body)
-    predictor = Predictor(export_folder(model), export, threads)
-    service = Service(model, predictor, host, port, limits)
+    folder = export_folder(model)
+    predictor = Predictor(folder, export, threads)
+    # Clients are told the model's name, and not where it is.
+    place = folder.resolve()
+    name = (place.parent if place.name == "export" else place).name or "model"
+    service = Service(name, predictor, host, port, limits)
     click.echo(f"serving {model} at {service.url}; Ctrl-C stops")
     service.run_until_signal()

@@ -79,7 +79,8 @@ def test_options_are_those_of_the_server(built: Project, monkeypatch: pytest.Mon
         url = "nowhere"
 
         def __init__(self, *arguments: Any) -> None:
-            *_, host, port, limits = arguments
+            name, _, host, port, limits = arguments
+            assert name == "tiny"
             given.append((host, port, asdict(limits)))
 
         def run_until_signal(self) -> None:
@@ -87,11 +88,13 @@ def test_options_are_those_of_the_server(built: Project, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(service, "Service", Told)
     built.bertspec("serve", "tiny")
+    built.bertspec("serve", str(built.root / "models/tiny/export"))
     listening = ("--host", "::1", "--port", "7")
     sizes = ("--max-batch", "2", "--max-queue", "4", "--max-body", "5")
     built.bertspec("serve", "tiny", *listening, *sizes, "--max-wait-ms", "3000")
     limits = Limits(max_batch=2, max_wait=3, max_queue=4, max_body=5)
-    assert given == [("127.0.0.1", 8000, asdict(Limits())), ("::1", 7, asdict(limits))]
+    default = ("127.0.0.1", 8000, asdict(Limits()))
+    assert given == [default, default, ("::1", 7, asdict(limits))]
 
 
 def test_without_numpy_the_extra_is_named(
@@ -109,6 +112,7 @@ def test_without_numpy_the_extra_is_named(
     [
         (("--export", "onnx-int4"), ["E451", "no ONNX export `onnx-int4`", f"mean `{OTHER}`?"]),
         (("--export", "torchscript"), ["E451", "the export `torchscript` is model.pt"]),
+        (("--host", ""), ["--host", "name an address"]),
         (("--threads", "0"), ["--threads"]),
         (("--threads", "1025"), ["--threads", "1<=x<=1024"]),
         (("--max-wait-ms", "inf"), ["--max-wait-ms", "0<=x<=60000"]),

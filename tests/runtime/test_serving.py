@@ -286,7 +286,7 @@ def test_the_page_has_the_limits_that_hold() -> None:
         f"`--max-queue`, by default {Limits.max_queue} ",
         f"`--max-body` bytes, {Limits.max_body / 2**20:g} MiB by default",
         f"did not come within {Limits.body_seconds:g} seconds",
-        f"have not come whole in {MAX_HEAD / 2**10:g} KiB",
+        f"have not come whole when more than {MAX_HEAD / 2**10:g} KiB of them have been read",
     ):
         assert words in page
 
@@ -294,7 +294,7 @@ def test_the_page_has_the_limits_that_hold() -> None:
 @pytest.mark.parametrize(
     ("body", "number", "words"),
     [
-        ("{", None, ["not JSON"]),
+        ("{", None, ["not JSON", '{"text": "..."}']),
         ("", None, ["required"]),
         ("7", None, ["object", "`text`"]),
         ('{"txet": "a"}', None, ["`txet`"]),
@@ -303,7 +303,7 @@ def test_the_page_has_the_limits_that_hold() -> None:
         ('{"text": "a", "id": 1}', None, ["`id`: "]),
         ('[{"text": "a"}, {"text": null}]', 1, ["`text`: ", "string"]),
         ('[{"text": "a"}, "b"]', 1, ["object"]),
-        (json.dumps([{"text": "a"}] * 11), None, ["at most 10"]),
+        (json.dumps([{"text": "a"}] * 11), None, ["at most 10", "--max-queue"]),
         (json.dumps({"text": REFUSED}), None, ["no mask", "write one"]),
         (json.dumps([{"text": t} for t in ("a", "b", "c", REFUSED, "d")]), 3, ["no mask"]),
     ],
@@ -320,6 +320,21 @@ def test_what_is_wrong_with_an_input_is_told(
     said = " ".join(f"{error['message']} {error['help']}" for error in errors)
     assert all(word in said for word in words), said
     assert metric(client, "bertspec_errors_total", code="E453") == before + len(errors)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"text": "\xe4"}', "'utf-8' codec can't decode byte 0xe4"),
+        (b"[" * 100_000, "maximum recursion depth"),
+        (b"1" * 5000, "limit"),
+    ],
+)
+def test_why_a_body_cannot_be_read_is_told(client: httpx2.Client, body: bytes, words: str) -> None:
+    (error,) = client.post("/predict", content=body, headers=JSON).json()["errors"]
+    assert error["message"].startswith("the body is not JSON: ")
+    assert words in error["message"]
+    assert '{"text": "..."}' in error["help"]
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"\\ud800": 1}', "[" + "{}," * 999 + "{}]"])
@@ -357,6 +372,9 @@ def test_one_wrong_input_spoils_no_other_request(model: Held) -> None:
 def test_unknown_paths_and_methods_are_told_in_json(client: httpx2.Client) -> None:
     assert client.get("/nothing").json()["errors"][0]["message"] == "Not Found"
     assert client.get("/predict").status_code == 405
+    for path in ("/", "/health"):
+        assert client.head(path).status_code == 200
+        assert not client.head(path).content
     assert client.get("/health").json() == {
         "status": "ok", "model": "tiny", "task": "text-classification", "fields": {"text": "text"},
     }  # fmt: skip

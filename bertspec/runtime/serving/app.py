@@ -1,7 +1,7 @@
 """The HTTP API: /predict, /health, /metrics, the page at /, and OpenAPI at /docs."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Annotated, Any
 
@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_mo
 from starlette.exceptions import HTTPException
 
 from bertspec import __version__
-from bertspec.catalog.task import Task
-from bertspec.core.errors import BertspecError
+from bertspec.core.errors import BertspecError, reason
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.serving.answering import failed
 from bertspec.runtime.serving.batching import Batcher, EndedError, Outcome, QueueFullError
@@ -23,7 +22,14 @@ from bertspec.runtime.serving.guard import CLIENT_LEFT, MEASURED, Guard
 from bertspec.runtime.serving.limits import Limits
 from bertspec.runtime.serving.metrics import Metrics
 from bertspec.runtime.serving.page import read_page
-from bertspec.runtime.serving.problems import Problem, Problems, problems_of, refusal
+from bertspec.runtime.serving.problems import (
+    Problem,
+    Problems,
+    Wanted,
+    problems_of,
+    refusal,
+    unreadable,
+)
 
 _RETRY_SECONDS = 1
 """After how long a client that was refused is to try again."""
@@ -41,7 +47,8 @@ def make_app(
         redoc_url=None,
     )  # fmt: skip
     app.add_middleware(Guard, batcher=batcher, metrics=metrics, limits=limits)
-    _handle_errors(app, metrics, predictor.fields)
+    kinds = {field: predictor.task.column_kind(field) for field in predictor.fields}
+    _handle_errors(app, metrics, Wanted(kinds, limits.max_queue))
     page, policy = read_page()
 
     async def predict(request: Request, body: Any) -> Response:
@@ -75,17 +82,17 @@ def make_app(
         return JSONResponse(outcomes if isinstance(body, list) else outcomes[0])
 
     # The type is made at run time, which an annotation in the source cannot say.
-    predict.__annotations__["body"] = _body(predictor.task, predictor.fields, limits.max_queue)
+    predict.__annotations__["body"] = _body(kinds, limits.max_queue)
     told: dict[int | str, dict[str, Any]] = {
         status: {"model": Problems} for status in (400, 408, 413, 422, 500, 503)
     }
     answers = dict[str, Any] | list[dict[str, Any]]
     app.post(MEASURED, response_model=answers, responses=told)(predict)
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     async def health() -> dict[str, Any]:
         """What is served. It answers while the server takes requests."""
-        kinds = {field: predictor.task.column_kind(field) for field in predictor.fields}
         return {"status": "ok", "model": name, "task": predictor.task.type, "fields": kinds}
 
     @app.get("/metrics", response_class=Response)
@@ -93,6 +100,7 @@ def make_app(
         """Counters in the text format of Prometheus."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def root() -> HTMLResponse:
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
@@ -121,10 +129,10 @@ async def _outcomes(
         watching.cancel()
 
 
-def _body(task: Task, fields: Sequence[str], most: int) -> Any:
+def _body(kinds: Mapping[str, str], most: int) -> Any:
     """What /predict takes: an input with the fields of the bundle, or a list of such."""
     columns: dict[str, Any] = {
-        name: (list[str] if task.column_kind(name) == "list" else str, ...) for name in fields
+        name: (list[str] if kind == "list" else str, ...) for name, kind in kinds.items()
     }
     config = ConfigDict(extra="forbid", strict=True)
     one = create_model("Input", __config__=config, **columns)
@@ -133,15 +141,17 @@ def _body(task: Task, fields: Sequence[str], most: int) -> Any:
     return Annotated[Annotated[one, Tag("one")] | Annotated[several, Tag("list")], tag]
 
 
-def _handle_errors(app: FastAPI, metrics: Metrics, fields: Sequence[str]) -> None:
+def _handle_errors(app: FastAPI, metrics: Metrics, wanted: Wanted) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return refusal(metrics, request, 422, problems_of(error, fields))
+        return refusal(metrics, request, 422, problems_of(error, wanted))
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         status = error.status_code
         problem = Problem(code=_STATUS_CODES.get(status), message=str(error.detail))
+        if error.__cause__ is not None:  # FastAPI tells of it that there is an error
+            problem = unreadable(reason(error.__cause__), wanted)
         return refusal(metrics, request, status, [problem], error.headers)
 
     @app.exception_handler(Exception)

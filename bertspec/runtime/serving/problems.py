@@ -1,6 +1,8 @@
 """Errors as clients get them: JSON with the code, what is wrong, and what to do."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
@@ -55,23 +57,48 @@ def refusal(
     return JSONResponse(body, status, dict(headers or {}))
 
 
-def problems_of(error: RequestValidationError, fields: Sequence[str]) -> list[Problem]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a body is to be, as clients are told."""
+
+    kinds: Mapping[str, str]
+    """Field of the model -> `text` or `list`."""
+    most: int
+    """Inputs of one list."""
+
+    def fields(self) -> str:
+        return f"the model takes {' and '.join(f'`{name}`' for name in self.kinds)}"
+
+    def body(self) -> str:
+        one = {name: ["..."] if kind == "list" else "..." for name, kind in self.kinds.items()}
+        return (
+            f"{self.fields()}: send an object such as {json.dumps(one)}, or a list of them, "
+            "with `Content-Type: application/json`"
+        )
+
+
+def unreadable(why: str, wanted: Wanted) -> Problem:
+    """Of a body that cannot be parsed."""
+    return Problem(code="E453", message=f"the body is not JSON: {why}", help=wanted.body())
+
+
+def problems_of(error: RequestValidationError, wanted: Wanted) -> list[Problem]:
     """What pydantic found in a body."""
-    takes = f"the model takes {' and '.join(f'`{name}`' for name in fields)}"
-    return [_problem(found, takes) for found in error.errors()[:_SHOWN]]
+    return [_problem(found, wanted) for found in error.errors()[:_SHOWN]]
 
 
-def _problem(found: Mapping[str, Any], takes: str) -> Problem:
+def _problem(found: Mapping[str, Any], wanted: Wanted) -> Problem:
     if found["type"] == "json_invalid":
-        message = f"the body is not JSON: {found['ctx']['error']}"
-        return Problem(code="E453", message=message, help="write one object, or a list of them")
+        return unreadable(found["ctx"]["error"], wanted)
     path = found["loc"][_INSIDE:]
     number = path[0] if path and isinstance(path[0], int) else None
     names = path if number is None else path[1:]
     message = found["msg"][:1].lower() + found["msg"][1:]
+    advice = wanted.body()
     if names:
         # A name may have half a surrogate pair, which no response can hold.
         message = f"`{printable('.'.join(map(str, names)))}`: {message}"
-    elif found["type"] != "too_long":
-        takes += "; send an object, or a list of them, with `Content-Type: application/json`"
-    return Problem(code="E453", message=message, help=takes, input=number)
+        advice = wanted.fields()
+    elif found["type"] == "too_long":
+        advice = f"send {wanted.most} at once, which is --max-queue of the server"
+    return Problem(code="E453", message=message, help=advice, input=number)
