@@ -89,13 +89,13 @@ def command(
       bertspec bench sentiment --batch 1,8,32 --tokens 32,128 --threads 1 --plot formats.svg
     """  # noqa: D301 - click wants the character
     from bertspec.cli.predict import export_folder
-    from bertspec.core.files import removed_on_sigterm, write_atomic
+    from bertspec.core.files import removed_on_signals, write_atomic
     from bertspec.core.terminal import json_text
     from bertspec.runtime.benching.bench import bench
     from bertspec.runtime.benching.plot import plot
     from bertspec.runtime.benching.show import show
 
-    with removed_on_sigterm():
+    with removed_on_signals():
         results = bench(
             model, export_folder(model), batches, tokens,
             threads=threads, rounds=rounds, seconds=seconds,

@@ -79,7 +79,7 @@ def command(
       bertspec compare sentiment@main sentiment --html comparison.html --format markdown
     """  # noqa: D301 - click wants the character
     from bertspec.core.errors import CheckFailed
-    from bertspec.core.files import removed_on_sigterm
+    from bertspec.core.files import removed_on_signals
     from bertspec.core.terminal import json_text
     from bertspec.pipeline.params.evaluate import Intervals
     from bertspec.runtime.comparing.paired import compare
@@ -87,7 +87,7 @@ def command(
 
     if margin is not None and require != "no-worse":
         raise click.UsageError("--margin is of --require no-worse")
-    with removed_on_sigterm():
+    with removed_on_signals():
         sides = [read_side(name, Path.cwd()) for name in (first, second)]
     compared = compare(sides[0], sides[1], Intervals(resamples=resamples, level=level, seed=seed))
     if html is not None or fmt == "markdown":
@@ -108,12 +108,12 @@ def _report(sides: "list[Side]", compared: "Compared", level: float, html: Path 
     """Write the page, and give the comment."""
     import tempfile
 
-    from bertspec.core.files import removed_on_sigterm, write_atomic
+    from bertspec.core.files import removed_on_signals, write_atomic
     from bertspec.diffing.beside import beside
     from bertspec.diffing.comment import as_markdown
     from bertspec.diffing.comparison import as_page
 
-    with removed_on_sigterm(), tempfile.TemporaryDirectory(prefix="bertspec-compare-") as folder:
+    with removed_on_signals(), tempfile.TemporaryDirectory(prefix="bertspec-compare-") as folder:
         found = beside((sides[0], sides[1]), compared, level, Path.cwd(), Path(folder))
         if html is not None:
             write_atomic(html, as_page(found).encode("utf-8"))

@@ -36,7 +36,7 @@ def command(words: tuple[str, ...], exit_code: bool, fmt: str) -> int:  # noqa: 
     """  # noqa: D301 - click wants the character
     import tempfile
 
-    from bertspec.core.files import removed_on_sigterm
+    from bertspec.core.files import removed_on_signals
     from bertspec.core.terminal import json_text
     from bertspec.diffing.diff import diff
     from bertspec.diffing.report import as_json, show
@@ -49,7 +49,7 @@ def command(words: tuple[str, ...], exit_code: bool, fmt: str) -> int:  # noqa: 
     root = Path.cwd()
     here = load([SPECS], root)
     names = {loaded.spec.name for loaded in here.specs}
-    with removed_on_sigterm(), tempfile.TemporaryDirectory(prefix="bertspec-diff-") as folder:
+    with removed_on_signals(), tempfile.TemporaryDirectory(prefix="bertspec-diff-") as folder:
         found = diff(read_words(words, root, names), root, here, Path(folder))
     if fmt == "json":
         click.echo(json_text(as_json(found)).encode("utf-8"))  # in any locale

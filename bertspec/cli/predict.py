@@ -119,9 +119,9 @@ def command(
     given = _rows(texts, source, columns, carried, fields)
     layout = Layout(task, fields, given.types, keep_going=keep_going)
     if output is not None:
-        from bertspec.core.files import removed_on_sigterm
+        from bertspec.core.files import removed_on_signals
 
-        with removed_on_sigterm():
+        with removed_on_signals():
             count, wrong = write_predictions(predictor, given.rows, output, layout)
         errors = f", {wrong:,} of them with an error" if wrong else ""
         note(f"{output}: {count:,} rows{errors}")

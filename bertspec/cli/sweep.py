@@ -58,7 +58,7 @@ def command(name: str, jobs: int, restart: bool, ray: str | None, fmt: str) -> i
     """  # noqa: D301 - click wants the character
     from rich.console import Console
 
-    from bertspec.core.files import make_ignored, removed_on_sigterm
+    from bertspec.core.files import make_ignored, removed_on_signals
     from bertspec.core.progress import progress
     from bertspec.core.terminal import json_text
     from bertspec.pipeline.layout import WORK_FOLDER
@@ -69,7 +69,7 @@ def command(name: str, jobs: int, restart: bool, ray: str | None, fmt: str) -> i
     root = Path.cwd()
     definition = read_definition(name, root)
     lock = make_ignored(root / WORK_FOLDER) / "locks" / f"sweep {name}"
-    with alone(lock, f"sweep `{name}`"), removed_on_sigterm():
+    with alone(lock, f"sweep `{name}`"), removed_on_signals():
         sweep = Sweep(definition, restart=restart)
         with progress(f"sweep {name}", sweep.total) as bar:
 

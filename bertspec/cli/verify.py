@@ -38,7 +38,7 @@ def command(names: tuple[str, ...], fmt: str) -> None:
 
     from bertspec.cli.compile import difference, lowered
     from bertspec.core.errors import CheckFailed
-    from bertspec.core.files import removed_on_sigterm
+    from bertspec.core.files import removed_on_signals
     from bertspec.core.progress import progress
     from bertspec.core.terminal import json_text
     from bertspec.runtime.verifying.difference import differences
@@ -53,7 +53,7 @@ def command(names: tuple[str, ...], fmt: str) -> None:
     same: dict[str, int] = {}
     found: list[Difference] = []
     why: list[str] = []
-    with removed_on_sigterm(), tempfile.TemporaryDirectory(prefix="bertspec-verify-") as place:
+    with removed_on_signals(), tempfile.TemporaryDirectory(prefix="bertspec-verify-") as place:
         folder = Path(place) / "a rebuild"
         folder.mkdir()
         for name, text in difference(pipeline, folder)[1].items():

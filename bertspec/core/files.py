@@ -13,6 +13,9 @@ from typing import IO, Any
 
 from bertspec.core.errors import Interrupted
 
+_OTHERS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals beside SIGINT that ask a process to end."""
+
 WRITABLE = 0o200
 """A file that its owner cannot write is meant to be so, and stays so."""
 
@@ -163,14 +166,14 @@ def make_ignored(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back until the block has ended. Only a main thread gets them."""
+    """Hold what asks to end back until the block has ended. Only a main thread gets it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     held: list[int] = []
     before = {
         number: signal.signal(number, lambda number, _frame: held.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, *_OTHERS)
         if signal.getsignal(number) is not None  # None: a handler that is not Python's
     }
     try:
@@ -183,8 +186,9 @@ def _uninterrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def removed_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, so that what it is writing does not stay.
+def removed_on_signals() -> Iterator[None]:
+    """Let SIGTERM, and the end of the terminal, end the block as Ctrl-C does, so that what it is
+    writing does not stay.
 
     To be entered in the main thread, which alone gets signals.
     """
@@ -192,11 +196,16 @@ def removed_on_sigterm() -> Iterator[None]:
     def interrupt(number: int, _frame: object) -> None:
         raise Interrupted(number=number)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in _OTHERS
+        if signal.getsignal(number) not in (signal.SIG_IGN, None)  # ignored, as nohup has it
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _umask() -> int:

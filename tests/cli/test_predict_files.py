@@ -381,8 +381,11 @@ def test_any_text_has_an_answer(built: Project, kind: str) -> None:
     assert all(row["label"] in ("bad", "good") for row in found)
 
 
-def test_what_is_interrupted_leaves_nothing(built: Project) -> None:
-    folder = built.root / "interrupted"
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_is_interrupted_leaves_nothing(
+    built: Project, tmp_path: Path, number: signal.Signals
+) -> None:
+    folder = tmp_path / "interrupted"
     folder.mkdir()
     command = ["predict", "models/tiny/export", "--output", str(folder / "out.csv")]
     with subprocess.Popen(
@@ -392,8 +395,8 @@ def test_what_is_interrupted_leaves_nothing(built: Project) -> None:
         while not list(folder.iterdir()):
             assert process.poll() is None
             time.sleep(0.05)
-        process.terminate()
-        assert process.wait(60) == 128 + signal.SIGTERM
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
         assert process.stderr
         assert "interrupted" in process.stderr.read()
     assert list(folder.iterdir()) == []
