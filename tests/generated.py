@@ -23,7 +23,7 @@ from bertspec.spec.reference import fields_of
 from bertspec.spec.schema import SCHEMAS, schema_text
 from bertspec.spec.sections import Spec
 from tests.projects import SPEC, Project
-from tests.tasks.export_forms import FORMS, TOOLS
+from tests.tasks.export_forms import FORMS, TOOLS, forms_of
 
 TABLE, END = "<!-- generated -->", "<!-- end -->"
 
@@ -74,9 +74,10 @@ def _exports() -> str:
     lines = [f"| task | {' | '.join(f'`{name}`' for name in FORMS)} | runs the folder |"]
     lines.append("|---" * (len(FORMS) + 2) + "|")
     for kind, task in TASKS.items():
-        cells = [f"`{kind}`"]
-        cells += [f"`{task.auto_class}`" if name == "transformers" else "yes" for name in FORMS]
-        lines.append(f"| {' | '.join(cells)} | {TOOLS[kind]} |")
+        said = dict.fromkeys(forms_of(kind, thorough=True), "yes")  # those that tests export
+        said["transformers"] = f"`{task.auto_class}`"
+        cells = [said.get(name, "no") for name in FORMS]
+        lines.append(f"| `{kind}` | {' | '.join(cells)} | {TOOLS[kind]} |")
     return before + begin + "\n" + "\n".join(lines) + "\n" + end + after
 
 

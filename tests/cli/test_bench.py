@@ -9,19 +9,25 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import psutil
 import pytest
+from rich.console import Console
 from tokenizers import Tokenizer
 
 from bertspec.core.manifest import digest_files
 from bertspec.runtime.benching.bench import bench
 from bertspec.runtime.benching.formats import Format, kind_of
 from bertspec.runtime.benching.ids import Vocabulary
+from bertspec.runtime.benching.measure import Measured, Plan, Size
+from bertspec.runtime.benching.results import Results
+from bertspec.runtime.benching.show import show
 from bertspec.runtime.seal import Seal
 from tests.model.models import edit_json, python
 from tests.projects import Project
@@ -94,6 +100,36 @@ def _check(each: dict[str, Any], sizes: list[tuple[int, int]]) -> None:
         assert 0 < size["p50_ms"] <= size["p99_ms"]
         assert size["tokens_per_second"] > 0
         assert 0 < size["ratio"]["low"] <= size["ratio"]["median"] <= size["ratio"]["high"]
+
+
+def test_the_numbers_are_those_of_the_times(onnx: Path) -> None:
+    """Of 1 to 100 ms; the other takes twice as long in one round, and three times in the other."""
+    size = Size(batch=4, tokens=32)
+    draw = np.random.default_rng(0)
+    times = [draw.permutation(np.arange(first, 101, 2) / 1000).tolist() for first in (1, 2)]
+    slower = [[factor * each for each in turn] for factor, turn in zip((2, 3), times, strict=True)]
+    kinds = {"theirs": slower, "onnx": times}
+    measured = [
+        Measured(Format(name, "onnx", onnx / "model.onnx"), load, peak=peak, times={size: turns})
+        for (name, turns), load, peak in zip(kinds.items(), (2.5, 1.5), (2000, 1000), strict=True)
+    ]
+    results = Results("tiny", Plan([size], 1, 2, 0.0), 0.1, measured, ())
+    theirs, found = results.as_json()["formats"]
+    assert (found["load_seconds"], found["peak_bytes"]) == (1.5, 1000)
+    assert (theirs["load_seconds"], theirs["peak_bytes"]) == (2.5, 2000)
+    (cell,) = found["sizes"]
+    assert (cell["batch"], cell["tokens"], cell["runs"]) == (4, 32, 100)
+    assert cell["p50_ms"] == pytest.approx(50.5)
+    assert cell["p99_ms"] == pytest.approx(99.01)  # between the 99th and the 100th
+    assert cell["tokens_per_second"] == pytest.approx(100 * 4 * 32 / sum(map(sum, times)))
+    assert cell["ratio"] == pytest.approx({"median": 2.5, "low": 2.0, "high": 3.0})
+    assert theirs["sizes"][0]["p99_ms"] == pytest.approx(
+        1000 * quantiles([*slower[0], *slower[1]], n=100, method="inclusive")[98]
+    )
+    shown = StringIO()
+    show(results, Console(file=shown))
+    (row,) = (line for line in shown.getvalue().splitlines() if "50.50" in line)
+    assert row.split()[1:11:2] == ["onnx", "50.50", "99.01", "2,535", "2.50"]
 
 
 def test_a_missing_runtime_is_named_and_the_extra_predict_is_enough(

@@ -100,6 +100,19 @@ def test_forms_have_the_same_bytes_in_another_process(
         assert file_digest(tmp_path / name) == file_digest(written / name)
 
 
+def test_weights_of_8_bits_have_7(written: Path) -> None:
+    """Elsewhere sums of two products overflow 16 bits; with VNNI no number would tell."""
+    for name, form in ONNX_FORMS.items():
+        model = onnx.load(written / name)
+        small = [w for w in model.graph.initializer if w.data_type == onnx.TensorProto.INT8]
+        matrices = [to_array(weight) for weight in small if len(weight.dims) == 2]
+        assert bool(matrices) is form.quantize.startswith("int8")
+        for matrix in matrices:
+            assert {abs(matrix.min()), matrix.max()} & {63, 64}, "they take all of them"
+            assert matrix.min() >= -64
+            assert matrix.max() <= 64
+
+
 def test_no_form_tells_of_the_tools_and_the_machine(written: Path) -> None:
     for name in ONNX_FORMS:
         content = (written / name).read_bytes()

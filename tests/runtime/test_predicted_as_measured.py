@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import bertspec
+from bertspec.catalog.batch import padded
+from bertspec.catalog.exports.onnx import Onnx
 from bertspec.runtime import at_once
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.tables import read_parquet
+from bertspec.runtime.trained import load_trained
+from bertspec.runtime.training.batches import read_tokens
 from tests.projects import BAD, GOOD, Project, with_onnx
-from tests.stages import prepared_rows, run_kinds
+from tests.stages import prepared_rows, run_kinds, tokenized_folder
 
 KINDS = ("fetch", "prepare", "contract", "base", "tokenize", "train", "evaluate", "export")
 
@@ -95,6 +100,22 @@ def test_what_flips_in_8_bits_is_what_parity_says(measured: Project) -> None:
     assert flips == parity["flips"] > 0
     assert parity["metric"] == "accuracy"
     assert right / len(rows) == parity["exported"]
+
+
+def test_the_largest_difference_is_that_of_the_two_runtimes(measured: Project) -> None:
+    parity = json.loads((measured.root / "models/tiny/parity.json").read_text())["onnx-int8"]
+    export = Onnx(type="onnx", quantize="int8")
+    run = export.runner(measured.root / "models/tiny/export" / export.filename, 1)
+    model = load_trained(measured.root / "models/tiny/trained")
+    tokens = read_tokens(tokenized_folder(measured), "test")
+    differences = []
+    for place in range(len(tokens)):
+        inputs = padded(tokens, np.array([place]), 0)
+        with torch.no_grad():
+            expected = model(**{n: torch.from_numpy(each) for n, each in inputs.items()}).logits
+        differences.append(np.abs(run(inputs) - expected.numpy()).max())
+    assert max(differences) > 2 * min(differences)
+    assert parity["max_difference"] == pytest.approx(max(differences), rel=1e-3)
 
 
 def test_in_8_bits_an_answer_is_that_of_a_text_by_itself(measured: Project) -> None:

@@ -1,5 +1,6 @@
 """Every form of export that the table has, and what tools of others say of what was exported."""
 
+import json
 from pathlib import Path
 from typing import Any, get_args
 
@@ -73,8 +74,6 @@ TOOLS = {
 }
 """What runs a folder with a model of each task, so that its user need not put it together."""
 
-NO_TOOL = [kind for kind, tool in TOOLS.items() if tool.endswith("no pipeline")]
-
 
 def texts_of(inputs: list[dict[str, Any]]) -> list[list[str]]:
     """The columns of texts of some inputs; words are one."""
@@ -85,9 +84,16 @@ def texts_of(inputs: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def said_by_others(kind: str, folder: Path, inputs: list[dict[str, Any]]) -> list[Any]:
-    """What tools of others say of inputs, in the form of `reduced` answers."""
+    """What tools of others say of inputs, in the form of `reduced` answers.
+
+    Where there is no tool it is what the classes of transformers give, read as its users would.
+    """
     import transformers
 
+    if kind == "multiple-choice":
+        return [_probabilities(folder, value) for value in inputs]
+    if kind == "question-answering":
+        return [_best_span(folder, value) for value in inputs]
     (texts,) = texts_of(inputs)
     if kind == "sentence-embedding":
         from sentence_transformers import SentenceTransformer
@@ -109,6 +115,40 @@ def said_by_others(kind: str, folder: Path, inputs: list[dict[str, Any]]) -> lis
     return [{e["label"]: e["score"] for e in found} for found in pipe(texts, top_k=None)]
 
 
+def _probabilities(folder: Path, value: dict[str, Any]) -> list[float]:
+    """Of each choice, which is the second text of a pair."""
+    from transformers import AutoModelForMultipleChoice, AutoTokenizer
+
+    firsts = [value["text"]] * len(value["choices"])
+    pairs = AutoTokenizer.from_pretrained(folder)(
+        firsts, value["choices"], padding=True, return_tensors="pt"
+    )
+    model = AutoModelForMultipleChoice.from_pretrained(folder)
+    logits = model(**{name: each[None] for name, each in pairs.items()}).logits
+    return list(logits[0].softmax(-1).tolist())
+
+
+def _best_span(folder: Path, value: dict[str, Any]) -> list[Any]:
+    """How much likelier an answer is than none, and its text, of a context in one window."""
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    bundle = json.loads((folder.parent / "bundle.json").read_text())
+    given = AutoTokenizer.from_pretrained(folder)(
+        value["question"], value["context"], return_offsets_mapping=True, return_tensors="pt"
+    )
+    characters = given.pop("offset_mapping")[0].tolist()
+    assert len(characters) <= bundle["max_length"]
+    places = [place for place, text in enumerate(given.sequence_ids(0)) if text == 1]
+    found = AutoModelForQuestionAnswering.from_pretrained(folder)(**given)
+    start, end = found.start_logits[0].tolist(), found.end_logits[0].tolist()
+    longest = bundle["task"]["max_answer_tokens"]
+    spans = ((i, j) for i in places for j in places if i <= j < i + longest)
+    score, i, j = max((start[i] + end[j], i, j) for i, j in spans)
+    score -= start[0] + end[0]
+    answer = value["context"][characters[i][0] : characters[j][1]]
+    return [score, answer if score >= bundle["decision"]["null_threshold"] else None]
+
+
 def reduced(kind: str, answer: dict[str, Any]) -> Any:
     """Of an answer of ours what these say, too."""
     if kind == "sentence-embedding":
@@ -120,4 +160,6 @@ def reduced(kind: str, answer: dict[str, Any]) -> Any:
         return [fill["token"], fill["score"]]
     if kind == "causal-lm":
         return answer["continuation"].strip()
+    if kind == "question-answering":
+        return [answer["score"], answer["answer"]]
     return answer.get("probabilities", answer)
