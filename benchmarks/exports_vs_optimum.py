@@ -4,9 +4,9 @@
 
 - the forms of ONNX that bertspec has, each made here of the trained model;
 - with `--optimum PYTHON` what Optimum makes of it: the model as exported, with the optimizations
-  O2, and in 8 bits for AVX2 (its quantizer does not take what O2 makes). PYTHON is one that has
-  optimum-onnx and onnxruntime, in a virtual environment of its own, as optimum-onnx does not go
-  with transformers 5;
+  O2, and in 8 bits for this processor: for AVX-512 with VNNI, or else for AVX2 (its quantizer
+  does not take what O2 makes). PYTHON is one that has optimum-onnx and onnxruntime, in a virtual
+  environment of its own, as optimum-onnx does not go with transformers 5;
 - what Optimum's optimizer calls, onnxruntime's own, over bertspec's plain ONNX.
 
 About three minutes for MiniLM.
