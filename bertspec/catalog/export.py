@@ -37,6 +37,19 @@ def example_inputs() -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
 Runner = Callable[["Mapping[str, np.ndarray]"], "np.ndarray"]
 """INPUTS by name -> logits, (batch, outputs) float32."""
 
+
+def torch_runner(forward: "Callable[[dict[str, torch.Tensor]], torch.Tensor]") -> Runner:
+    """Of what PyTorch runs, which takes INPUTS by name, in their order."""
+    import torch
+
+    def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":
+        tensors = {name: torch.from_numpy(inputs[name]) for name in INPUTS}
+        with torch.inference_mode():
+            return forward(tensors).numpy()
+
+    return run
+
+
 Batches = Iterable["Mapping[str, np.ndarray]"]
 """INPUTS by name of one batch after another."""
 

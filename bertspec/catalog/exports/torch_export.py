@@ -3,20 +3,18 @@
 import io
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.export import INPUTS, Export, Runner, Shared
+from bertspec.catalog.export import Export, Runner, Shared, torch_runner
 from bertspec.catalog.onnx_graphs.silence import silence
 from bertspec.catalog.torch_archive import rewritten
 from bertspec.catalog.torch_graph import GRAPH, SAMPLES, load_program
 from bertspec.catalog.torch_program import program
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
     from bertspec.catalog.task import Task
@@ -59,12 +57,7 @@ class TorchExport(Export):
         torch.set_num_threads(threads)
         with silence():
             module = load_program(path).module()
-
-        def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":
-            with torch.inference_mode():
-                return module(*(torch.from_numpy(inputs[name]) for name in INPUTS)).numpy()
-
-        return run
+        return torch_runner(lambda tensors: module(*tensors.values()))
 
 
 def _of_the_model(name: str, content: bytes) -> bytes:

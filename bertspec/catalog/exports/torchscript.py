@@ -2,17 +2,15 @@
 
 import io
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.export import INPUTS, Export, Runner, Shared, example_inputs
+from bertspec.catalog.export import Export, Runner, Shared, example_inputs, torch_runner
 from bertspec.catalog.torch_archive import rewritten
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
     from bertspec.catalog.task import Task
@@ -47,12 +45,7 @@ class TorchScript(Export):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = torch.jit.load(str(path), map_location="cpu")
-
-        def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":
-            with torch.inference_mode():
-                return module(*(torch.from_numpy(inputs[name]) for name in INPUTS)).numpy()
-
-        return run
+        return torch_runner(lambda tensors: module(*tensors.values()))
 
 
 def without_paths(archive: bytes) -> bytes:

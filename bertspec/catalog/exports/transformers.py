@@ -1,7 +1,7 @@
 """A folder that transformers loads: config, safetensors and tokenizer; run as it loads it."""
 
 import json
-from collections.abc import Mapping
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from bertspec.catalog.base import TOKENIZER
-from bertspec.catalog.export import INPUTS, Export, Runner, Shared, Trained
+from bertspec.catalog.export import INPUTS, Export, Runner, Shared, Trained, torch_runner
 from bertspec.core.errors import CheckFailed
 from bertspec.core.files import write_json
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from transformers import PreTrainedModel
 
@@ -67,14 +66,7 @@ class Transformers(Export):
         if task is None:
             raise ValueError("no task to say what the output is")
         torch.set_num_threads(threads)
-        model = _loaded(path, task.auto_class)
-
-        def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":
-            tensors = {name: torch.from_numpy(inputs[name]) for name in INPUTS}
-            with torch.inference_mode():
-                return task.forward(model, tensors).numpy()
-
-        return run
+        return torch_runner(partial(task.forward, _loaded(path, task.auto_class)))
 
 
 def _loaded(path: Path, auto: str) -> "PreTrainedModel":

@@ -1,17 +1,13 @@
 """A format in its own runtime, as one function from token ids to logits."""
 
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bertspec.catalog.export import INPUTS, Runner
+from bertspec.catalog.export import Runner, torch_runner
 from bertspec.catalog.exports import EXPORTS
 from bertspec.catalog.task import Task
 from bertspec.runtime.benching.formats import PYTORCH, Format
 from bertspec.runtime.bundle import loading
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def load(format: Format, task: Task, threads: int) -> Runner:
@@ -35,11 +31,4 @@ def _pytorch(trained: Path, task: Task, threads: int) -> Runner:
 
     quiet()
     torch.set_num_threads(threads)
-    model = load_trained(trained)
-
-    def run(inputs: "Mapping[str, np.ndarray]") -> "np.ndarray":
-        with torch.inference_mode():
-            tensors = {name: torch.from_numpy(inputs[name]) for name in INPUTS}
-            return task.forward(model, tensors).numpy()
-
-    return run
+    return torch_runner(partial(task.forward, load_trained(trained)))
