@@ -131,7 +131,7 @@ def test_in_16_bits_each_distance_is_in_the_same_bucket(tmp_path: Path) -> None:
     """MPNet's are logarithms of distances, cut to whole numbers."""
     config = MPNetConfig(
         vocab_size=120, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, num_labels=2,
+        intermediate_size=16,
     )  # fmt: skip
     module, shared = exported_module(MPNetForSequenceClassification(config), TASK).eval(), Shared()
     found = []

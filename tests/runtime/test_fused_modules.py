@@ -53,13 +53,13 @@ class Layer(torch.nn.Module):
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
         values = self.embedded(ids, types)
-        heads = (
+        q, k, v = (
             layer(values).view(values.shape[0], -1, HEADS, size).transpose(1, 2)
             for layer, size in zip(
                 self.layers.values(), [WIDTH // HEADS] * 2 + [self.value_size], strict=True
             )
         )
-        return self.joined(self.attend(*heads, self.mask_of(ids, mask)))
+        return self.joined(self.attend(q, k, v, self.mask_of(ids, mask)))
 
     def embedded(self, ids: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
         tables = self.tables
@@ -94,8 +94,8 @@ class TwoPositions(Layer):
 
 class NoHeads(Layer):
     def attend(self, q: Any, k: Any, v: Any, mask: Any) -> torch.Tensor:
-        three = (each.transpose(1, 2).flatten(2) for each in (q, k, v))
-        found = scaled_dot_product_attention(*three, attn_mask=mask[:, 0])
+        q, k, v = (each.transpose(1, 2).flatten(2) for each in (q, k, v))
+        found = scaled_dot_product_attention(q, k, v, attn_mask=mask[:, 0])
         return found.unflatten(2, (HEADS, -1)).transpose(1, 2)
 
 

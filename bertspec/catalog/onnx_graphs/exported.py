@@ -19,7 +19,7 @@ def exported(
 ) -> "onnx.ModelProto":
     """The graph; batch and sequence are dynamic. One that `shared` has is not made again.
 
-    With `fused`, attention and GELU are one operator each, of onnxruntime.
+    With `fused`, GELU is one operator of onnxruntime, and so is attention that it computes alike.
     """
     import onnx
 

@@ -23,7 +23,7 @@ _DIMENSIONS = 4
 
 
 def translations() -> Translations:
-    """For torch.onnx.export, and any operator set: one operator each."""
+    """For torch.onnx.export, and any operator set: one operator each, if onnxruntime's can be."""
     import torch
 
     aten = torch.ops.aten
