@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bertspec.catalog.batch import Batch, Tokens
 from bertspec.catalog.export import INPUTS, Runner, Shared, Trained, example_inputs
@@ -172,6 +173,38 @@ def test_a_fused_export_gives_what_pytorch_gives(model: Any, tmp_path: Path) -> 
     found = operators(tmp_path / "model")
     assert tuple(found[kind] for kind in FUSED_KINDS) == FUSED[model.config.model_type]
     _compare(model, export.runner(tmp_path / "model", 1))
+
+
+@pytest.mark.parametrize("model", ["modernbert"], indirect=True)
+def test_the_newest_operator_set_gives_what_pytorch_gives(model: Any, tmp_path: Path) -> None:
+    """Its operator for rotary positions wants angles for each row, and there are those of one."""
+    export = Onnx(type="onnx", opset=23)
+    export.write(exported_module(model, TASK).eval(), tmp_path / "model", Shared())
+    _compare(model, export.runner(tmp_path / "model", 1))
+
+
+@pytest.mark.parametrize(
+    "family", ["xmod", *(pytest.param(name, marks=_THOROUGH) for name in ("deberta", "xlm"))]
+)
+def test_a_second_graph_of_one_model_is_exported(family: str, tmp_path: Path) -> None:
+    """Their graphs have sizes that depend on numbers, which torch.onnx.export finds only once."""
+    own: dict[str, dict[str, Any]] = {
+        "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
+        "xlm": {"emb_dim": 32, "n_layers": 1, "n_heads": 2, "n_words": 100},
+        "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
+    }
+    small = {"num_hidden_layers": 1, "intermediate_size": 64}
+    sizes: dict[str, Any] = {} if family == "xlm" else SIZES | small
+    config = AutoConfig.for_model(
+        family, vocab_size=100, max_position_embeddings=160, **sizes, **own[family]
+    )
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    module, shared = exported_module(model, TASK).eval(), Shared()
+    for optimize in (False, True):
+        export = Onnx(type="onnx", optimize=optimize)
+        export.write(module, tmp_path / "model", shared)
+        _compare(model, export.runner(tmp_path / "model", 1))
 
 
 def _sequences() -> Tokens:

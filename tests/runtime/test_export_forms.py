@@ -62,7 +62,7 @@ def written(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shared = Shared({("onnx", 18, False): plain}, batches)
     for name, form in ONNX_FORMS.items():
         form.write(module, folder / name, shared)
-    assert len(shared.graphs) == 3, "the slow exporters of torch ran once for all fused forms"
+    assert len(shared.graphs) == 2, "the slow exporter of torch ran once for all fused forms"
     return folder
 
 

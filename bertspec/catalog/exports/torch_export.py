@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.export import Export, Runner, Shared, torch_runner
+from bertspec.catalog.export import (
+    INPUTS,
+    Export,
+    Runner,
+    Shared,
+    example_inputs,
+    torch_runner,
+)
 from bertspec.catalog.onnx_graphs.silence import silence
 from bertspec.catalog.torch_archive import rewritten
 from bertspec.catalog.torch_graph import GRAPH, SAMPLES, load_program
-from bertspec.catalog.torch_program import program
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +53,7 @@ class TorchExport(Export):
 
         buffer = io.BytesIO()
         with silence():
-            torch.export.save(program(module, shared), buffer)
+            torch.export.save(_program(module), buffer)
         path.write_bytes(rewritten(buffer.getvalue(), _of_the_model))
 
     def runner(self, path: Path, threads: int, task: "Task | None" = None) -> Runner:
@@ -58,6 +64,22 @@ class TorchExport(Export):
         with silence():
             module = load_program(path).module()
         return torch_runner(lambda tensors: module(*tensors.values()))
+
+
+def _program(module: "torch.nn.Module") -> "torch.export.ExportedProgram":
+    """The graph, made as torch.onnx.export makes it of a module; batch and sequence are dynamic."""
+    import torch
+    from torch.fx.experimental import _config as config
+
+    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
+    # Otherwise the graph is only said to be right for sizes from 2 on.
+    with torch.no_grad(), config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        return torch.export.export(
+            module,
+            example_inputs(),
+            dynamic_shapes=(axes,) * len(INPUTS),
+            prefer_deferred_runtime_asserts_over_guards=True,
+        )
 
 
 def _of_the_model(name: str, content: bytes) -> bytes:

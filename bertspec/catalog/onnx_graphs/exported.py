@@ -1,13 +1,12 @@
 """A module as an ONNX graph of 32-bit floats, through torch.onnx.export."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertspec.catalog.export import INPUTS, Shared, example_inputs
 from bertspec.catalog.onnx_graphs.attention import fuse_attention
 from bertspec.catalog.onnx_graphs.silence import silence
 from bertspec.catalog.onnx_graphs.standard import standard_translations
 from bertspec.catalog.onnx_graphs.translations import translations
-from bertspec.catalog.torch_program import program
 
 if TYPE_CHECKING:
     import onnx
@@ -25,27 +24,23 @@ def exported(
 
     key = ("onnx", opset, fused)
     if key not in shared.graphs:
-        shared.graphs[key] = _export(module, opset, shared, fused=fused).SerializeToString()
+        shared.graphs[key] = _export(module, opset, fused=fused).SerializeToString()
     model = onnx.load_model_from_string(shared.graphs[key])
     if fused:
         fuse_attention(model)
     return model
 
 
-def _export(
-    module: "torch.nn.Module", opset: int, shared: Shared, *, fused: bool
-) -> "onnx.ModelProto":
+def _export(module: "torch.nn.Module", opset: int, *, fused: bool) -> "onnx.ModelProto":
     import torch
+    from onnxscript.optimizer import optimize
 
     table = translations() if fused else standard_translations(opset)
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
-    with silence():
-        try:
-            source: Any = program(module, shared)
-        except Exception:  # noqa: BLE001 - of many kinds; torch.onnx.export tries other ways
-            source = module
+    with silence(), torch.no_grad():
+        # Of the module, and not of its program: of some families torch exports that only once.
         found = torch.onnx.export(
-            source,
+            module,
             example_inputs(),
             dynamo=True,
             input_names=list(INPUTS),
@@ -54,8 +49,11 @@ def _export(
             opset_version=opset,
             external_data=False,
             verbose=False,
+            # It would write RotaryEmbedding of operator set 23 with angles for one row alone.
+            optimize=False,
             custom_translation_table=dict(table),
         )
-    if found is None:
-        raise ValueError("torch.onnx.export gave no program")
+        if found is None:
+            raise ValueError("torch.onnx.export gave no program")
+        optimize(found.model)
     return found.model_proto
