@@ -1,13 +1,15 @@
 """The contract of an export: a model file that another runtime runs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from bertspec.core.errors import BertspecError, is_out_of_memory, reason
 from bertspec.core.model import Model
 
 if TYPE_CHECKING:
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 """Inputs of every exported model, (batch, sequence) int64 each. Its one output is `logits`."""
+
+
+PROTOBUF = (1 << 31) - (1 << 26)
+"""Most bytes of weights of an ONNX graph: protobuf has no message of 2 GiB, and the rest of the
+graph needs some room. Whatever is made of it begins with one of 32-bit floats.
+"""
 
 
 def example_inputs() -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
@@ -32,6 +40,24 @@ def example_inputs() -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
     mask = ids.clone()
     mask[1, 5:] = 0
     return ids, mask, torch.zeros_like(ids)
+
+
+class NotExportableError(Exception):
+    """An exporter of torch does not take the module; the message is the first line of why."""
+
+
+@contextmanager
+def exporting() -> Iterator[None]:
+    """Around calls of torch's exporters alone: what they raise is NotExportableError."""
+    try:
+        yield
+    except Exception as error:
+        first: BaseException = error
+        while first.__cause__:  # torch's own errors are around it
+            first = first.__cause__
+        if isinstance(first, BertspecError) or is_out_of_memory(first):
+            raise first from None
+        raise NotExportableError(reason(first)) from error
 
 
 Runner = Callable[["Mapping[str, np.ndarray]"], "np.ndarray"]
@@ -86,6 +112,9 @@ class Shared:
 
 class Export(Model, ABC):
     """Options and behaviour of one kind of export."""
+
+    largest: ClassVar[int | None] = None
+    """Most bytes of weights, in 32-bit floats, of a model that it takes; None for any."""
 
     type: str
     tolerance: float = Field(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.export import Export, Runner, Shared
+from bertspec.catalog.export import PROTOBUF, Export, Runner, Shared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,8 @@ FILES = {
 
 class Onnx(Export):
     """One .onnx file with its weights inside; batch and sequence are dynamic."""
+
+    largest = PROTOBUF
 
     type: Literal["onnx"] = Field(description="ONNX, 32-bit floats where `quantize` is `none`.")
     opset: int = Field(default=18, ge=18, le=23, description="ONNX operator set version.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.export import Export, Runner, Shared
+from bertspec.catalog.export import PROTOBUF, Export, Runner, Shared
 from bertspec.core.packages import of_extra
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class OpenVino(Export):
 
     So Optimum Intel names them. Batch and sequence are dynamic.
     """
+
+    largest = PROTOBUF
 
     type: Literal["openvino"] = Field(
         description="OpenVINO IR, 32-bit floats. Needs `bertspec[openvino]`."

@@ -14,6 +14,7 @@ from bertspec.catalog.export import (
     Runner,
     Shared,
     example_inputs,
+    exporting,
     torch_runner,
 )
 from bertspec.catalog.onnx_graphs.silence import silence
@@ -52,7 +53,7 @@ class TorchExport(Export):
         import torch
 
         buffer = io.BytesIO()
-        with silence():
+        with silence(), exporting():
             torch.export.save(_program(module), buffer)
         path.write_bytes(rewritten(buffer.getvalue(), _of_the_model))
 

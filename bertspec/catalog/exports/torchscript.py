@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from bertspec.catalog.export import Export, Runner, Shared, example_inputs, torch_runner
+from bertspec.catalog.export import (
+    Export,
+    Runner,
+    Shared,
+    example_inputs,
+    exporting,
+    torch_runner,
+)
 from bertspec.catalog.torch_archive import rewritten
 
 if TYPE_CHECKING:
@@ -32,7 +39,7 @@ class TorchScript(Export):
         import torch
 
         buffer = io.BytesIO()
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings(), exporting():
             warnings.simplefilter("ignore")
             traced = torch.jit.trace(module, example_inputs(), check_trace=False)
             torch.jit.save(traced, buffer)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bertspec.catalog.export import INPUTS, Shared, example_inputs
+from bertspec.catalog.export import INPUTS, Shared, example_inputs, exporting
 from bertspec.catalog.onnx_graphs.attention import fuse_attention
 from bertspec.catalog.onnx_graphs.silence import silence
 from bertspec.catalog.onnx_graphs.standard import standard_translations
@@ -37,7 +37,7 @@ def _export(module: "torch.nn.Module", opset: int, *, fused: bool) -> "onnx.Mode
 
     table = translations() if fused else standard_translations(opset)
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
-    with silence(), torch.no_grad():
+    with silence(), torch.no_grad(), exporting():
         # Of the module, and not of its program: of some families torch exports that only once.
         found = torch.onnx.export(
             module,
