@@ -35,7 +35,7 @@ def _host(_context: click.Context, _option: click.Parameter, host: str) -> str:
     show_default=True, help="Milliseconds that an input waits for others.",
 )  # fmt: skip
 @click.option(
-    "--max-queue", type=click.IntRange(min=1), default=Limits.max_queue, show_default=True,
+    "--max-queue", type=click.IntRange(1, 1_000_000), default=Limits.max_queue, show_default=True,
     help="Inputs that wait; further ones are refused with status 503.",
 )  # fmt: skip
 @click.option(

@@ -113,6 +113,7 @@ def test_without_numpy_the_extra_is_named(
         (("--export", "onnx-int4"), ["E451", "no ONNX export `onnx-int4`", f"mean `{OTHER}`?"]),
         (("--export", "torchscript"), ["E451", "the export `torchscript` is model.pt"]),
         (("--host", ""), ["--host", "name an address"]),
+        (("--max-queue", "99999999999999999999"), ["--max-queue", "1<=x<=1000000"]),
         (("--threads", "0"), ["--threads"]),
         (("--threads", "1025"), ["--threads", "1<=x<=1024"]),
         (("--max-wait-ms", "inf"), ["--max-wait-ms", "0<=x<=60000"]),
