@@ -1,5 +1,6 @@
 """An ONNX model in onnxruntime, on the processor."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,15 @@ that are for processors alone. 128 tokens of MiniLM take a tenth more of a core 
 
 
 def open_session(model: Path | bytes, threads: int | None = None) -> Any:
-    """A session of a file or of its bytes, by default with a thread a core that it may use.
-
-    Left to itself onnxruntime counts all cores, and pins its threads to those it may not use.
-    """
+    """A session of a file or of its bytes, by default with a thread a core that it may use."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
     options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_MICROSECONDS)
-    options.intra_op_num_threads = threads or available_cores()
+    if threads is None and available_cores() < (os.cpu_count() or 1):
+        threads = available_cores()  # onnxruntime would pin some to cores that it may not use
+    options.intra_op_num_threads = threads or 0  # by itself it takes one a physical core
     source = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(
         source, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW,
