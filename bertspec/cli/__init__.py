@@ -1,5 +1,6 @@
 """The command line. Each command is a file of its own, imported when it is called."""
 
+import errno
 import gc
 import io
 import os
@@ -51,6 +52,15 @@ COMMANDS = {
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "onnxruntime", "dvc", "pydantic")
 """Those that `--version` tells of: bits of a result or the form of a file depend on them."""
+
+
+_ADVICE = {
+    errno.EEXIST: "a file stands where a folder is wanted: name another path",
+    errno.ENOTDIR: "a file stands where a folder is wanted: name another path",
+    errno.ELOOP: "links lead to each other: name the file itself",
+    errno.EFBIG: "the file system, or `ulimit -f`, allows no file so large",
+}
+"""What to do about an error of the operating system, by its number."""
 
 
 class _Commands(click.Group):
@@ -241,7 +251,8 @@ def _report(error: Exception) -> int:
         found = (Diagnostic("E502", f"not installed: {error.name}", advice),)
     elif isinstance(error, OSError):
         exit_code = EnvironmentFault.exit_code
-        advice = "check that the path exists and that you may read or write it"
+        usual = "check that the path exists and that you may read or write it"
+        advice = _ADVICE.get(error.errno or 0, usual)
         said = f"{error.strerror or error}{_place(error)}"
         found = (Diagnostic("E503", said, advice),)
     elif (endpoint := unusable_endpoint()) is not None and is_of_hub(error):

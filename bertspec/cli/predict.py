@@ -3,13 +3,20 @@
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bertspec.cli.completing import exported_models, onnx_exports
-from bertspec.core.errors import BertspecError, InputError
+from bertspec.core.errors import (
+    BertspecError,
+    EnvironmentFault,
+    InputError,
+    Interrupted,
+    is_disk_full,
+)
 from bertspec.core.names import did_you_mean
 from bertspec.core.terminal import one_line
 from bertspec.core.verbosity import note
@@ -126,12 +133,30 @@ def command(
         errors = f", {wrong:,} of them with an error" if wrong else ""
         note(f"{output}: {count:,} rows{errors}")
         return
-    for row, answer in predicted(predictor, given.rows, keep_going=keep_going):
-        record = layout.record(row, answer)
-        if fmt == "json":
-            click.echo(json_line(record))
-        else:
-            click.echo(_line(task, [record[name] for name in fields], answer))
+    with _printing():
+        for row, answer in predicted(predictor, given.rows, keep_going=keep_going):
+            record = layout.record(row, answer)
+            if fmt == "json":
+                click.echo(json_line(record))
+            else:
+                click.echo(_line(task, [record[name] for name in fields], answer))
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Tell, where it ends before its time, that what is printed may not be all."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("what is printed may not be all") from None
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        raise EnvironmentFault.of(
+            "E503",
+            "the disk is full, and what is printed is not all",
+            "make room and run it again; with --output there is a whole file or none",
+        ) from None
 
 
 def _line(task: "Task", values: Sequence[str | Sequence[str] | None], answer: "Answer") -> str:

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -65,9 +66,13 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
 def writing(path: Path) -> Iterator[IO[bytes]]:
     """A new file beside `path`, which takes its place when the block has ended without an error.
 
-    A link stays one, and the file that it leads to is replaced.
+    A link stays one, and the file that it leads to is replaced. Raises OSError (ELOOP), too, for
+    links that lead to each other.
     """
-    path = path.resolve()
+    try:
+        path = path.resolve()
+    except RuntimeError:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)

@@ -1,13 +1,19 @@
-"""`bertspec predict --keep-going`: what is kept of a row that cannot be predicted."""
+"""`bertspec predict`: rows with errors and what is kept of them, and files that cannot be."""
 
+import gzip
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bertspec.runtime.at_once import CHUNK
 from bertspec.runtime.seal import Seal
 from tests.cli.predicting import READ, predict, read_jsonl
 from tests.projects import Project
@@ -83,3 +89,84 @@ def test_lines_that_a_wrong_record_takes_up_are_named(built: Project) -> None:
     assert first["error"]["message"] == "lines 2 to 4: ',' expected after '\"'"
     assert (last["text"], last["error"]) == ("last", None)
     assert single["error"]["message"] == "',' expected after '\"'"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("u.txt", "good".encode("utf-16"), ["E302", "UTF-16", "iconv -f utf-16"]),
+        ("u.csv", "\ufefftext\ngood\n".encode("utf-16-be"), ["E302", "u.csv", "UTF-16"]),
+        ("z.jsonl", gzip.compress(b'{"text": "good"}\n'), ["E302", "gzip", "gzip -dc"]),
+        ("z.csv", gzip.compress(b"text\ngood\n"), ["E302", "z.csv", "gzip"]),
+        ("s.csv", b"text;n\ngood;1\n", ["E309", "no column `text`", "delimiter looks like `;`"]),
+        ("t.csv", b"text\tn\ngood\t1\n", ["E309", "delimiter looks like a tab"]),
+        ("c.tsv", b"text,n\ngood,1\n", ["E309", "delimiter looks like `,`"]),
+    ],
+)
+def test_a_file_of_another_form_is_told_with_what_it_looks_like(
+    built: Project, name: str, content: bytes, words: list[str]
+) -> None:
+    (built.root / name).write_bytes(content)
+    said = built.bertspec("predict", "tiny", "--input", name, "--keep-going", code=2)
+    assert all(word in said for word in words), said
+    assert "latin1" not in said
+    assert "did you mean" not in said
+
+
+def test_a_pipe_is_read(built: Project) -> None:
+    (built.root / "in.csv").write_text("text\na film\n")
+    os.mkfifo(built.root / "pipe.csv")
+    os.mkfifo(built.root / "pipe.parquet")
+    (built.root / "link.csv").symlink_to("/dev/stdin")
+    named = "bertspec predict tiny --input pipe.csv"
+    assert "a film" in built.run("bash", "-c", f"cat in.csv > pipe.csv & {named}").stdout
+    assert (
+        "a film" in built.run("bash", "-c", f"cat in.csv | {named.replace('pipe', 'link')}").stdout
+    )
+    said = built.bertspec("predict", "tiny", "--input", "pipe.parquet", code=2)
+    assert "E452" in said
+    assert "pipe.parquet is a pipe" in said
+    said = built.bertspec("predict", "tiny", "--input", "/dev/null", code=2)
+    assert "/dev/null is neither a file nor a pipe" in said
+
+
+def test_why_a_file_cannot_be_written_is_told(built: Project) -> None:
+    (built.root / "one.csv").symlink_to("other.csv")
+    (built.root / "other.csv").symlink_to("one.csv")
+    (built.root / "file").write_text("")
+    for output, words in {
+        "one.csv": "links lead to each other",
+        "file/o.csv": "a file stands where a folder is wanted",
+        "file/deep/o.csv": "a file stands where a folder is wanted",
+    }.items():
+        said = built.bertspec("predict", "tiny", "a", "--output", output, code=3)
+        assert "error[E503]" in said
+        assert words in said
+        assert "check that the path exists" not in said
+    (built.root / "many.txt").write_text("a film\n" * 500)
+    command = "ulimit -f 1; bertspec predict tiny --input many.txt --output large.csv"
+    said = built.run("bash", "-c", command, code=3).stderr
+    assert "error[E503]: File too large" in said
+    assert "`ulimit -f`" in said
+    assert not list(built.root.glob("*large.csv*"))
+
+
+def test_of_what_is_printed_nobody_says_that_it_is_whole(built: Project) -> None:
+    said = built.run("bash", "-c", "bertspec predict tiny x > /dev/full", code=3).stderr
+    assert "error[E503]: the disk is full, and what is printed is not all" in said
+    assert "half-written" not in said
+    with subprocess.Popen(
+        [Path(sys.executable).parent / "bertspec", "predict", "tiny"],
+        cwd=built.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write("a film\n" * (CHUNK + 1))
+        process.stdin.flush()
+        assert "a film" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 128 + signal.SIGINT
+    assert said.strip() == "interrupted; what is printed may not be all"

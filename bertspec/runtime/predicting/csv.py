@@ -16,6 +16,9 @@ _OPTIONS: Mapping[str, dict[str, Any]] = {
 }
 """Options of the csv module by the ending of the file."""
 
+_OTHERS = {";": "`;`", "\t": "a tab", "|": "`|`", ",": "`,`"}
+"""What may be between the columns of a table, and what it is called."""
+
 _QUOTES = 'a quote inside a quoted field is written twice (""); each opened one is closed'
 
 
@@ -88,8 +91,8 @@ class _Lines(Iterator[str]):
         return f"lines {self._first} to {self.number}: " if self.number > self._first else ""
 
     def __next__(self) -> str:
-        line = next(self._lines)
         self.number += 1
+        line = next(self._lines)
         if isinstance(line, TooLong):
             self.is_open = self._has_quotes and (self._is_inside + line.quotes) % 2 > 0
             raise too_long()
@@ -159,6 +162,10 @@ def _not_utf8(texts: Sequence[str]) -> BertspecError | None:
 
 def _check_header(header: Sequence[str], wanted: Wanted, name: str) -> None:
     if (fault := missing(wanted.columns, header)) is not None:
+        others = [shown for sign, shown in _OTHERS.items() if sign in header[0]]
+        if len(header) == 1 and others:
+            advice = f"the delimiter looks like {others[0]}: .csv has commas, and .tsv has tabs"
+            fault = InputError.of("E309", fault.diagnostics[0].message, advice)
         raise at_place(name, fault)
     if repeated := [column for column in wanted.columns if header.count(column) > 1]:
         raise InputError.of("E304", f"{name} has two columns `{repeated[0]}`", "rename one of them")

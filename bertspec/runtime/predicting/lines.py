@@ -13,6 +13,18 @@ LONGEST = 1 << 26
 """Bytes of a line that are held at once; more are seldom text."""
 
 
+_RECODE = (
+    "the file is UTF-16, and not UTF-8",
+    "convert it, such as with `iconv -f utf-16 -t utf-8`",
+)
+_OTHERS = {
+    b"\xff\xfe": _RECODE,
+    b"\xfe\xff": _RECODE,
+    b"\x1f\x8b": ("the file is packed by gzip", "unpack it, such as with `gzip -dc`"),
+}
+"""What a file is that begins so, and what to do; neither is UTF-8."""
+
+
 @dataclass(frozen=True)
 class TooLong:
     """A line of more than LONGEST bytes, which is not in memory."""
@@ -22,10 +34,15 @@ class TooLong:
 
 
 def numbered(stream: IO[bytes]) -> Iterator[tuple[int, bytes | TooLong]]:
-    """Lines with their ends and their numbers, without a byte-order mark."""
+    """Lines with their ends and their numbers, without a byte-order mark.
+
+    Raises InputError (E302) at the first one, where bytes at its beginning say that it is no UTF-8.
+    """
     number = 0
     while line := stream.readline(LONGEST):
         number += 1
+        if number == 1 and (fault := _OTHERS.get(line[:2])):
+            raise InputError.of("E302", *fault)
         if line.endswith(b"\n") or len(line) < LONGEST:
             yield number, line.removeprefix(BOM) if number == 1 else line
             continue

@@ -20,15 +20,24 @@ READERS: Mapping[str, Callable[[Path, Wanted], Rows]] = {
 
 
 def read_rows(path: Path, wanted: Wanted) -> Rows:
-    """What is wanted of each row of a file, which is read as the rows are asked for.
+    """What is wanted of each row of a file or a pipe, which is read as the rows are asked for.
 
-    Raises InputError (E301) for no file, (E452) for one of another kind, and what its reader says.
+    Raises InputError (E301) for no file, (E452) for one of another kind and for Parquet in a pipe,
+    and what its reader says.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+    is_pipe = path.is_fifo()
+    if not path.is_file() and not is_pipe:
+        other = "is neither a file nor a pipe" if path.exists() else "does not exist"
+        what = "is a folder" if path.is_dir() else other
         raise InputError.of("E301", f"{path} {what}", "name a file")
     read = READERS.get(path.suffix.lower())
     if read is None:
         kinds = ", ".join(READERS)
         raise InputError.of("E452", f"cannot read {path}", f"name a file of one of: {kinds}")
+    if is_pipe and read is read_parquet:
+        raise InputError.of(
+            "E452",
+            f"{path} is a pipe, and Parquet is read from its end",
+            "write it to a file first",
+        )
     return read(path, wanted)
