@@ -18,6 +18,7 @@ from bertspec.runtime.calibration import training_batches
 from bertspec.runtime.context import Context
 from bertspec.runtime.examples import read_examples
 from bertspec.runtime.inference import infer, infer_as_predicted, model_runner
+from bertspec.runtime.ordered_sets import ordered_sets
 from bertspec.runtime.parity import Expected, compare, failures
 from bertspec.runtime.release.card import FILE as CARD
 from bertspec.runtime.release.card import card
@@ -155,7 +156,7 @@ def exported_module(model: "PreTrainedModel", task: Task) -> "torch.nn.Module":
             token_type_ids: torch.Tensor,
         ) -> torch.Tensor:
             inputs = (input_ids, attention_mask, token_type_ids)
-            with swapped(self.model, no_more, "cpu"):
+            with swapped(self.model, no_more, "cpu"), ordered_sets(self.model):
                 return task.forward(self.model, dict(zip(INPUTS, inputs, strict=True)))
 
     return Exported()
