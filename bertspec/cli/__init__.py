@@ -188,8 +188,18 @@ def main(args: list[str] | None = None) -> NoReturn:
 
             said = without_secrets("".join(traceback.format_exception(error)))
             click.echo(printable(said, kept="\n\t"), err=True, nl=False)
-        sys.exit(_interrupted(error) if _interrupt(error) else _report(error))
+        code = _interrupted(error) if _interrupt(error) else _report(error)
+        _print_no_more()
+        sys.exit(code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _print_no_more() -> None:
+    """Where what is left cannot be printed, as the disk is full: Python would say so once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = None
 
 
 def _start_sooner() -> None:

@@ -297,10 +297,10 @@ def test_wrong_specs_and_locks_are_told_and_end_nothing(ready: Project) -> None:
 
 @pytest.mark.usefixtures("without_dvc")
 def test_more_threads_than_cores_are_a_note(ready: Project) -> None:
-    ready.bertspec("lock", "--threads", "4096")
+    ready.bertspec("lock", "--threads", "1024")
     ready.bertspec("compile")
     line = _doctor(ready)["project", "threads"]
-    assert (line["state"], line["facts"]) == ("note", {"threads": 4096, "locked": True})
+    assert (line["state"], line["facts"]) == ("note", {"threads": 1024, "locked": True})
 
 
 def test_what_git_and_dvc_refuse_is_told(ready: Project) -> None:

@@ -113,47 +113,50 @@ def test_a_file_of_another_form_is_told_with_what_it_looks_like(
     assert "did you mean" not in said
 
 
-def test_a_pipe_is_read(built: Project) -> None:
-    (built.root / "in.csv").write_text("text\na film\n")
-    os.mkfifo(built.root / "pipe.csv")
-    os.mkfifo(built.root / "pipe.parquet")
-    (built.root / "link.csv").symlink_to("/dev/stdin")
-    named = "bertspec predict tiny --input pipe.csv"
-    assert "a film" in built.run("bash", "-c", f"cat in.csv > pipe.csv & {named}").stdout
-    assert (
-        "a film" in built.run("bash", "-c", f"cat in.csv | {named.replace('pipe', 'link')}").stdout
-    )
-    said = built.bertspec("predict", "tiny", "--input", "pipe.parquet", code=2)
+def test_a_pipe_is_read(built: Project, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text\na film\n")
+    os.mkfifo(tmp_path / "pipe.csv")
+    os.mkfifo(tmp_path / "pipe.parquet")
+    (tmp_path / "link.csv").symlink_to("/dev/stdin")
+    into, named = f"cat {tmp_path}/in.csv", f"bertspec predict tiny --input {tmp_path}"
+    for command in (
+        f"{into} > {tmp_path}/pipe.csv & {named}/pipe.csv",
+        f"{into} | {named}/link.csv",
+    ):
+        assert "a film" in built.run("bash", "-c", command).stdout
+    said = built.bertspec("predict", "tiny", "--input", str(tmp_path / "pipe.parquet"), code=2)
     assert "E452" in said
     assert "pipe.parquet is a pipe" in said
     said = built.bertspec("predict", "tiny", "--input", "/dev/null", code=2)
     assert "/dev/null is neither a file nor a pipe" in said
 
 
-def test_why_a_file_cannot_be_written_is_told(built: Project) -> None:
-    (built.root / "one.csv").symlink_to("other.csv")
-    (built.root / "other.csv").symlink_to("one.csv")
-    (built.root / "file").write_text("")
+def test_why_a_file_cannot_be_written_is_told(built: Project, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").symlink_to("other.csv")
+    (tmp_path / "other.csv").symlink_to("one.csv")
+    (tmp_path / "file").write_text("")
     for output, words in {
         "one.csv": "links lead to each other",
         "file/o.csv": "a file stands where a folder is wanted",
         "file/deep/o.csv": "a file stands where a folder is wanted",
     }.items():
-        said = built.bertspec("predict", "tiny", "a", "--output", output, code=3)
+        said = built.bertspec("predict", "tiny", "a", "--output", str(tmp_path / output), code=3)
         assert "error[E503]" in said
         assert words in said
         assert "check that the path exists" not in said
-    (built.root / "many.txt").write_text("a film\n" * 500)
-    command = "ulimit -f 1; bertspec predict tiny --input many.txt --output large.csv"
-    said = built.run("bash", "-c", command, code=3).stderr
+    (tmp_path / "many.txt").write_text("a film\n" * 500)
+    files = f"--input {tmp_path}/many.txt --output {tmp_path}/large.csv"
+    said = built.run("bash", "-c", f"ulimit -f 1; bertspec predict tiny {files}", code=3).stderr
     assert "error[E503]: File too large" in said
     assert "`ulimit -f`" in said
-    assert not list(built.root.glob("*large.csv*"))
+    assert not list(tmp_path.glob("*large.csv*"))
 
 
 def test_of_what_is_printed_nobody_says_that_it_is_whole(built: Project) -> None:
-    said = built.run("bash", "-c", "bertspec predict tiny x > /dev/full", code=3).stderr
+    command = "PYTHONUNBUFFERED= bertspec predict tiny x > /dev/full"
+    said = built.run("bash", "-c", command, code=3).stderr
     assert "error[E503]: the disk is full, and what is printed is not all" in said
+    assert "ignored" not in said
     assert "half-written" not in said
     with subprocess.Popen(
         [Path(sys.executable).parent / "bertspec", "predict", "tiny"],

@@ -51,15 +51,20 @@ class Layer(torch.nn.Module):
         for parameter in self.parameters():
             torch.nn.init.normal_(parameter, 0, 0.5)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
-        values = self.embedded(ids, types)
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor,
+    ) -> torch.Tensor:
+        values = self.embedded(input_ids, token_type_ids)
         q, k, v = (
             layer(values).view(values.shape[0], -1, HEADS, size).transpose(1, 2)
             for layer, size in zip(
                 self.layers.values(), [WIDTH // HEADS] * 2 + [self.value_size], strict=True
             )
         )
-        return self.joined(self.attend(q, k, v, self.mask_of(ids, mask)))
+        return self.joined(self.attend(q, k, v, self.mask_of(input_ids, attention_mask)))
 
     def embedded(self, ids: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
         tables = self.tables
