@@ -48,13 +48,13 @@ def verify(model: str, fmt: str) -> None:
 
     folder = export_folder(model)
     found = checks(folder)
-    files: Mapping[str, str] = {}
-    with suppress(BertspecError):  # then the first check does not hold
-        files = Seal.read(folder).files
     if fmt == "json":
+        files: Mapping[str, str] = {}
+        with suppress(BertspecError):  # then the first check does not hold
+            files = Seal.read(folder).files
         told = [check.as_json() for check in found]
         said = {"folder": str(folder), "files": files, "checks": told}
         click.echo(json_text(said).encode("utf-8"))
     require(found)
     if fmt == "text":
-        did(f"{folder}: {len(files)} files, each as it was exported")
+        did(f"{folder}: {found[0].said}")

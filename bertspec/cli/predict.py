@@ -266,12 +266,13 @@ def import_numpy() -> None:
 def export_folder(model: str) -> Path:
     """The export folder of a built spec, or the folder itself; a path is never a name."""
     from bertspec.pipeline.layout import export
-    from bertspec.spec.load import spec_named
 
     named = [Path(export(model))] if Path(model).name == model else []
     for folder in (*named, Path(model)):
         if folder.is_dir():
             return folder
+    from bertspec.spec.load import spec_named
+
     built = [path.parent.name for path in Path().glob(export("*"))]
     if named and (spec := spec_named(model, Path("specs"))) is not None:
         advice = f"{spec} is there, and must be built: `dvc repro`"

@@ -96,7 +96,11 @@ def test_lines_that_a_wrong_record_takes_up_are_named(built: Project) -> None:
     [
         ("u.txt", "good".encode("utf-16"), ["E302", "UTF-16", "iconv -f utf-16"]),
         ("u.csv", "\ufefftext\ngood\n".encode("utf-16-be"), ["E302", "u.csv", "UTF-16"]),
-        ("z.jsonl", gzip.compress(b'{"text": "good"}\n', mtime=0), ["E302", "gzip", "gzip -dc"]),
+        (
+            "z.jsonl",
+            gzip.compress(b'{"text": "good"}\n', mtime=0),
+            ["E302", "z.jsonl, line 1: ", "gzip -dc"],
+        ),
         ("z.csv", gzip.compress(b"text\ngood\n", mtime=0), ["E302", "z.csv", "gzip"]),
         ("s.csv", b"text;n\ngood;1\n", ["E309", "no column `text`", "delimiter looks like `;`"]),
         ("t.csv", b"text\tn\ngood\t1\n", ["E309", "delimiter looks like a tab"]),
@@ -150,6 +154,24 @@ def test_why_a_file_cannot_be_written_is_told(built: Project, tmp_path: Path) ->
     assert "error[E503]: File too large" in said
     assert "`ulimit -f`" in said
     assert not list(tmp_path.glob("*large.csv*"))
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("bundle verify models/tiny/export > /dev/full", 3, "the disk is full"),
+        ("bundle verify models/tiny/export | true; exit ${PIPESTATUS[0]}", 0, ""),
+        ("predict nosuch x >&-", 2, "error[E451]"),
+        ("predict tiny x >&-", 0, ""),
+    ],
+)
+def test_what_cannot_be_printed_is_told_once(
+    built: Project, command: str, code: int, words: str
+) -> None:
+    said = built.run("bash", "-c", f"PYTHONUNBUFFERED= bertspec {command}", code=code).stderr
+    assert words in said
+    assert "Exception" not in said
+    assert "Traceback" not in said
 
 
 def test_of_what_is_printed_nobody_says_that_it_is_whole(built: Project) -> None:

@@ -26,7 +26,7 @@ def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:
     seen: set[str] = set()
     last: dict[str, Any] = {}
     with path.open("rb") as file:
-        for number, line in numbered(file):
+        for number, line in numbered(file, str(path)):
             text = decoded(line)
             if isinstance(text, str) and not text.strip():
                 continue

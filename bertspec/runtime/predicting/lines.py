@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from bertspec.catalog.files.opening import BOM
-from bertspec.core.errors import BertspecError, InputError
+from bertspec.core.errors import BertspecError, InputError, at_place
 from bertspec.runtime.predicting.row import Row, Rows, Wanted
 
 LONGEST = 1 << 26
@@ -33,16 +33,18 @@ class TooLong:
     """How many `"` it has."""
 
 
-def numbered(stream: IO[bytes]) -> Iterator[tuple[int, bytes | TooLong]]:
+def numbered(stream: IO[bytes], name: str = "") -> Iterator[tuple[int, bytes | TooLong]]:
     """Lines with their ends and their numbers, without a byte-order mark.
 
-    Raises InputError (E302) at the first one, where bytes at its beginning say that it is no UTF-8.
+    Raises InputError (E302) at the first one, where bytes at its beginning say that it is no UTF-8;
+    it is of the file `name`, if that is given.
     """
     number = 0
     while line := stream.readline(LONGEST):
         number += 1
         if number == 1 and (fault := _OTHERS.get(line[:2])):
-            raise InputError.of("E302", *fault)
+            told = InputError.of("E302", *fault)
+            raise at_place(f"{name}, line 1", told) if name else told
         if line.endswith(b"\n") or len(line) < LONGEST:
             yield number, line.removeprefix(BOM) if number == 1 else line
             continue
@@ -77,7 +79,7 @@ def not_utf8(how: str) -> BertspecError:
 
 def text_rows(stream: IO[bytes], name: str, field: str) -> Iterator[Row]:
     """A text a line, as the value of the one field of a model."""
-    for number, line in numbered(stream):
+    for number, line in numbered(stream, name):
         place, text = f"{name}, line {number}", decoded(line)
         if isinstance(text, BertspecError):
             yield Row(place, fault=text)

@@ -18,7 +18,7 @@ from bertspec.core.errors import BertspecError, reason
 from bertspec.runtime.predict import Predictor
 from bertspec.runtime.serving.answering import failed
 from bertspec.runtime.serving.batching import Batcher, EndedError, Outcome, QueueFullError
-from bertspec.runtime.serving.guard import CLIENT_LEFT, MEASURED, Guard
+from bertspec.runtime.serving.guard import MEASURED, Guard
 from bertspec.runtime.serving.limits import Limits
 from bertspec.runtime.serving.metrics import Metrics
 from bertspec.runtime.serving.page import read_page
@@ -70,7 +70,7 @@ def make_app(
         except EndedError:
             return refusal(metrics, request, 500, [Problem.of(failed())])
         if outcomes is None:
-            return Response(status_code=CLIENT_LEFT)
+            return Response()  # to nobody
         problems = [
             Problem.of(outcome, number if isinstance(body, list) else None)
             for number, outcome in enumerate(outcomes)

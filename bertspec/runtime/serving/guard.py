@@ -17,7 +17,7 @@ MEASURED = "/predict"
 LEFT = "left"
 """In the state of a request whose client has gone before it had an answer."""
 
-CLIENT_LEFT = 499
+_CLIENT_LEFT = 499
 """Its status in the metrics, as nginx has it; nobody gets a response."""
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
@@ -49,7 +49,7 @@ class Guard:
             await self._app(scope, self._limited(scope, receive), noted)
         finally:
             if scope["path"] == MEASURED:
-                self._metrics.requests.labels(str(CLIENT_LEFT if LEFT in state else status)).inc()
+                self._metrics.requests.labels(str(_CLIENT_LEFT if LEFT in state else status)).inc()
                 self._metrics.seconds.observe(monotonic() - began)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
