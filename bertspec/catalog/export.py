@@ -42,6 +42,13 @@ def example_inputs() -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
     return ids, mask, torch.zeros_like(ids)
 
 
+def dynamic_axes() -> "dict[int, torch.export.Dim]":
+    """Of each of INPUTS, for torch's exporters: batch and sequence have no fixed size."""
+    import torch
+
+    return {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
+
+
 class NotExportableError(Exception):
     """An exporter of torch does not take the module; the message is the first line of why."""
 

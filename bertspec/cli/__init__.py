@@ -170,8 +170,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     options = {"debug": False}
     try:
         code = cli.main(args, prog_name="bertspec", standalone_mode=False, obj=options)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        click.echo(nl=False)  # which flushes
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
@@ -199,8 +198,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 def _print_no_more() -> None:
     """Where what is left cannot be printed, as the disk is full: Python would say so once more."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        click.echo(nl=False)
     except OSError:
         sys.stdout = None
 

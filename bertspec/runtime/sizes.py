@@ -1,11 +1,13 @@
 """Each export at sizes of its inputs that the rows of a test split may not have."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bertspec.catalog.batch import MASK, Tokens
-from bertspec.catalog.export import INPUTS, Export, Runner
+from bertspec.catalog.export import INPUTS, Export, Runner, torch_runner
 from bertspec.catalog.task import Task
 from bertspec.core.diagnostics import Diagnostic
 from bertspec.core.errors import CheckFailed, is_out_of_memory, reason
@@ -41,19 +43,13 @@ def at_sizes(
 
     Without sizes that the model itself does not run: Funnel reads no single token.
     """
-    import torch
-
+    run = torch_runner(partial(task.forward, model))
     found = []
     for rows in ROWS:
         for length in sorted({1, min(LENGTH, max_length)}):
             inputs = _inputs(tokens, rows, length, pad_id)
-            tensors = {name: torch.from_numpy(values) for name, values in inputs.items()}
-            try:
-                with torch.inference_mode():
-                    expected = task.forward(model, tensors).numpy()
-            except (RuntimeError, IndexError, ValueError):
-                continue
-            found.append(Sized(inputs, expected))
+            with suppress(RuntimeError, IndexError, ValueError):
+                found.append(Sized(inputs, run(inputs)))
     return found
 
 

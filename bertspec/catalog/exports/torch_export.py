@@ -13,6 +13,7 @@ from bertspec.catalog.export import (
     Export,
     Runner,
     Shared,
+    dynamic_axes,
     example_inputs,
     exporting,
     torch_runner,
@@ -72,13 +73,12 @@ def _program(module: "torch.nn.Module") -> "torch.export.ExportedProgram":
     import torch
     from torch.fx.experimental import _config as config
 
-    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     # Otherwise the graph is only said to be right for sizes from 2 on.
     with torch.no_grad(), config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         return torch.export.export(
             module,
             example_inputs(),
-            dynamic_shapes=(axes,) * len(INPUTS),
+            dynamic_shapes=(dynamic_axes(),) * len(INPUTS),
             prefer_deferred_runtime_asserts_over_guards=True,
         )
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bertspec.catalog.export import INPUTS, Shared, example_inputs, exporting
+from bertspec.catalog.export import INPUTS, Shared, dynamic_axes, example_inputs, exporting
 from bertspec.catalog.onnx_graphs.attention import fuse_attention
 from bertspec.catalog.onnx_graphs.silence import silence
 from bertspec.catalog.onnx_graphs.standard import standard_translations
@@ -36,7 +36,6 @@ def _export(module: "torch.nn.Module", opset: int, *, fused: bool) -> "onnx.Mode
     from onnxscript.optimizer import optimize
 
     table = translations() if fused else standard_translations(opset)
-    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     with silence(), torch.no_grad(), exporting():
         # Of the module, and not of its program: of some families torch exports that only once.
         found = torch.onnx.export(
@@ -45,7 +44,7 @@ def _export(module: "torch.nn.Module", opset: int, *, fused: bool) -> "onnx.Mode
             dynamo=True,
             input_names=list(INPUTS),
             output_names=["logits"],
-            dynamic_shapes=dict.fromkeys(INPUTS, axes),
+            dynamic_shapes=dict.fromkeys(INPUTS, dynamic_axes()),
             opset_version=opset,
             external_data=False,
             verbose=False,
